@@ -1,0 +1,13 @@
+#include <nanobind/nanobind.h>
+
+#include <hepml/version.hpp>
+
+void bind_events(nanobind::module_& m);
+void bind_inference(nanobind::module_& m);
+
+NB_MODULE(_core, m) {
+  m.doc() = "hepml's C++: event kernels and inference";
+  m.attr("__version__") = hepml::version();
+  bind_events(m);
+  bind_inference(m);
+}

@@ -1,0 +1,5 @@
+"""The command `hepml`: one file a subcommand, loaded only when it is called."""
+
+from hepml.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,107 @@
+"""Find the subcommand, run it, turn errors into one message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from hepml.errors import HepmlError
+
+# name -> (module, one line for `hepml --help`), in the order of the work; the module holds a click command `command`
+COMMANDS = {
+    "demo": ("hepml.cli.demo", "The whole road on a bundled ROOT sample: towers to a score in C++."),
+    "inspect": ("hepml.cli.inspect", "What is in a ROOT file, which layout fits, what is missing."),
+    "skim": ("hepml.cli.skim", "Keep the events that hold a candidate, as a tree."),
+    "convert": ("hepml.cli.convert", "ROOT files to images and variables in data.h5."),
+    "train": ("hepml.cli.train", "Train a network on data.h5, recorded completely."),
+    "evaluate": ("hepml.cli.evaluate", "Held-out metrics with intervals, figures, working points."),
+    "export": ("hepml.cli.export", "Write a trained network as JSON for the C++ evaluator."),
+    "predict": ("hepml.cli.predict", "Score arrays with the C++ evaluator."),
+    "apply": ("hepml.cli.apply", "Towers in, score out: score ROOT files with the C++ evaluator."),
+    "show": ("hepml.cli.show", "What any hepml file is: data, run or network."),
+    "doctor": ("hepml.cli.doctor", "Versions, processor, extras and a self-test."),
+}
+
+
+class Commands(click.Group):
+    """Subcommands by table, others (tmva_bridge) by the entry-point group hepml.commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *sorted(point.name for point in entry_points(group="hepml.commands"))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS:
+            command: click.Command = import_module(COMMANDS[name][0]).command
+            return command
+        for point in entry_points(group="hepml.commands", name=name):
+            loaded: click.Command = point.load()
+            return loaded
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The table's own lines: asking each command for its help would import them all.
+        others = [name for name in self.list_commands(ctx) if name not in COMMANDS]
+        rows = [(name, line) for name, (_, line) in COMMANDS.items()] + [(name, "") for name in others]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"hepml {version('hepml')}")
+        ctx.exit()
+
+
+def _print_cmake_dir(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from hepml import _core
+
+        from pathlib import Path
+
+        click.echo(Path(_core.__file__).parent / "lib" / "cmake" / "hepml")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
+@click.option(
+    "--cmake-dir",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_cmake_dir,
+    help="Where find_package(hepml) looks.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def hepml(ctx: click.Context, debug: bool) -> None:
+    """From a ROOT file to a trigger decision: convert, train, evaluate, export, apply."""
+    ctx.obj = {"debug": debug}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `hepml`; exit codes: 0 done, 1 HepmlError, 2 usage, 3 verification or skipped input, 4 output, 130/143."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result: Any = hepml.main(arguments, prog_name="hepml", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except HepmlError as error:
+        if "--debug" in arguments:
+            raise
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        code = error.exit_code
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = 130
+    sys.exit(code)

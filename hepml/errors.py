@@ -1,0 +1,121 @@
+"""The errors that hepml raises: one base class, few children, one message shape.
+
+A message says what is wrong on its first line, then where, what was expected, what was found (with the nearest
+names, if it is a name) and what to do about it, one line each.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "GranularityError",
+    "HepmlError",
+    "InputFileError",
+    "MissingBranchError",
+    "MissingExtraError",
+    "OutputError",
+    "SchemaError",
+    "TrainingError",
+    "UnsupportedLayerError",
+    "VerificationError",
+    "nearest",
+]
+
+
+class HepmlError(Exception):
+    """Base of every error that hepml raises on purpose.
+
+    Args:
+        problem: what is wrong, one line, naming the object.
+        where: file, tree, branch, layer or JSON path.
+        expected: what would have been right.
+        found: what was there instead.
+        nearest: close names, if a name was wrong.
+        fix: what the reader can do.
+
+    Example:
+        >>> print(HepmlError("no tree named 'Delphes'", where="a.root", fix="name it: a.root:TREE"))
+        no tree named 'Delphes'
+          where:    a.root
+          fix:      name it: a.root:TREE
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: object = None,
+        expected: object = None,
+        found: object = None,
+        nearest: Iterable[str] = (),
+        fix: str | None = None,
+    ) -> None:
+        self.problem = problem
+        parts = {
+            "where": where,
+            "expected": expected,
+            "found": found,
+            "nearest": ", ".join(repr(name) for name in nearest) or None,
+            "fix": fix,
+        }
+        self.parts = {key: str(value) for key, value in parts.items() if value is not None}
+        lines = [problem, *(f"  {key + ':':<9} {value}" for key, value in self.parts.items())]
+        super().__init__("\n".join(lines))
+
+    def __str__(self) -> str:  # KeyError children would print the repr of the message
+        return str(self.args[0])
+
+
+class InputFileError(HepmlError, OSError):
+    """A file that cannot be read: absent, not of the expected kind, truncated or damaged."""
+
+
+class MissingBranchError(HepmlError, KeyError):
+    """A tree without a branch that the layout needs."""
+
+
+class DataError(HepmlError, ValueError):
+    """Values, shapes or types that cannot be used (NaN energies, wrong shape, one class only...)."""
+
+
+class SchemaError(HepmlError, ValueError):
+    """A configuration, layout or model file that does not follow its schema."""
+
+
+class GranularityError(HepmlError, ValueError):
+    """Towers of another granularity than the grid of a model or of a conversion."""
+
+
+class UnsupportedLayerError(HepmlError, NotImplementedError):
+    """A layer, argument or activation that export cannot reproduce exactly."""
+
+
+class TrainingError(HepmlError, RuntimeError):
+    """A training that collapsed, or a run that cannot be resumed."""
+
+
+class MissingExtraError(HepmlError, ImportError):
+    """An optional library that is not installed; the message gives the pip command."""
+
+
+class VerificationError(HepmlError, RuntimeError):
+    """Something does not reproduce: reference vectors, checksums."""
+
+    exit_code = 3
+
+
+class OutputError(HepmlError, OSError):
+    """An output that cannot be written: it exists, the disk is full, the folder is read-only."""
+
+    exit_code = 4
+
+
+def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """The known names closest to `name`, best first, case ignored; empty if none is close."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)]
