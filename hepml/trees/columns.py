@@ -1,0 +1,170 @@
+"""Branches to flat columns: what kind of branch it is, its offsets and its values, without a loop over events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import DataError
+from hepml.trees.files import reading
+
+__all__ = ["Arrays", "Tree"]
+
+Arrays = Mapping[str, Any]  # branch -> awkward array
+
+
+class Tree:
+    """A TTree or an RNTuple, read by whole branches.
+
+    Args:
+        tree: uproot's object.
+        path: of the file, for messages.
+    """
+
+    def __init__(self, tree: Any, path: str, name: str) -> None:
+        self.tree = tree
+        self.path = path
+        self.name = name
+        self.is_rntuple = not hasattr(tree, "branches")
+
+    @property
+    def where(self) -> str:
+        """The tree as it is named on the command line."""
+        return f"{self.path}:{self.name}"
+
+    @property
+    def n_entries(self) -> int:
+        """Entries of the tree."""
+        return int(self.tree.num_entries)
+
+    def names(self) -> list[str]:
+        """Full names of all branches or fields."""
+        with reading(self.path, "the list of branches"):
+            return list(self.tree.keys(recursive=True))
+
+    def typename(self, branch: str) -> str:
+        """The type of a branch as uproot prints it; "unknown" where it cannot say."""
+        try:
+            return str(self.tree[branch].typename)
+        except Exception:
+            return "unknown"
+
+    def unsplit(self, branch: str) -> str | None:
+        """The parent of `branch` if it is stored as whole objects, which uproot cannot turn into arrays."""
+        if self.is_rntuple:
+            return None
+        parent = branch.partition("/")[0].partition(".")[0]
+        if parent == branch or parent not in self.tree:
+            return None
+        node = self.tree[parent]
+        whole = type(node.interpretation).__name__ == "AsObjects" and not node.branches
+        return f"{parent} ({node.typename})" if whole else None
+
+    def check(self, branches: list[str]) -> None:
+        """Refuse branches that are not numbers or jagged numbers, before anything is read."""
+        if self.is_rntuple:
+            return
+        for name in branches:
+            with reading(self.path, f"the branch {name!r}"):
+                kind = self.tree[name].interpretation
+            content = getattr(kind, "content", kind)
+            dtype = getattr(content, "from_dtype", None)
+            if type(kind).__name__ not in ("AsDtype", "AsJagged", "AsDouble32", "AsFloat16") or (
+                dtype is not None and dtype.fields is not None
+            ):
+                self._refuse(name, self.typename(name), "numbers, or a list of numbers per event")
+
+    def _refuse(self, branch: str, found: str, expected: str) -> None:
+        raise DataError(
+            f"the branch {branch!r} has another type than the layout expects",
+            where=self.where,
+            expected=expected,
+            found=found,
+            fix="correct the layout, or write the branch as numbers",
+        )
+
+    def iterate(
+        self, branches: list[str], step_size: int | str, start: int, stop: int
+    ) -> Iterator[tuple[int, int, Arrays]]:
+        """Chunks of entries: first entry, last entry + 1, branch -> awkward array."""
+        if start >= stop:
+            return
+        chunks = self._ntuple_chunks(branches, step_size, start, stop) if self.is_rntuple else None
+        if chunks is None:
+            with reading(self.path, f"the tree {self.name!r}"):
+                chunks = self.tree.iterate(
+                    branches,
+                    step_size=step_size,
+                    entry_start=start,
+                    entry_stop=stop,
+                    library="ak",
+                    how=dict,
+                    report=True,
+                )
+        while True:
+            with reading(self.path, f"the tree {self.name!r}"):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            arrays, report = chunk
+            first, last = report if self.is_rntuple else (report.tree_entry_start, report.tree_entry_stop)
+            yield int(first), int(last), arrays
+
+    def _ntuple_chunks(self, branches: list[str], step_size: int | str, start: int, stop: int) -> Iterator[Any]:
+        step = step_size if isinstance(step_size, int) else int(self.tree.num_entries_for(step_size))
+        for first in range(start, stop, max(step, 1)):
+            last = min(first + max(step, 1), stop)
+            yield {name: self.tree[name].array(entry_start=first, entry_stop=last) for name in branches}, (first, last)
+
+    def jagged(self, branch: str, array: Any, width: int = 0) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+        """Offsets and values of a branch with a list of numbers (or of `width` numbers each) per event."""
+        layout = _packed(array)
+        if not hasattr(layout, "offsets"):
+            self._refuse(branch, f"one value per event ({array.type})", "a list of numbers per event")
+        offsets = np.asarray(layout.offsets.data, dtype=np.int64)
+        values = _numbers(layout.content)
+        if values is None or values.ndim != (2 if width else 1) or (width and values.shape[1] != width):
+            self._refuse(
+                branch,
+                str(array.type),
+                f"a list of {width} numbers each per event" if width else "a list of numbers per event",
+            )
+        assert values is not None
+        return offsets, values[offsets[0] : offsets[-1]]
+
+    def scalar(self, branch: str, array: Any, first_entry: int = 0) -> NDArray[np.generic]:
+        """Values of a branch with one number per event, possibly as lists of length one, as Delphes writes them."""
+        layout = _packed(array)
+        if hasattr(layout, "offsets"):
+            counts = np.diff(np.asarray(layout.offsets.data))
+            if (counts != 1).any():
+                entry = int(np.argmax(counts != 1))
+                self._refuse(branch, f"{counts[entry]} values in entry {first_entry + entry}", "one number per event")
+            layout = layout.content
+        values = _numbers(layout)
+        if values is None or values.ndim != 1:
+            self._refuse(branch, str(array.type), "one number per event")
+        assert values is not None
+        return values
+
+
+def _packed(array: Any) -> Any:
+    import awkward as ak
+
+    return ak.to_layout(array).to_packed()
+
+
+def _numbers(layout: Any) -> NDArray[np.generic] | None:
+    """The numbers of a layout, one or two dimensional; None if it holds anything else, also true and false."""
+    if getattr(layout, "is_unknown", False):
+        return np.zeros(0)
+    if getattr(layout, "is_regular", False):
+        inner = _numbers(layout.content)
+        return None if inner is None else inner.reshape(-1, layout.size)
+    if not getattr(layout, "is_numpy", False):
+        return None
+    values = np.asarray(layout.data)
+    return values if values.dtype.kind in "fiu" else None
