@@ -80,7 +80,7 @@ def fold_of(group: ArrayLike, k: int) -> NDArray[np.int8]:
     """
     if not 2 <= k <= 127:
         raise DataError("the number of folds cannot be used", expected="2 to 127", found=k)
-    return np.floor(_uniform(_FOLD, group) * k).astype(np.int8)
+    return np.asarray(np.floor(_uniform(_FOLD, group) * k), dtype=np.int8)
 
 
 def _bits(values: ArrayLike) -> Ints:
@@ -93,7 +93,7 @@ def _mix(x: Ints) -> Ints:
     """The finaliser of splitmix64 (Steele, Lea, Flood 2014), a bijection of 64 bits."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return np.asarray(x ^ (x >> np.uint64(31)), dtype=np.uint64)
 
 
 def _hash(tag: np.uint64, *parts: ArrayLike) -> Ints:
@@ -104,4 +104,4 @@ def _hash(tag: np.uint64, *parts: ArrayLike) -> Ints:
 
 
 def _uniform(tag: np.uint64, group: ArrayLike) -> NDArray[np.float64]:
-    return (_hash(tag, group) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return np.asarray((_hash(tag, group) >> np.uint64(11)) / 2.0**53, dtype=np.float64)

@@ -44,7 +44,7 @@ def objects_of(tree: Tree, block: Block, names: Mapping[str, str], arrays: Array
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         _add_direction(columns)
         if "pt" not in columns:
-            columns["pt"] = columns.get("et", columns["e"] / np.cosh(columns["eta"]) if "e" in columns else None)
+            columns["pt"] = columns["e"] / np.cosh(columns["eta"])
     return Objects(offsets, columns["pt"], columns["eta"], columns["phi"], fields)
 
 

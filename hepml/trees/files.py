@@ -64,11 +64,12 @@ def _expand(item: str | os.PathLike[str] | Source) -> list[Source]:
         return [item]
     text = os.fspath(item)
     if _URL.match(text):
-        head, colon, tree = text.rpartition(".root:")
-        return [Source(head + ".root", tree)] if colon else [Source(text)]
+        head, colon, name = text.rpartition(".root:")
+        return [Source(head + ".root", name)] if colon else [Source(text)]
     if os.path.lexists(text):
         return [_regular(text, None)]
-    path, tree = text, None
+    path: str = text
+    tree: str | None = None
     head, colon, tail = text.rpartition(":")
     if colon and head and (head.endswith(".root") or os.path.lexists(head)):
         path, tree = head, tail
