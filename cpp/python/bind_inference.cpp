@@ -1,3 +1,255 @@
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
-void bind_inference(nanobind::module_&) {}
+#include <hepml/hepml.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace nb = nanobind;
+using namespace hepml;
+
+namespace {
+
+using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<nb::numpy, T>;
+
+template <class T>
+Out<T> array(std::vector<std::size_t> shape) {
+  std::size_t size = 1;
+  for (const std::size_t dimension : shape) size *= dimension;
+  T* data = new T[size];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return Out<T>(data, shape.size(), shape.data(), owner);
+}
+
+/// A model and the sessions of the threads that call it; each call takes one and puts it back.
+class Evaluator {
+ public:
+  explicit Evaluator(Model model) : model_(std::move(model)) {}
+  const Model& model() const noexcept { return model_; }
+
+  std::vector<Out<float>> evaluate(const std::vector<Floats>& inputs, bool logits) {
+    const auto& records = model_.inputs();
+    if (inputs.size() != records.size()) throw std::invalid_argument("one array an input is needed");
+    const std::size_t n = inputs[0].shape(0);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].ndim() == 0 || inputs[i].shape(0) != n || inputs[i].size() != n * records[i].size) {
+        throw std::invalid_argument("an array does not fit its input");
+      }
+    }
+    std::vector<Out<float>> results;
+    std::vector<float*> to;
+    for (const Output& output : model_.outputs()) {
+      results.push_back(array<float>({n, output.labels.size()}));
+      to.push_back(results.back().data());
+    }
+    std::vector<const float*> from;
+    for (const Floats& input : inputs) from.push_back(input.data());
+    const nb::gil_scoped_release release;
+    auto session = take();
+    for (std::size_t event = 0; event < n; ++event) {
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        const auto input = session->input(i);
+        std::copy_n(from[i] + event * input.size(), input.size(), input.begin());
+      }
+      session->run();
+      for (std::size_t k = 0; k < to.size(); ++k) {
+        const auto values = logits ? session->logits(k) : session->output(k);
+        to[k] = std::copy(values.begin(), values.end(), to[k]);
+      }
+    }
+    give(std::move(session));
+    return results;
+  }
+
+ private:
+  std::unique_ptr<Session> take() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!free_.empty()) {
+        auto session = std::move(free_.back());
+        free_.pop_back();
+        return session;
+      }
+    }
+    return std::make_unique<Session>(model_);
+  }
+  void give(std::unique_ptr<Session> session) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    free_.push_back(std::move(session));
+  }
+
+  Model model_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Session>> free_;
+};
+
+/// Towers of a batch: offsets (n_events + 1,) and a column for each number.
+struct Towers {
+  Towers(const Integers& offsets, const Doubles& et, const Doubles& e, const Doubles& eta,
+         const Doubles& phi) {
+    const std::size_t n = et.shape(0);
+    if (offsets.shape(0) == 0) throw std::invalid_argument("offsets need n_events + 1 entries");
+    for (const Doubles* column : {&e, &eta, &phi}) {
+      if (column->shape(0) != n) throw std::invalid_argument("the columns of towers differ in length");
+    }
+    for (std::size_t i = 0; i < offsets.shape(0); ++i) {
+      const std::int64_t offset = offsets.data()[i];
+      if (offset < 0 || offset > static_cast<std::int64_t>(n) || (i > 0 && offset < offsets.data()[i - 1])) {
+        throw std::invalid_argument("the offsets of towers do not ascend from 0 to their number");
+      }
+      starts.push_back(static_cast<std::size_t>(offset));
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      towers.push_back({et.data()[i], eta.data()[i], phi.data()[i], e.data()[i]});
+  }
+  std::size_t n_events() const { return starts.size() - 1; }
+  span<const Tower> event(std::size_t row) const {
+    return {towers.data() + starts[row], starts[row + 1] - starts[row]};
+  }
+  std::vector<std::size_t> starts;
+  std::vector<Tower> towers;
+};
+
+using TowerColumns = std::tuple<Integers, Doubles, Doubles, Doubles, Doubles>;
+
+std::tuple<Out<float>, Out<float>, Out<std::uint8_t>> tag(const Evaluator& evaluator,
+                                                          const TowerColumns& ecal, const TowerColumns& hcal,
+                                                          const Integers& row, const Doubles& eta,
+                                                          const Doubles& phi) {
+  const auto towers = [](const TowerColumns& c) {
+    return Towers(std::get<0>(c), std::get<1>(c), std::get<2>(c), std::get<3>(c), std::get<4>(c));
+  };
+  const Towers ecal_towers = towers(ecal);
+  const Towers hcal_towers = towers(hcal);
+  const std::size_t n = row.shape(0);
+  if (eta.shape(0) != n || phi.shape(0) != n)
+    throw std::invalid_argument("row, eta and phi differ in length");
+  if (ecal_towers.n_events() != hcal_towers.n_events())
+    throw std::invalid_argument("ECal and HCal differ in events");
+  auto score = array<float>({n});
+  auto logit = array<float>({n});
+  auto status = array<std::uint8_t>({n});
+  Tagger tagger(evaluator.model());
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t at = row.data()[i];
+    if (at < 0 || at >= static_cast<std::int64_t>(ecal_towers.n_events()))
+      throw std::invalid_argument("no such row");
+    const auto event = static_cast<std::size_t>(at);
+    score.data()[i] =
+        tagger(ecal_towers.event(event), hcal_towers.event(event), eta.data()[i], phi.data()[i]);
+    logit.data()[i] = tagger.logit();
+    status.data()[i] = static_cast<std::uint8_t>(tagger.status());
+  }
+  return {std::move(score), std::move(logit), std::move(status)};
+}
+
+/// hepml::Error becomes a child of hepml.errors.HepmlError with the same parts.
+void raise(const Error& error) {
+  const char* name = "SchemaError";
+  switch (error.code()) {
+    case Error::Code::file:
+    case Error::Code::syntax:
+      name = "InputFileError";
+      break;
+    case Error::Code::schema:
+    case Error::Code::unsupported:
+      name = "SchemaError";
+      break;
+    case Error::Code::verification:
+      name = "VerificationError";
+      break;
+    case Error::Code::usage:
+      name = "DataError";
+      break;
+  }
+  nb::dict parts;
+  const auto put = [&parts](const char* key, const std::string& value) {
+    if (!value.empty()) parts[key] = nb::str(value.c_str(), value.size());
+  };
+  std::string where = error.file();
+  if (!error.where().empty()) where += (where.empty() ? "" : ": ") + error.where();
+  put("where", where);
+  put("expected", error.expected());
+  put("found", error.found());
+  put("fix", error.fix());
+  nb::list nearest;
+  for (const auto& close : error.nearest()) nearest.append(nb::str(close.c_str(), close.size()));
+  parts["nearest"] = nearest;
+  const nb::object type = nb::module_::import_("hepml.errors").attr(name);
+  const nb::object instance = type(error.problem(), **parts);
+  PyErr_SetObject(type.ptr(), instance.ptr());
+}
+
+nb::list describe_inputs(const Evaluator& evaluator) {
+  nb::list records;
+  for (const Input& input : evaluator.model().inputs()) {
+    nb::list variables;
+    for (const Variable& v : input.variables) {
+      variables.append(nb::make_tuple(v.name, v.offset, v.scale, v.default_value));
+    }
+    records.append(nb::make_tuple(input.name, input.shape, variables));
+  }
+  return records;
+}
+
+nb::list describe_outputs(const Evaluator& evaluator) {
+  nb::list records;
+  for (const Output& output : evaluator.model().outputs()) {
+    records.append(nb::make_tuple(output.name, output.labels));
+  }
+  return records;
+}
+
+}  // namespace
+
+void bind_inference(nb::module_& m) {
+  nb::register_exception_translator([](const std::exception_ptr& pointer, void*) {
+    try {
+      std::rethrow_exception(pointer);
+    } catch (const Error& error) {
+      try {
+        raise(error);
+      } catch (nb::python_error& other) {
+        other.restore();
+      }
+    }
+  });
+
+  nb::class_<Evaluator>(m, "Evaluator", "A network file, packed for this processor; see hepml.Evaluator")
+      .def_static(
+          "load",
+          [](const std::string& path, bool verify) { return new Evaluator(Model::load(path, {verify})); },
+          nb::arg("path"), nb::arg("verify") = true, nb::rv_policy::take_ownership)
+      .def_static(
+          "parse",
+          [](const std::string& text, bool verify) { return new Evaluator(Model::parse(text, {verify})); },
+          nb::arg("text"), nb::arg("verify") = true, nb::rv_policy::take_ownership)
+      .def("evaluate", &Evaluator::evaluate, nb::arg("inputs"), nb::arg("logits") = false,
+           "arrays (n, ...) float32 in the order of the inputs -> arrays (n, n_out) float32")
+      .def("tag", &tag, nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"),
+           "towers (offsets, et, e, eta, phi) of two calorimeters and seeds -> score, logit, status of each "
+           "seed")
+      .def_prop_ro("inputs", &describe_inputs)
+      .def_prop_ro("outputs", &describe_outputs)
+      .def_prop_ro("metadata", [](const Evaluator& e) { return e.model().metadata(); })
+      .def_prop_ro("model_id", [](const Evaluator& e) { return e.model().model_id(); })
+      .def_prop_ro("cpu", [](const Evaluator& e) { return std::string(e.model().cpu()); })
+      .def_prop_ro("n_parameters", [](const Evaluator& e) { return e.model().n_parameters(); })
+      .def_prop_ro("session_bytes", [](const Evaluator& e) { return e.model().session_bytes(); });
+}

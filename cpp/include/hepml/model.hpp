@@ -1,0 +1,79 @@
+#pragma once
+
+#include <hepml/error.hpp>
+#include <hepml/events.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hepml {
+
+class Network;  // private
+
+/// One number of a vector input. The network sees (value + offset) * scale; users pass raw values.
+struct Variable {
+  std::string name;
+  double offset = 0;
+  double scale = 1;
+  std::optional<double>
+      default_value{};  ///< what the user may put in place of a missing value; never applied here
+};
+
+/// An input of a network. Images are (rows, columns, channels), rows from the largest phi, columns up in eta.
+struct Input {
+  std::string name;
+  std::vector<std::size_t> shape;     ///< {n} or {rows, columns, channels}
+  std::vector<Variable> variables{};  ///< of a vector; empty for an image
+  std::size_t size = 0;               ///< product of the shape
+};
+
+/// An output of a network, a vector with a label for each element.
+struct Output {
+  std::string name;
+  std::vector<std::string> labels;
+};
+
+/// A stored working point: cut on the score at a signal efficiency, in a bin of pT and eta or everywhere.
+struct Threshold {
+  double signal_efficiency = 0;
+  float threshold = 0;                             ///< a candidate passes if score >= threshold
+  std::optional<std::pair<double, double>> pt{};   ///< [low, high) in GeV
+  std::optional<std::pair<double, double>> eta{};  ///< [low, high)
+};
+
+struct LoadOptions {
+  bool verify = true;  ///< re-run the reference vectors of the file
+};
+
+/// A trained network, packed for this processor: immutable, cheap to copy, shared by any number of threads.
+class Model {
+ public:
+  /// Reads a network file (hepml's, or lwtnn's graph or sequential form). Throws Error.
+  static Model load(const std::string& path, const LoadOptions& options = {});
+  /// The same from text.
+  static Model parse(const std::string& text, const LoadOptions& options = {});
+
+  const std::vector<Input>& inputs() const noexcept;    ///< in the order of the file
+  const std::vector<Output>& outputs() const noexcept;  ///< in the order of the file
+  const std::vector<Threshold>& thresholds() const noexcept;
+  const std::optional<Geometry>& geometry()
+      const noexcept;  ///< of the images; absent for networks without towers
+  Convention convention() const noexcept;
+  const std::string& model_id() const noexcept;  ///< sha256 of the network part; empty in a plain lwtnn file
+  const std::string& metadata()
+      const noexcept;                ///< the file's "hepml" object without its reference vectors, as JSON
+  const char* cpu() const noexcept;  ///< instruction set of the kernels: generic, avx2 or avx512
+  std::size_t n_parameters() const noexcept;   ///< weights and biases
+  std::size_t session_bytes() const noexcept;  ///< memory that a Session owns
+
+ private:
+  friend class Session;
+  explicit Model(std::shared_ptr<const Network> network) : network_(std::move(network)) {}
+  std::shared_ptr<const Network> network_;
+};
+
+}  // namespace hepml

@@ -1,0 +1,14 @@
+// The kernels for AVX2 and FMA. CMake gives this file its compiler flags.
+
+#define HEPML_WIDTH 8
+#define HEPML_REGISTERS 16
+#define HEPML_DENSE_PANEL 10
+#include "kernels/body.hpp"
+
+namespace hepml::kernels {
+
+extern const Kernels avx2;
+const Kernels avx2 = {"avx2",  width,      &dense_size, &pack_dense, &dense, &conv2d_size, &pack_conv2d,
+                      &conv2d, &maxpool2d, &activate,   &normalize,  &add,   &prepare};
+
+}  // namespace hepml::kernels

@@ -1,0 +1,14 @@
+// The kernels for AVX-512F. CMake gives this file its compiler flags.
+
+#define HEPML_WIDTH 16
+#define HEPML_REGISTERS 32
+#define HEPML_DENSE_PANEL 12
+#include "kernels/body.hpp"
+
+namespace hepml::kernels {
+
+extern const Kernels avx512;
+const Kernels avx512 = {"avx512", width,      &dense_size, &pack_dense, &dense, &conv2d_size, &pack_conv2d,
+                        &conv2d,  &maxpool2d, &activate,   &normalize,  &add,   &prepare};
+
+}  // namespace hepml::kernels

@@ -1,0 +1,36 @@
+#pragma once
+
+// Every kernel, in terms of simd.hpp. Included by each kernels/<set>.cpp after its macros.
+
+#include "kernels/kernels.hpp"
+#include "kernels/simd.hpp"
+
+namespace {
+
+using hepml::kernels::Activation;
+using hepml::kernels::Conv2DArgs;
+using hepml::kernels::DenseArgs;
+using hepml::kernels::Function;
+using hepml::kernels::PoolArgs;
+using hepml::kernels::View;
+
+HEPML_INLINE std::size_t vectors(std::size_t n) {
+  return (n + width - 1) / width;
+}
+HEPML_INLINE std::size_t smaller(std::size_t a, std::size_t b) {
+  return a < b ? a : b;
+}
+
+/// `total` things in pieces of at most `most`, as even as possible: the size of the piece that starts at
+/// `start`.
+HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t start) {
+  const std::size_t left = total - start;
+  const std::size_t pieces = (left + most - 1) / most;
+  return (left + pieces - 1) / pieces;
+}
+
+#include "kernels/conv2d.inl"
+#include "kernels/dense.inl"
+#include "kernels/elementwise.inl"
+
+}  // namespace

@@ -1,0 +1,125 @@
+// Direct convolution, channels last. R pixels of one row times P vectors of filters stay in registers; for every
+// (tap, channel) one broadcast a pixel meets P vectors of weights. Weights are packed [panel][tap][channel][lane].
+
+constexpr std::size_t conv_panel = 3;
+/// Pixels at once, so that R * P sums, P weights and a broadcast fit the registers.
+template <std::size_t P>
+constexpr std::size_t most_pixels = HEPML_REGISTERS >= 32 ? (P == 3 ? 8 : 12) : (P == 3 ? 4 : P == 2 ? 6 : 12);
+
+std::size_t conv2d_size(std::size_t taps, std::size_t n_in, std::size_t n_out) {
+  return taps * n_in * vectors(n_out) * width;
+}
+
+void pack_conv2d(const float* weights, std::size_t taps, std::size_t n_in, std::size_t n_out, float* packed) {
+  const std::size_t n_vectors = vectors(n_out);
+  for (std::size_t start = 0; start < n_vectors;) {
+    const std::size_t count = piece(n_vectors, conv_panel, start);
+    for (std::size_t k = 0; k < taps * n_in; ++k) {
+      for (std::size_t o = start * width; o < (start + count) * width; ++o) {
+        *packed++ = o < n_out ? weights[k * n_out + o] : 0.0F;
+      }
+    }
+    start += count;
+  }
+}
+
+/// What every block of pixels of one panel shares.
+struct ConvPanel {
+  const float* weights;
+  const float* bias;
+  std::size_t n_runs_rows, n_runs_columns;  // stretches of inputs that are contiguous in memory
+  std::size_t run, row_offset, column_offset;
+  std::size_t pixel_step;   // floats from one output pixel's inputs to the next
+  std::size_t pixel_size;   // floats from one output pixel to the next
+  std::size_t last_lanes;   // outputs in the panel's last vector
+  bool rectified;
+};
+
+template <std::size_t P, std::size_t R>
+void conv_block(const ConvPanel& panel, const float* x, float* y) {
+  V sums[R][P];
+#pragma GCC unroll 16
+  for (std::size_t p = 0; p < P; ++p) {
+    const V bias = load(panel.bias + p * width);
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r) sums[r][p] = bias;
+  }
+  const float* weights = panel.weights;
+  const std::size_t step = panel.pixel_step;
+  for (std::size_t row = 0; row < panel.n_runs_rows; ++row) {
+    for (std::size_t column = 0; column < panel.n_runs_columns; ++column) {
+      const float* input = x + row * panel.row_offset + column * panel.column_offset;
+      for (std::size_t i = 0; i < panel.run; ++i, weights += P * width) {
+        V w[P];
+#pragma GCC unroll 16
+        for (std::size_t p = 0; p < P; ++p) w[p] = load(weights + p * width);
+#pragma GCC unroll 16
+        for (std::size_t r = 0; r < R; ++r) {
+          const V value = set(input[i + r * step]);
+#pragma GCC unroll 16
+          for (std::size_t p = 0; p < P; ++p) sums[r][p] = fma(value, w[p], sums[r][p]);
+        }
+      }
+    }
+  }
+  const V floor = floor_of(panel.rectified);
+  const std::size_t lanes = panel.last_lanes;
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < R; ++r) {
+    float* out = y + r * panel.pixel_size;
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p + 1 < P; ++p) store(out + p * width, at_least(sums[r][p], floor));
+    store_some(out + (P - 1) * width, at_least(sums[r][P - 1], floor), lanes);
+  }
+}
+
+using ConvBlock = void (*)(const ConvPanel&, const float*, float*);
+
+template <std::size_t P, std::size_t R>
+HEPML_INLINE void fill_conv_table(ConvBlock* table) {
+  table[R] = &conv_block<P, R>;
+  if constexpr (R > 1) fill_conv_table<P, R - 1>(table);
+}
+
+template <std::size_t P>
+void conv_panel_of(const Conv2DArgs& args, const ConvPanel& panel, const View& x, const View& y, float* out) {
+  constexpr std::size_t most = most_pixels<P>;
+  ConvBlock table[most + 1];
+  fill_conv_table<P, most>(table);
+  const float* origin = x.data - args.pad_top * x.row_stride - args.pad_left * x.channels;
+  for (std::size_t row = 0; row < y.rows; ++row) {
+    const float* from = origin + row * args.row_step * x.row_stride;
+    float* to = out + row * y.row_stride;
+    for (std::size_t column = 0; column < y.columns;) {
+      const std::size_t count = piece(y.columns, most, column);
+      table[count](panel, from + column * panel.pixel_step, to + column * panel.pixel_size);
+      column += count;
+    }
+  }
+}
+
+void conv2d(const Conv2DArgs& args, const View& x, const View& y) noexcept {
+  const bool contiguous = args.column_dilation == 1;  // the taps of a kernel row lie side by side
+  ConvPanel panel{};
+  panel.weights = args.weights;
+  panel.n_runs_rows = args.kernel_rows;
+  panel.n_runs_columns = contiguous ? 1 : args.kernel_columns;
+  panel.run = contiguous ? args.kernel_columns * args.n_in : args.n_in;
+  panel.row_offset = args.row_dilation * x.row_stride;
+  panel.column_offset = args.column_dilation * x.channels;
+  panel.pixel_step = args.column_step * x.channels;
+  panel.pixel_size = y.channels;
+  panel.rectified = args.rectified;
+  const std::size_t n_vectors = vectors(args.n_out);
+  for (std::size_t start = 0; start < n_vectors;) {
+    const std::size_t count = piece(n_vectors, conv_panel, start);
+    panel.bias = args.bias + start * width;
+    panel.last_lanes = smaller(args.n_out - (start + count - 1) * width, width);
+    float* out = y.data + start * width;
+    if (count == 3) conv_panel_of<3>(args, panel, x, y, out);
+    if (count == 2) conv_panel_of<2>(args, panel, x, y, out);
+    if (count == 1) conv_panel_of<1>(args, panel, x, y, out);
+    panel.weights += args.kernel_rows * args.kernel_columns * args.n_in * count * width;
+    start += count;
+  }
+}

@@ -1,0 +1,126 @@
+// Matrix times vector. Wide layers: panels of up to HEPML_DENSE_PANEL vectors of outputs, packed [panel][input][lane],
+// so that an input is broadcast once and meets consecutive weights. Narrow layers (n_out <= narrow): rows of inputs.
+
+constexpr std::size_t narrow = 4;
+constexpr std::size_t dense_panel = HEPML_DENSE_PANEL;
+constexpr std::size_t block = 256;  // inputs summed before the partial sum joins the total: keeps float32 sums exact
+
+std::size_t dense_size(std::size_t n_in, std::size_t n_out) {
+  return n_out <= narrow ? n_out * vectors(n_in) * width : n_in * vectors(n_out) * width;
+}
+
+void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, float* packed) {
+  if (n_out <= narrow) {
+    const std::size_t padded = vectors(n_in) * width;
+    for (std::size_t o = 0; o < n_out; ++o) {
+      for (std::size_t i = 0; i < padded; ++i) *packed++ = i < n_in ? weights[o * n_in + i] : 0.0F;
+    }
+    return;
+  }
+  const std::size_t n_vectors = vectors(n_out);
+  for (std::size_t start = 0; start < n_vectors;) {
+    const std::size_t count = piece(n_vectors, dense_panel, start);
+    for (std::size_t i = 0; i < n_in; ++i) {
+      for (std::size_t o = start * width; o < (start + count) * width; ++o) {
+        *packed++ = o < n_out ? weights[o * n_in + i] : 0.0F;
+      }
+    }
+    start += count;
+  }
+}
+
+/// P vectors of outputs; inputs are taken U at a time into independent sums, so that few vectors hide the latency too.
+template <std::size_t P, std::size_t U>
+HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weights, V* total) {
+  for (std::size_t start = 0; start < n_in; start += block) {
+    const std::size_t stop = smaller(start + block, n_in);
+    V sums[U][P] = {};
+    std::size_t i = start;
+    for (; i + U <= stop; i += U) {
+#pragma GCC unroll 16
+      for (std::size_t u = 0; u < U; ++u) {
+        const V value = set(x[i + u]);
+#pragma GCC unroll 16
+        for (std::size_t p = 0; p < P; ++p) {
+          sums[u][p] = fma(value, load(weights + ((i + u) * P + p) * width), sums[u][p]);
+        }
+      }
+    }
+    for (; i < stop; ++i) {
+      const V value = set(x[i]);
+#pragma GCC unroll 16
+      for (std::size_t p = 0; p < P; ++p) sums[0][p] = fma(value, load(weights + (i * P + p) * width), sums[0][p]);
+    }
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < P; ++p) {
+      V part = sums[0][p];
+#pragma GCC unroll 16
+      for (std::size_t u = 1; u < U; ++u) part += sums[u][p];
+      total[p] += part;
+    }
+  }
+}
+
+using DenseSums = void (*)(const float*, std::size_t, const float*, V*);
+
+template <std::size_t P>
+void dense_sums_of(const float* x, std::size_t n_in, const float* weights, V* total) {
+  dense_sums<P, (P >= 5 ? 1 : P >= 3 ? 2 : P == 2 ? 4 : 8)>(x, n_in, weights, total);
+}
+
+/// The table of dense_sums_of<1..dense_panel>, without std::index_sequence.
+template <std::size_t P>
+HEPML_INLINE void fill_dense_table(DenseSums* table) {
+  table[P] = &dense_sums_of<P>;
+  if constexpr (P > 1) fill_dense_table<P - 1>(table);
+}
+
+HEPML_INLINE void dense_narrow(const DenseArgs& args, const float* x, float* y) {
+  const std::size_t whole = args.n_in / width;
+  const std::size_t rest = args.n_in % width;
+  const std::size_t row = vectors(args.n_in) * width;
+  for (std::size_t o = 0; o < args.n_out; ++o) {
+    const float* weights = args.weights + o * row;
+    V sums[4] = {};
+    std::size_t i = 0;
+    for (; i + 4 <= whole; i += 4) {
+#pragma GCC unroll 4
+      for (std::size_t u = 0; u < 4; ++u) {
+        sums[u] = fma(load(x + (i + u) * width), load(weights + (i + u) * width), sums[u]);
+      }
+    }
+    for (; i < whole; ++i) sums[i % 4] = fma(load(x + i * width), load(weights + i * width), sums[i % 4]);
+    if (rest != 0) sums[3] = fma(load_some(x + whole * width, rest, 0.0F), load(weights + whole * width), sums[3]);
+    const float value = sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + args.bias[o];
+    y[o] = args.rectified && value < 0.0F ? 0.0F : value;
+  }
+}
+
+void dense(const DenseArgs& args, const float* x, float* y) noexcept {
+  if (args.n_out <= narrow) {
+    dense_narrow(args, x, y);
+    return;
+  }
+  DenseSums table[dense_panel + 1];
+  fill_dense_table<dense_panel>(table);
+  const std::size_t n_vectors = vectors(args.n_out);
+  const V floor = floor_of(args.rectified);
+  const float* weights = args.weights;
+  for (std::size_t start = 0; start < n_vectors;) {
+    const std::size_t count = piece(n_vectors, dense_panel, start);
+    V total[dense_panel];
+    for (std::size_t p = 0; p < count; ++p) total[p] = load(args.bias + (start + p) * width);
+    table[count](x, args.n_in, weights, total);
+    for (std::size_t p = 0; p < count; ++p) {
+      const V value = at_least(total[p], floor);
+      const std::size_t first = (start + p) * width;
+      if (first + width <= args.n_out) {
+        store(y + first, value);
+      } else {
+        store_some(y + first, value, args.n_out - first);
+      }
+    }
+    weights += args.n_in * count * width;
+    start += count;
+  }
+}

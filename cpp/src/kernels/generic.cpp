@@ -1,0 +1,15 @@
+// The kernels for any processor: vectors of four, which SSE2 and NEON have. CMake gives this file its
+// compiler flags.
+
+#define HEPML_WIDTH 4
+#define HEPML_REGISTERS 16
+#define HEPML_DENSE_PANEL 8
+#include "kernels/body.hpp"
+
+namespace hepml::kernels {
+
+extern const Kernels generic;
+const Kernels generic = {"generic", width,      &dense_size, &pack_dense, &dense, &conv2d_size, &pack_conv2d,
+                         &conv2d,   &maxpool2d, &activate,   &normalize,  &add,   &prepare};
+
+}  // namespace hepml::kernels

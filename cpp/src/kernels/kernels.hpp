@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// The arithmetic, written once (body.hpp) and compiled for each instruction set. Plain data in and out:
+/// nothing here may pull in a template of the standard library, since the linker could then pick its AVX-512
+/// copy for other code.
+namespace hepml::kernels {
+
+enum class Function : std::uint8_t {
+  linear,
+  rectified,
+  sigmoid,
+  hard_sigmoid,  // clip(0.2 x + 0.5, 0, 1), as in lwtnn
+  tanh,
+  softmax,
+  abs,
+  elu,
+  leakyrelu,
+  swish,
+};
+
+struct Activation {
+  Function function = Function::linear;
+  float alpha = 1.0F;
+};
+
+/// An image in memory: element (row, column, channel) is data[row * row_stride + column * channels +
+/// channel]. A vector is one row of one column. Around it lie `border` zeros that a convolution may read.
+struct View {
+  float* data;
+  std::size_t rows, columns, channels;
+  std::size_t row_stride;
+};
+
+struct DenseArgs {
+  const float* weights;  // as packed by pack_dense
+  const float* bias;     // n_out, padded with zeros to a whole vector
+  std::size_t n_in, n_out;
+  bool rectified;
+};
+
+struct Conv2DArgs {
+  const float* weights;  // as packed by pack_conv2d
+  const float* bias;     // n_out, padded with zeros to a whole vector
+  std::size_t kernel_rows, kernel_columns, n_in, n_out;
+  std::size_t row_step, column_step;  // strides
+  std::size_t row_dilation, column_dilation;
+  std::size_t pad_top, pad_left;  // zeros that lie before the first row and column of the input
+  bool rectified;
+};
+
+struct PoolArgs {
+  std::size_t pool_rows, pool_columns;
+  std::size_t row_step, column_step;
+  std::size_t pad_top, pad_left;  // places before the image, which count as -infinity
+};
+
+struct Kernels {
+  const char* name;   // "generic", "avx2", "avx512"
+  std::size_t width;  // floats in a vector
+
+  /// Floats that the packed weights need; pack_* writes exactly that many.
+  std::size_t (*dense_size)(std::size_t n_in, std::size_t n_out);
+  void (*pack_dense)(const float* weights, std::size_t n_in, std::size_t n_out,
+                     float* packed);  // from [out][in]
+  void (*dense)(const DenseArgs& args, const float* x, float* y) noexcept;
+
+  std::size_t (*conv2d_size)(std::size_t taps, std::size_t n_in, std::size_t n_out);
+  void (*pack_conv2d)(const float* weights, std::size_t taps, std::size_t n_in, std::size_t n_out,
+                      float* packed);  // from [row][column][in][out]
+  void (*conv2d)(const Conv2DArgs& args, const View& x, const View& y) noexcept;
+
+  void (*maxpool2d)(const PoolArgs& args, const View& x, const View& y) noexcept;
+
+  /// y = function(x); softmax over all n. x == y is allowed.
+  void (*activate)(Activation activation, const float* x, float* y, std::size_t n) noexcept;
+  /// y = scale * (x + shift), each of n.
+  void (*normalize)(const float* x, const float* scale, const float* shift, float* y, std::size_t n) noexcept;
+  /// y += x.
+  void (*add)(const float* x, float* y, std::size_t n) noexcept;
+  /// y = float((x + offset[i * step]) * scale[i * step]) in double; step is 0 or 1. False if an x is NaN or
+  /// infinite.
+  bool (*prepare)(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
+                  std::size_t n) noexcept;
+};
+
+extern const Kernels generic;
+#if defined(HEPML_X86)
+extern const Kernels avx2;
+extern const Kernels avx512;
+#endif
+
+/// The fastest set that this processor has, or the one that the environment variable HEPML_CPU names.
+/// Throws hepml::Error (usage) for an unknown name or one that the processor lacks.
+const Kernels& select();
+
+}  // namespace hepml::kernels

@@ -1,0 +1,131 @@
+#pragma once
+
+// A vector of HEPML_WIDTH floats in terms of the compiler's vector extension: the same code for every
+// instruction set. Included once by each kernels/<set>.cpp, inside its unnamed namespace.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define HEPML_INLINE inline __attribute__((always_inline))
+
+namespace {
+
+constexpr std::size_t width = HEPML_WIDTH;
+using V = float __attribute__((vector_size(HEPML_WIDTH * 4)));
+using VI = std::int32_t __attribute__((vector_size(HEPML_WIDTH * 4)));
+using Unaligned = float __attribute__((vector_size(HEPML_WIDTH * 4), aligned(4), may_alias));
+
+HEPML_INLINE V load(const float* p) {
+  return *reinterpret_cast<const Unaligned*>(p);
+}
+HEPML_INLINE void store(float* p, V v) {
+  *reinterpret_cast<Unaligned*>(p) = v;
+}
+HEPML_INLINE V set(float x) {
+  return x - V{};
+}  // one broadcast
+HEPML_INLINE V fma(V a, V b, V c) {
+  return a * b + c;
+}
+HEPML_INLINE V max(V a, V b) {
+  return a > b ? a : b;
+}  // b where either is NaN
+HEPML_INLINE V min(V a, V b) {
+  return a < b ? a : b;
+}
+
+/// The first n < width floats, `fill` behind them.
+HEPML_INLINE V load_some(const float* p, std::size_t n, float fill) {
+#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+  return (V)_mm512_mask_loadu_ps((__m512)set(fill), static_cast<__mmask16>((1U << n) - 1U), p);
+#else
+  float buffer[width];
+  for (std::size_t i = 0; i < width; ++i) buffer[i] = fill;
+  for (std::size_t i = 0; i < n; ++i) buffer[i] = p[i];
+  return load(buffer);
+#endif
+}
+/// The first n <= width floats of v.
+HEPML_INLINE void store_some(float* p, V v, std::size_t n) {
+#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), (__m512)v);
+#else
+  float buffer[width];
+  store(buffer, v);
+  std::size_t done = 0;
+  for (std::size_t half = width; half > 0; half /= 2) {  // at most one copy of each size, none of them a loop
+    if ((n & half) != 0) {
+      std::memcpy(p + done, buffer + done, half * sizeof(float));
+      done += half;
+    }
+  }
+#endif
+}
+
+HEPML_INLINE float sum(V v) {
+  float buffer[width];
+  store(buffer, v);
+  for (std::size_t half = width / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) buffer[i] += buffer[i + half];
+  }
+  return buffer[0];
+}
+HEPML_INLINE float largest(V v) {
+  float buffer[width];
+  store(buffer, v);
+  float result = buffer[0];
+  for (std::size_t i = 1; i < width; ++i)
+    result = buffer[i] > result || buffer[i] != buffer[i] ? buffer[i] : result;
+  return result;
+}
+
+/// x, but at least `floor`; NaN stays NaN. A layer without activation has the floor -infinity.
+HEPML_INLINE V at_least(V x, V floor) {
+  return x < floor ? floor : x;
+}
+HEPML_INLINE V floor_of(bool rectified) {
+  return set(rectified ? 0.0F : -__builtin_inff());
+}
+
+/// exp(x) to 1e-7 relative, clamped to +-87 so that nothing overflows; NaN stays NaN.
+HEPML_INLINE V exponential(V x) {
+  x = x < -87.0F ? set(-87.0F) : x;
+  x = x > 88.0F ? set(88.0F) : x;
+  const V shifted = x * 1.44269504F + 12582912.0F;  // 1.5 * 2^23: the low bits hold round(x / ln 2)
+  const V n = shifted - 12582912.0F;
+  V r = x - n * 0.693359375F;
+  r = r + n * 2.12194440e-4F;
+  V p = set(1.9875691500e-4F);
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * (r * r) + r + 1.0F;
+  const VI power = ((VI)shifted << 23) + 0x3f800000;
+  return p * (V)power;
+}
+
+HEPML_INLINE V sigmoid(V x) {
+  return 1.0F / (1.0F + exponential(-x));
+}
+
+HEPML_INLINE V hyperbolic_tangent(V x) {
+  const V a = x < 0.0F ? -x : x;
+  const V large = 1.0F - 2.0F / (exponential(a + a) + 1.0F);
+  const V s = x * x;
+  V p = set(-5.70498872745e-3F);
+  p = p * s + 2.06390887954e-2F;
+  p = p * s - 5.37397155531e-2F;
+  p = p * s + 1.33314422036e-1F;
+  p = p * s - 3.33332819422e-1F;
+  const V small = x + x * s * p;
+  const V signed_large = x < 0.0F ? -large : large;
+  return a < 0.625F ? small : signed_large;
+}
+
+}  // namespace

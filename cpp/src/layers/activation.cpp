@@ -1,0 +1,34 @@
+#include "layers/layer.hpp"
+
+namespace hepml::layers {
+namespace {
+
+class Activate : public Operation {
+ public:
+  Activate(Activation activation, const Shape& shape, const Kernels& kernels)
+      : Operation(shape), kernels_(kernels), activation_(activation) {}
+  void run(const View* inputs, const View& output) const noexcept override {
+    // softmax normalises the channels of each pixel; everything else may take whole rows.
+    const bool pixels = activation_.function == Function::softmax;
+    const std::size_t n = pixels ? inputs->channels : inputs->columns * inputs->channels;
+    for (std::size_t row = 0; row < inputs->rows; ++row) {
+      const float* x = inputs->data + row * inputs->row_stride;
+      float* y = output.data + row * output.row_stride;
+      for (std::size_t i = 0; i < (pixels ? inputs->columns : 1); ++i) {
+        kernels_.activate(activation_, x + i * n, y + i * n, n);
+      }
+    }
+  }
+
+ private:
+  const Kernels& kernels_;
+  Activation activation_;
+};
+
+}  // namespace
+
+std::shared_ptr<Operation> make_activate(Activation activation, const Shape& input, const Kernels& kernels) {
+  return std::make_shared<Activate>(activation, input, kernels);
+}
+
+}  // namespace hepml::layers

@@ -1,0 +1,56 @@
+#include "layers/layer.hpp"
+#include "parse/text.hpp"
+
+namespace hepml::layers {
+namespace {
+
+class Dense : public Operation {
+ public:
+  Dense(const std::vector<float>& weights, const std::vector<float>& bias, std::size_t n_in,
+        std::size_t n_out, const Kernels& kernels)
+      : Operation({n_out}),
+        kernels_(kernels),
+        weights_(kernels.dense_size(n_in, n_out)),
+        bias_(padded(bias, n_out, kernels.width)),
+        args_{weights_.data(), bias_.data(), n_in, n_out, false} {
+    kernels.pack_dense(weights.data(), n_in, n_out, weights_.data());
+  }
+  void run(const View* inputs, const View& output) const noexcept override {
+    kernels_.dense(args_, inputs->data, output.data);
+  }
+  bool fuse_rectified() noexcept override { return args_.rectified = true; }
+
+ private:
+  const Kernels& kernels_;
+  Floats weights_;
+  Floats bias_;
+  kernels::DenseArgs args_;
+};
+
+}  // namespace
+
+// y = activation(W x + b), weights row-major [out][in]; empty weights or bias mean none.
+Made make_dense(const At& layer, const Shape& input, const Kernels& kernels) {
+  const std::size_t n_in = need_vector(layer, input)[0];
+  const At weights = layer.member("weights");
+  const At bias = layer.member("bias");
+  const std::size_t n_weights = weights.numbers().size();
+  const std::size_t n_bias = bias.numbers().size();
+  const Activation activation = read_activation(layer);
+  if (n_weights % n_in != 0) {
+    weights.wrong("the weights do not fit the layer's input",
+                  "a multiple of its width " + std::to_string(n_in), std::to_string(n_weights));
+  }
+  const std::size_t n_out = n_weights == 0 ? n_in : n_weights / n_in;
+  if (n_bias != 0 && n_bias != n_out) {
+    bias.wrong("the bias does not fit the weights", std::to_string(n_out) + " values, or none",
+               std::to_string(n_bias));
+  }
+  if (n_weights != 0) {
+    return {std::make_shared<Dense>(weights.floats(), bias.floats(), n_in, n_out, kernels), activation};
+  }
+  if (n_bias != 0) return {make_affine(std::vector<float>(n_in, 1.0F), bias.floats(), kernels), activation};
+  return {nullptr, activation};
+}
+
+}  // namespace hepml::layers

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <hepml/model.hpp>
+
+#include <memory>
+#include <vector>
+
+#include "layers/layer.hpp"
+#include "parse/file.hpp"
+
+namespace hepml {
+
+/// A network ready to run: operations in topological order over tensors whose places in one arena are
+/// planned. Immutable; the arena belongs to the Session.
+class Network {
+ public:
+  struct Tensor {
+    layers::Shape shape;
+    layers::Border border{};  // zeros around an image
+    std::size_t offset = 0;   // of the first element, border excluded, in floats from the start of the arena
+    std::size_t place = 0;    // of the whole allocation
+    std::size_t row_stride = 0;
+    std::size_t first = 0;  // step that writes it
+    std::size_t last = 0;   // last step that reads it
+  };
+  struct Step {
+    const layers::Operation* operation;
+    std::vector<std::size_t> sources;  // tensors
+    std::size_t target;
+  };
+  struct Port {          // an input
+    std::size_t raw;     // offset of the user's values in the arena
+    std::size_t tensor;  // what the network sees
+    std::vector<double> offset, scale;
+    std::size_t scale_step;  // 0 if one offset and scale serve every element
+  };
+  struct Head {  // an output
+    std::size_t tensor, logits;
+    std::size_t result, result_logits;  // offsets in the arena of what the user sees
+  };
+
+  static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels);
+
+  std::vector<Input> inputs;
+  std::vector<Output> outputs;
+  parse::Extension extension;
+  std::size_t n_parameters = 0;
+
+  const layers::Kernels* kernels = nullptr;
+  std::vector<Tensor> tensors;
+  std::vector<Step> steps;
+  std::vector<Port> ports;
+  std::vector<Head> heads;
+  std::size_t arena_size = 0;  // floats
+
+ private:
+  friend class Builder;
+  std::vector<std::shared_ptr<layers::Operation>> operations_;
+};
+
+}  // namespace hepml

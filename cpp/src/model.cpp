@@ -1,0 +1,97 @@
+#include <hepml/model.hpp>
+#include <hepml/session.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "layers/network.hpp"
+#include "parse/file.hpp"
+#include "parse/text.hpp"
+
+namespace hepml {
+namespace {
+
+/// Re-run the reference vectors of the file; the first value that does not reproduce is an Error
+/// (verification).
+void verify(const Model& model, const parse::Reference& reference) {
+  Session session(model);
+  for (std::size_t event = 0; event < reference.n_events; ++event) {
+    for (std::size_t i = 0; i < reference.inputs.size(); ++i) {
+      const auto& values = reference.inputs[i][event];
+      std::copy(values.begin(), values.end(), session.input(i).begin());
+    }
+    session.run();
+    for (std::size_t k = 0; k < reference.outputs.size(); ++k) {
+      for (std::size_t j = 0; j < reference.outputs[k][event].size(); ++j) {
+        const double expected = reference.outputs[k][event][j];
+        const double found = static_cast<double>(session.output(k)[j]);
+        if (std::abs(found - expected) <= reference.tolerance * std::max(1.0, std::abs(expected))) continue;
+        const Output& output = model.outputs()[k];
+        throw Error(Error::Code::verification,
+                    {"the network does not reproduce its reference vectors",
+                     {},
+                     "hepml.reference.outputs." + output.name + "[" + std::to_string(event) + "][" +
+                         std::to_string(j) + "] (" + output.labels[j] + ")",
+                     text::number(expected) + " within " + text::number(reference.tolerance),
+                     text::number(found),
+                     {},
+                     "the file was changed or damaged: export the network again"});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Model Model::parse(const std::string& text, const LoadOptions& options) {
+  const kernels::Kernels& kernels = kernels::select();
+  const parse::Value root = parse::parse_json(text);
+  Model model(Network::build(parse::read_network(root), kernels));
+  if (options.verify) verify(model, model.network_->extension.reference);
+  return model;
+}
+
+Model Model::load(const std::string& path, const LoadOptions& options) {
+  const std::string text = parse::read_file(path);
+  try {
+    return parse(text, options);
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    if (error.code() != Error::Code::usage) parts.file = path;
+    throw Error(error.code(), std::move(parts));
+  }
+}
+
+const std::vector<Input>& Model::inputs() const noexcept {
+  return network_->inputs;
+}
+const std::vector<Output>& Model::outputs() const noexcept {
+  return network_->outputs;
+}
+const std::vector<Threshold>& Model::thresholds() const noexcept {
+  return network_->extension.thresholds;
+}
+const std::optional<Geometry>& Model::geometry() const noexcept {
+  return network_->extension.geometry;
+}
+Convention Model::convention() const noexcept {
+  return network_->extension.convention;
+}
+const std::string& Model::model_id() const noexcept {
+  return network_->extension.model_id;
+}
+const std::string& Model::metadata() const noexcept {
+  return network_->extension.metadata;
+}
+const char* Model::cpu() const noexcept {
+  return network_->kernels->name;
+}
+std::size_t Model::n_parameters() const noexcept {
+  return network_->n_parameters;
+}
+std::size_t Model::session_bytes() const noexcept {
+  return network_->arena_size * sizeof(float);
+}
+
+}  // namespace hepml

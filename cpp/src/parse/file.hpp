@@ -1,0 +1,72 @@
+#pragma once
+
+#include <hepml/model.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parse/json.hpp"
+
+// A network file as records: lwtnn's graph form with hepml's extensions, or lwtnn's sequential form turned
+// into a graph. Names, sizes and indices within a record are checked here; shapes are the network's business.
+namespace hepml::parse {
+
+enum class NodeType { input, feed_forward, concatenate, add };
+
+struct InputRecord {
+  Input input;
+  std::vector<double> offset;  // one for all elements, or one an element
+  std::vector<double> scale;
+  At where;
+};
+
+struct NodeRecord {
+  NodeType type;
+  std::vector<std::size_t> sources;  // of an input node: the index of the input
+  std::size_t size;                  // of an input node
+  std::size_t layer;                 // of a feed_forward node
+  At where;
+};
+
+struct OutputRecord {
+  Output output;
+  std::size_t node;
+  At where;
+};
+
+/// Raw inputs and what the trained network answered, to be reproduced at load.
+struct Reference {
+  std::vector<std::vector<std::vector<float>>> inputs;    // [input][event][element]
+  std::vector<std::vector<std::vector<double>>> outputs;  // [output][event][element]
+  std::size_t n_events = 0;
+  double tolerance = 1e-6;
+};
+
+struct Extension {
+  std::string model_id;
+  std::string metadata = "{}";
+  std::optional<Geometry> geometry;
+  Convention convention = Convention::standard;
+  std::vector<Threshold> thresholds;
+  Reference reference;
+};
+
+struct File {
+  std::vector<InputRecord> inputs;
+  std::vector<NodeRecord> nodes;
+  std::vector<At> layers;
+  std::vector<OutputRecord> outputs;
+  Extension extension;
+};
+
+/// Throws Error. The records refer to `root`, which must outlive them.
+File read_network(const Value& root);
+
+/// The object "hepml"; inputs and outputs give the sizes that the reference vectors must have.
+Extension read_extension(const At& block, const File& file);
+
+/// Throws Error (schema) if two names are equal.
+void check_distinct(const std::vector<std::string>& names, const char* what, const At& where);
+
+}  // namespace hepml::parse

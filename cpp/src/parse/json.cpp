@@ -1,0 +1,342 @@
+#include "parse/json.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "parse/text.hpp"
+
+namespace hepml::parse {
+namespace {
+
+constexpr std::size_t deepest = 64;
+constexpr std::size_t most_values = 2'000'000;  // other than numbers in an array of numbers
+
+/// Builds a Value from parse events; the stack is explicit, so that nesting cannot overflow the program's.
+class Builder {
+ public:
+  using json = nlohmann::json;
+  Value root;
+
+  bool null() { return put(Value{}); }
+  bool boolean(bool value) { return put(Value{value}); }
+  bool number_integer(json::number_integer_t value) { return put_number(static_cast<double>(value)); }
+  bool number_unsigned(json::number_unsigned_t value) { return put_number(static_cast<double>(value)); }
+  bool number_float(double value, const std::string&) { return put_number(value); }
+  bool string(std::string& value) { return put(Value{std::move(value)}); }
+  bool binary(json::binary_t&) { return false; }
+
+  bool start_object(std::size_t) { return open(Value{Value::Object{}}); }
+  bool start_array(std::size_t) { return open(Value{Value::Numbers{}}); }
+  bool key(std::string& name) {
+    std::get<Value::Object>(stack_.back()->data).emplace_back(std::move(name), Value{});
+    return true;
+  }
+  bool end_object() {
+    std::vector<std::string_view> keys;
+    for (const auto& [name, value] : std::get<Value::Object>(stack_.back()->data)) keys.push_back(name);
+    std::sort(keys.begin(), keys.end());
+    const auto twice = std::adjacent_find(keys.begin(), keys.end());
+    if (twice != keys.end()) fail("the key " + text::quoted(*twice) + " occurs twice in one object");
+    stack_.pop_back();
+    return true;
+  }
+  bool end_array() {
+    stack_.pop_back();
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string&, const json::exception& error) {
+    std::string reason = error.what();  // "[json.exception...] parse error at line 1, column 2: ..."
+    const auto start = reason.find("parse error at ");
+    reason = start != std::string::npos ? reason.substr(start + 15) : reason.substr(reason.find("] ") + 2);
+    throw Error(Error::Code::syntax, {"not JSON, or truncated",
+                                      {},
+                                      "byte " + std::to_string(position),
+                                      "one JSON value",
+                                      text::quoted(reason),
+                                      {},
+                                      {}});
+  }
+
+ private:
+  std::vector<Value*> stack_;
+  std::size_t n_values_ = 0;
+
+  [[noreturn]] void fail(std::string problem) const {
+    throw Error(Error::Code::syntax, {std::move(problem), {}, path(), {}, {}, {}, {}});
+  }
+
+  std::string path() const {
+    std::string out;
+    for (const Value* value : stack_) {
+      if (const auto* object = std::get_if<Value::Object>(&value->data)) {
+        if (!object->empty() && value != stack_.back())
+          out += (out.empty() ? "" : ".") + object->back().first;
+      } else if (const auto* array = std::get_if<Value::Array>(&value->data)) {
+        if (!array->empty()) out += "[" + std::to_string(array->size() - 1) + "]";
+      }
+    }
+    return out.empty() ? "the top level" : out;
+  }
+
+  bool open(Value value) {
+    if (stack_.size() >= deepest) fail("nested more than " + std::to_string(deepest) + " deep");
+    put(std::move(value));
+    return true;
+  }
+
+  bool put_number(double value) {
+    if (!std::isfinite(value)) fail("a number that is not finite");
+    if (!stack_.empty()) {
+      if (auto* numbers = std::get_if<Value::Numbers>(&stack_.back()->data)) {
+        numbers->push_back(value);
+        return true;
+      }
+    }
+    return put(Value{value});
+  }
+
+  /// Hang the value under the innermost open container; a container becomes the innermost one.
+  bool put(Value value) {
+    if (++n_values_ > most_values) fail("more than " + std::to_string(most_values) + " values");
+    const bool container = value.data.index() >= 4;
+    Value* place = &root;
+    if (!stack_.empty()) {
+      Value& parent = *stack_.back();
+      if (auto* object = std::get_if<Value::Object>(&parent.data)) {
+        place = &object->back().second;
+      } else {
+        unpack(parent);
+        auto& array = std::get<Value::Array>(parent.data);
+        array.emplace_back();
+        place = &array.back();
+      }
+    }
+    *place = std::move(value);
+    if (container) stack_.push_back(place);
+    return true;
+  }
+
+  /// Turn an array of numbers into an array of values, since something else follows.
+  void unpack(Value& parent) {
+    auto* numbers = std::get_if<Value::Numbers>(&parent.data);
+    if (numbers == nullptr) return;
+    n_values_ += numbers->size();
+    if (n_values_ > most_values) fail("more than " + std::to_string(most_values) + " values");
+    Value::Array array;
+    for (const double number : *numbers) {
+      array.emplace_back();
+      array.back().data = number;
+    }
+    parent.data = std::move(array);
+  }
+};
+
+}  // namespace
+
+const char* Value::kind() const noexcept {
+  constexpr const char* names[] = {"null",   "true or false", "a number", "a string", "a list of numbers",
+                                   "a list", "an object"};
+  const auto* numbers = std::get_if<Numbers>(&data);
+  return numbers != nullptr && numbers->empty() ? "an empty list" : names[data.index()];
+}
+
+Value parse_json(std::string_view text) {
+  Builder builder;
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
+    throw Error(Error::Code::syntax, {"not JSON", {}, {}, "one JSON value", {}, {}, {}});
+  }
+  return std::move(builder.root);
+}
+
+std::string read_file(const std::string& path) {
+  const auto failed = [&path](const char* problem, const char* fix) -> Error {
+    return Error(Error::Code::file, {problem, path, {}, "a network in JSON", {}, {}, fix});
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!file) throw failed("cannot open the file", "check the path and its permissions");
+  std::string text;
+  char buffer[1 << 16];
+  std::size_t n = 0;
+  while ((n = std::fread(buffer, 1, sizeof buffer, file.get())) > 0) {
+    text.append(buffer, n);
+    if (text.size() > (std::size_t{1} << 30)) throw failed("the file is larger than 1 GiB", "");
+  }
+  if (std::ferror(file.get()) != 0) throw failed("cannot read the file", "a folder, or a damaged disk?");
+  if (text.empty()) throw failed("the file is empty", "");
+  return text;
+}
+
+std::string to_text(const Value& value) {
+  struct Visitor {
+    std::string& out;
+    void operator()(std::monostate) { out += "null"; }
+    void operator()(bool flag) { out += flag ? "true" : "false"; }
+    void operator()(double number) { out += text::number(number); }
+    void operator()(const std::string& string) {
+      out += nlohmann::json(string).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+    }
+    void operator()(const Value::Numbers& numbers) {
+      out += '[';
+      for (std::size_t i = 0; i < numbers.size(); ++i) out += (i == 0 ? "" : ",") + text::number(numbers[i]);
+      out += ']';
+    }
+    void operator()(const Value::Array& array) {
+      out += '[';
+      for (std::size_t i = 0; i < array.size(); ++i) {
+        if (i != 0) out += ',';
+        std::visit(*this, array[i].data);
+      }
+      out += ']';
+    }
+    void operator()(const Value::Object& object) {
+      out += '{';
+      for (std::size_t i = 0; i < object.size(); ++i) {
+        if (i != 0) out += ',';
+        (*this)(object[i].first);
+        out += ':';
+        std::visit(*this, object[i].second.data);
+      }
+      out += '}';
+    }
+  };
+  std::string out;
+  std::visit(Visitor{out}, value.data);
+  return out;
+}
+
+void At::fail(Error::Code code, std::string problem, std::string expected, std::string found,
+              std::vector<std::string> nearest, std::string fix) const {
+  throw Error(code, {std::move(problem),
+                     {},
+                     path_.empty() ? "the top level" : path_,
+                     std::move(expected),
+                     std::move(found),
+                     std::move(nearest),
+                     std::move(fix)});
+}
+
+void At::wrong(std::string problem, std::string expected, std::string found) const {
+  fail(Error::Code::schema, std::move(problem), std::move(expected), std::move(found));
+}
+
+void At::not_a(const char* expected) const {
+  std::string found = value_->kind();
+  if (const auto* number = std::get_if<double>(&value_->data)) found = text::number(*number);
+  if (const auto* string = std::get_if<std::string>(&value_->data)) found = text::quoted(*string);
+  fail(Error::Code::schema, "a value of the wrong kind", expected, found);
+}
+
+const Value::Object& At::members() const {
+  const auto* object = std::get_if<Value::Object>(&value_->data);
+  if (object == nullptr) not_a("an object");
+  return *object;
+}
+
+bool At::has(std::string_view key) const {
+  for (const auto& [name, value] : members()) {
+    if (name == key) return !std::holds_alternative<std::monostate>(value.data);
+  }
+  return false;
+}
+
+At At::member(const std::string& key) const {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : members()) {
+    if (name == key) return At(value, path_.empty() ? key : path_ + "." + key);
+    names.push_back(name);
+  }
+  auto close = text::nearest(key, names);
+  fail(Error::Code::schema, "the key " + text::quoted(key) + " is missing", {}, {}, std::move(close));
+}
+
+std::size_t At::size() const {
+  if (const auto* numbers = std::get_if<Value::Numbers>(&value_->data)) return numbers->size();
+  const auto* array = std::get_if<Value::Array>(&value_->data);
+  if (array == nullptr) not_a("a list");
+  return array->size();
+}
+
+At At::item(std::size_t index) const {
+  const auto* array = std::get_if<Value::Array>(&value_->data);
+  if (array == nullptr) not_a("a list of objects");
+  return At(array->at(index), path_ + "[" + std::to_string(index) + "]");
+}
+
+double At::number() const {
+  const auto* number = std::get_if<double>(&value_->data);
+  if (number == nullptr) not_a("a number");
+  return *number;
+}
+
+std::size_t At::count(std::size_t smallest, std::size_t largest) const {
+  const double value = number();
+  if (!(value >= static_cast<double>(smallest) && value <= static_cast<double>(largest)) ||
+      value != std::floor(value)) {
+    wrong("a number out of range",
+          "an integer from " + std::to_string(smallest) + " to " + std::to_string(largest),
+          text::number(value));
+  }
+  return static_cast<std::size_t>(value);
+}
+
+std::vector<std::size_t> At::counts(std::size_t smallest, std::size_t largest) const {
+  std::vector<std::size_t> out;
+  for (const double value : numbers()) {
+    const Value single{value};
+    out.push_back(At(single, path_ + "[" + std::to_string(out.size()) + "]").count(smallest, largest));
+  }
+  return out;
+}
+
+const std::string& At::string() const {
+  const auto* string = std::get_if<std::string>(&value_->data);
+  if (string == nullptr) not_a("a string");
+  return *string;
+}
+
+std::vector<std::string> At::strings() const {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < size(); ++i) out.push_back(item(i).string());
+  return out;
+}
+
+const Value::Numbers& At::numbers() const {
+  const auto* numbers = std::get_if<Value::Numbers>(&value_->data);
+  if (numbers == nullptr) not_a("a list of numbers");
+  return *numbers;
+}
+
+std::vector<float> At::floats() const {
+  std::vector<float> out;
+  out.reserve(numbers().size());
+  for (const double value : numbers()) {
+    if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
+      wrong("a number too large for float32", "at most 3.4e38", text::number(value));
+    }
+    out.push_back(static_cast<float>(value));
+  }
+  return out;
+}
+
+bool At::is_null() const {
+  return std::holds_alternative<std::monostate>(value_->data);
+}
+bool At::is_object() const {
+  return std::holds_alternative<Value::Object>(value_->data);
+}
+bool At::is_array() const {
+  return std::holds_alternative<Value::Array>(value_->data) ||
+         std::holds_alternative<Value::Numbers>(value_->data);
+}
+bool At::is_string() const {
+  return std::holds_alternative<std::string>(value_->data);
+}
+bool At::is_number() const {
+  return std::holds_alternative<double>(value_->data);
+}
+
+}  // namespace hepml::parse

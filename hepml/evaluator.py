@@ -1,0 +1,278 @@
+"""The C++ evaluator from Python: arrays of raw values in, scores out, the same numbers as in a trigger.
+
+`Evaluator` loads a network file with `hepml::Model::load`, so everything that C++ refuses is refused here with the same
+words, and evaluates event by event with `hepml::Session`: there is no second implementation that could differ. Values
+are raw; offset and scale are the file's. `tag` starts from towers, with `hepml::Tagger`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hepml import _core
+from hepml.errors import DataError, nearest
+from hepml.geometry import Geometry
+
+if TYPE_CHECKING:
+    from hepml.trees import Towers
+
+__all__ = ["Evaluator", "InputRecord", "OutputRecord", "Tags", "Variable"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One number of a vector input; the network sees (value + offset) * scale.
+
+    Attributes:
+        name: as written in the file.
+        offset, scale: of the file.
+        default: what a user may put in place of a missing value; never applied by the evaluator.
+    """
+
+    name: str
+    offset: float
+    scale: float
+    default: float | None = None
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """An input of a network.
+
+    Attributes:
+        name: token, such as "hl" or "et".
+        shape: of one event, (n,) or (rows, columns, channels).
+        variables: of a vector, empty for an image.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    variables: tuple[Variable, ...]
+
+
+@dataclass(frozen=True)
+class OutputRecord:
+    """An output of a network, a vector with one label an element.
+
+    Attributes:
+        name: "output" in files of hepml.
+        shape: of one event, (n,).
+        labels: of its elements.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What `Evaluator.tag` found for each seed.
+
+    Attributes:
+        score: float32 (n,), NaN where rejected.
+        logit: float32 (n,), what the output's activation was applied to, NaN where rejected.
+        status: uint8 (n,), 0 where accepted, else why not.
+    """
+
+    score: NDArray[np.float32]
+    logit: NDArray[np.float32]
+    status: NDArray[np.uint8]
+
+
+class Evaluator:
+    """A network file (hepml's, or lwtnn's graph or sequential form), evaluated in C++.
+
+    Loading re-runs the reference vectors that the file holds. One evaluator may be called from several threads.
+
+    Args:
+        path: the JSON file.
+        verify: re-run the reference vectors.
+
+    Attributes:
+        inputs, outputs: records in the order of the file.
+
+    Raises:
+        InputFileError: absent, unreadable, truncated or not JSON.
+        SchemaError: JSON, but not a network that this version can evaluate; the message names the place.
+        VerificationError: the reference vectors do not reproduce.
+
+    Example:
+        >>> dense = {"architecture": "dense", "weights": [1, -1], "bias": [0], "activation": "sigmoid"}
+        >>> net = {"inputs": [{"name": n, "offset": 0, "scale": 1} for n in "ab"], "layers": [dense], "outputs": ["s"]}
+        >>> ev = Evaluator.from_text(json.dumps(net))
+        >>> ev([[2.0, 2.0], [0.0, 0.0]])["outputs"].ravel()
+        array([0.5, 0.5], dtype=float32)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, verify: bool = True) -> None:
+        self._start(_core.Evaluator.load(os.fspath(path), verify))
+
+    @classmethod
+    def from_text(cls, text: str, *, verify: bool = True) -> Evaluator:
+        """The same from the text of a network file."""
+        evaluator = cls.__new__(cls)
+        evaluator._start(_core.Evaluator.parse(text, verify))
+        return evaluator
+
+    def _start(self, core: Any) -> None:
+        self._core = core
+        self.inputs = [
+            InputRecord(name, tuple(shape), tuple(Variable(*variable) for variable in variables))
+            for name, shape, variables in core.inputs
+        ]
+        self.outputs = [OutputRecord(name, (len(labels),), tuple(labels)) for name, labels in core.outputs]
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{record.name}: {_shape(record.shape)}" for record in self.inputs)
+        outputs = ", ".join(f"{record.name}: {_shape(record.shape)}" for record in self.outputs)
+        return f"Evaluator({inputs} -> {outputs}; {self.n_parameters} parameters, {self.cpu})"
+
+    @property
+    def cpu(self) -> str:
+        """Instruction set of the kernels: generic, avx2 or avx512; the environment variable HEPML_CPU overrides it."""
+        return str(self._core.cpu)
+
+    @property
+    def model_id(self) -> str:
+        """SHA-256 of the network part of the file; empty in a plain lwtnn file."""
+        return str(self._core.model_id)
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases."""
+        return int(self._core.n_parameters)
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """The file's "hepml" object without its reference vectors; empty for a plain lwtnn file."""
+        record: dict[str, Any] = json.loads(self._core.metadata)
+        return record
+
+    @cached_property
+    def geometry(self) -> Geometry | None:
+        """Grids and windows of the images, None for a network that was exported without."""
+        record = self.metadata.get("geometry")
+        return None if record is None else Geometry.from_dict(record)
+
+    @property
+    def thresholds(self) -> list[dict[str, Any]]:
+        """Stored working points: signal_efficiency, threshold, pt and eta (a bin [low, high) or None)."""
+        return list(self.metadata.get("thresholds") or [])
+
+    def __call__(
+        self, arrays: Mapping[str, ArrayLike] | ArrayLike, *, logits: bool = False
+    ) -> dict[str, NDArray[np.float32]]:
+        """Evaluate a batch.
+
+        Args:
+            arrays: raw values by input name, shape (n, *record.shape); the last axis of one channel may be left out.
+                A network with one input also takes the array itself. NaN or infinity in an event gives NaN for that
+                event.
+            logits: give what the output layers' activations are applied to, instead of the outputs.
+
+        Returns:
+            float32 arrays (n, n_labels) by output name; no events give arrays of no rows.
+
+        Raises:
+            DataError: a missing or unknown input, or a wrong shape.
+        """
+        given = self._by_name(arrays)
+        batch = [self._array(record, given[record.name]) for record in self.inputs]
+        lengths = {len(array) for array in batch}
+        if len(lengths) != 1:
+            raise DataError(
+                "the inputs differ in the number of events",
+                expected="the same first axis for every input",
+                found=", ".join(f"{r.name}: {len(a)}" for r, a in zip(self.inputs, batch, strict=True)),
+            )
+        results = self._core.evaluate(batch, logits)
+        return {record.name: result for record, result in zip(self.outputs, results, strict=True)}
+
+    def tag(self, ecal: Towers, hcal: Towers, row: ArrayLike, eta: ArrayLike, phi: ArrayLike) -> Tags:
+        """Towers to scores with `hepml::Tagger`: hottest cell, images, variables, network.
+
+        Args:
+            ecal, hcal: towers of a batch of events; eta and phi are those of cell centres.
+            row: event of each seed, shape (n,).
+            eta, phi: of each seed, float64 (n,).
+
+        Returns:
+            score, logit and status of each seed.
+
+        Raises:
+            DataError: the file has no geometry, or an input that cannot be made from towers.
+        """
+        columns = [
+            (
+                np.ascontiguousarray(towers.offsets, dtype=np.int64),
+                *(np.ascontiguousarray(getattr(towers, name), dtype=np.float64) for name in ("et", "e", "eta", "phi")),
+            )
+            for towers in (ecal, hcal)
+        ]
+        score, logit, status = self._core.tag(
+            columns[0],
+            columns[1],
+            np.ascontiguousarray(row, dtype=np.int64),
+            np.ascontiguousarray(eta, dtype=np.float64),
+            np.ascontiguousarray(phi, dtype=np.float64),
+        )
+        return Tags(score, logit, status)
+
+    def _by_name(self, arrays: Mapping[str, ArrayLike] | ArrayLike) -> Mapping[str, ArrayLike]:
+        names = [record.name for record in self.inputs]
+        if not isinstance(arrays, Mapping):
+            if len(names) != 1:
+                raise DataError(
+                    "one array for a network of several inputs",
+                    expected="a dict with the keys " + ", ".join(names),
+                    found=type(arrays).__name__,
+                )
+            return {names[0]: arrays}
+        for name in arrays:
+            if name not in names:
+                raise DataError(
+                    f"the network has no input {name!r}",
+                    expected=", ".join(names),
+                    found=repr(name),
+                    nearest=nearest(str(name), names),
+                )
+        for name in names:
+            if name not in arrays:
+                raise DataError(
+                    f"the input {name!r} is missing", expected=", ".join(names), found=", ".join(arrays) or "nothing"
+                )
+        return arrays
+
+    @staticmethod
+    def _array(record: InputRecord, values: ArrayLike) -> NDArray[np.float32]:
+        expected = f"(n, {', '.join(map(str, record.shape))})"
+        try:
+            array = np.asarray(values)
+            if array.dtype.kind not in "fiub":
+                raise TypeError(f"dtype {array.dtype}")
+            with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and the event NaN
+                array = np.ascontiguousarray(array, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the input {record.name!r} is not an array of numbers", expected=expected, found=str(error)
+            ) from error
+        if array.shape[1:] != record.shape:
+            if not (record.shape[-1] == 1 and array.ndim >= 1 and array.shape[1:] == record.shape[:-1]):
+                raise DataError(
+                    f"the input {record.name!r} has the wrong shape", expected=expected, found=str(array.shape)
+                )
+            array = array.reshape(-1, *record.shape) if len(array) else array.reshape(0, *record.shape)
+        return array
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
