@@ -1,0 +1,160 @@
+"""From a Keras model to the nodes and layers of the file.
+
+The walk follows tensors, not the list of layers: Keras records for each tensor which operation made it and in which of
+its calls. Shared layers, activations that are used twice and nested models come out right by construction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hepml.errors import DataError, UnsupportedLayerError
+from hepml.export.layers import handler_of
+from hepml.export.network import Network, Value, refuse
+
+__all__ = ["Call", "add_model", "calls_of", "check_model", "consumers", "input_name", "key_of", "producer"]
+
+Key = tuple[int, int, int]  # operation, which of its calls, which of the results
+
+
+@dataclass(frozen=True)
+class Call:
+    """One application of a layer (or of a nested model) to tensors."""
+
+    layer: Any
+    node: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        return list(self.node.input_tensors)
+
+    @property
+    def outputs(self) -> list[Any]:
+        return list(self.node.output_tensors)
+
+
+def key_of(tensor: Any) -> Key:
+    """What identifies a symbolic tensor of a Keras model."""
+    history = tensor._keras_history
+    return id(history.operation), history.node_index, history.tensor_index
+
+
+def producer(tensor: Any) -> Call:
+    """The call that made a tensor."""
+    history = tensor._keras_history
+    return Call(history.operation, history.operation._inbound_nodes[history.node_index])
+
+
+def input_name(tensor: Any) -> str:
+    """The name of a model's input: that of its Input layer."""
+    return str(tensor._keras_history.operation.name)
+
+
+def check_model(model: Any) -> None:
+    """Raises UnsupportedLayerError unless the model is a built Functional or Sequential one."""
+    import keras
+
+    name = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
+    if not isinstance(model, keras.Model):
+        raise DataError("not a Keras model", expected="keras.Model", found=f"{type(model).__module__}.{name}")
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
+        raise UnsupportedLayerError(
+            f"the model {name} is a class of its own, so its graph cannot be read",
+            expected="a Functional or Sequential model",
+            found=f"{type(model).__module__}.{name}",
+            fix="wrap its computation: keras.Model(inputs, outputs)",
+        )
+    if not model.built or not getattr(model, "inputs", None):
+        raise DataError(
+            f"the model {name} is not built", expected="known input shapes", fix="begin it with keras.Input"
+        )
+
+
+def calls_of(model: Any) -> list[Call]:
+    """The calls that a model's outputs need, each after those that it depends on; Input layers are left out."""
+    begin = {key_of(tensor) for tensor in model.inputs}
+    ordered: list[Call] = []
+    done: set[int] = set()
+    waiting: list[tuple[Call, bool]] = [
+        (producer(tensor), False) for tensor in reversed(model.outputs) if key_of(tensor) not in begin
+    ]
+    while waiting:  # depth first, without recursion: networks may be deep
+        call, ready = waiting.pop()
+        if id(call.node) in done:
+            continue
+        if ready:
+            done.add(id(call.node))
+            ordered.append(call)
+        else:
+            waiting.append((call, True))
+            waiting += [(producer(t), False) for t in reversed(call.inputs) if key_of(t) not in begin]
+    return ordered
+
+
+def consumers(model: Any) -> Counter[Key]:
+    """How often each tensor is used: by calls and as an output of the model."""
+    used = Counter(key_of(tensor) for call in calls_of(model) for tensor in call.inputs)
+    used.update(key_of(tensor) for tensor in model.outputs)
+    return used
+
+
+def add_model(model: Any, values: dict[Key, Value], network: Network) -> list[Value]:
+    """Adds the calls of a model.
+
+    Args:
+        model: a Keras model.
+        values: what the tensors already known have become: at least those of the model's inputs.
+        network: receives nodes and layers.
+
+    Returns:
+        The values of the model's outputs.
+
+    Raises:
+        UnsupportedLayerError: a layer, argument or way of calling it that cannot be reproduced.
+    """
+    used = consumers(model)
+
+    def once(key: Key, value: Value) -> Value:
+        return replace(value, alone=value.alone and used[key] == 1)
+
+    values.update({key: once(key, values[key]) for key in map(key_of, model.inputs)})
+    for call in calls_of(model):
+        if all(key_of(tensor) in values for tensor in call.outputs):
+            continue  # folded into the input
+        found = [values[key_of(tensor)] for tensor in call.inputs]
+        for tensor, value in zip(call.outputs, _add_call(call, found, network), strict=True):
+            values[key_of(tensor)] = once(key_of(tensor), value)
+    return [values[key_of(tensor)] for tensor in model.outputs]
+
+
+def _add_call(call: Call, values: list[Value], network: Network) -> list[Value]:
+    import keras
+
+    layer = call.layer
+    for argument, given in _call_arguments(call):
+        raise refuse(layer, argument, given, f"a call without {argument}")
+    if isinstance(layer, keras.Model):
+        check_model(layer)
+        inner = {key_of(tensor): value for tensor, value in zip(layer.inputs, values, strict=True)}
+        return add_model(layer, inner, network)
+    result = handler_of(layer)(layer, values, network)
+    expected = tuple(call.outputs[0].shape[1:])
+    if result.shape != expected:
+        raise refuse(layer, "output shape", expected, result.shape, "this is a defect of hepml: please report it")
+    return [result]
+
+
+def _call_arguments(call: Call) -> Iterator[tuple[str, Any]]:
+    """Arguments of a call that change what is computed, beyond the tensors themselves."""
+    arguments = call.node.arguments
+    for name, given in arguments.kwargs.items():
+        if name in ("training", "mask") and (given is None or given is False):
+            continue
+        if name not in ("inputs", "x"):
+            yield name, given
+    for position, given in enumerate(arguments.args[1:], start=1):
+        if given is not None and given is not False:
+            yield f"call argument {position}", given

@@ -1,0 +1,178 @@
+"""The inputs of the exported file: names, variables, offset and scale, ranges.
+
+lwtnn computes x' = (x + offset) * scale on every variable. A Normalization or Rescaling that is the only user of an
+input becomes that offset and scale, so that a file takes raw values and an lwtnn user sees what they expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import DataError, UnsupportedLayerError, nearest
+from hepml.export.graph import Call, Key, calls_of, consumers, input_name, key_of
+from hepml.export.layers import handler_of
+from hepml.export.layers.normalization import affine_of
+from hepml.export.network import Network, Value
+
+if TYPE_CHECKING:
+    from hepml.models import InputSpec
+
+__all__ = ["InputRecord", "add_inputs", "describe_inputs"]
+
+
+@dataclass
+class InputRecord:
+    """One input of the model.
+
+    Attributes:
+        name: the input's name in Keras, in the file and in npz files.
+        shape: of one event: (variables,) or (rows, columns, channels).
+        variables: names of the variables; empty for images.
+        spec: what training knows about it, if given.
+        offset, scale: folded into the input; one number a variable or channel.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    variables: tuple[str, ...]
+    spec: InputSpec | None
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+    def document(self) -> dict[str, Any]:
+        """The entry of `inputs`."""
+        if not self.is_image:
+            variables = [
+                {"name": name, "offset": offset, "scale": scale}
+                for name, offset, scale in zip(self.variables, self.offset.tolist(), self.scale.tolist(), strict=True)
+            ]
+            return {"name": self.name, "variables": variables}
+        same = len(set(zip(self.offset.tolist(), self.scale.tolist(), strict=True))) == 1
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "offset": float(self.offset[0]) if same else self.offset,
+            "scale": float(self.scale[0]) if same else self.scale,
+            "variables": [],
+        }
+
+    def ranges(self) -> dict[str, list[float]] | None:
+        """Smallest and largest values seen in training, one a variable or one for an image."""
+        if self.spec is None or self.spec.minimum is None or self.spec.maximum is None:
+            return None
+        low, high = (np.atleast_1d(np.asarray(limit, float)) for limit in (self.spec.minimum, self.spec.maximum))
+        if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
+            return None
+        return {"minimum": low.tolist(), "maximum": high.tolist()}
+
+
+def describe_inputs(model: Any, specs: Sequence[InputSpec] | None) -> list[InputRecord]:
+    """One record an input of the model, in the model's order; nothing is folded yet.
+
+    Raises:
+        DataError: `specs` do not fit the model's inputs.
+        UnsupportedLayerError: an input that is neither a vector nor an image of float32.
+    """
+    names = [input_name(tensor) for tensor in model.inputs]
+    by_name = {spec.name: spec for spec in specs or ()}
+    for name in by_name.keys() - set(names):
+        raise DataError(
+            f"the model has no input {name!r}",
+            where="inputs=",
+            expected="names of the model's inputs: " + ", ".join(names),
+            found=name,
+            nearest=nearest(name, names),
+        )
+    return [_describe(tensor, by_name.get(name)) for name, tensor in zip(names, model.inputs, strict=True)]
+
+
+def _describe(tensor: Any, spec: InputSpec | None) -> InputRecord:
+    name = input_name(tensor)
+    shape = tuple(tensor.shape[1:])
+    good = len(shape) in (1, 3) and all(isinstance(n, int) and n > 0 for n in shape)
+    if not good or getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
+        kind = "a sparse or ragged tensor" if good else f"shape {shape}"
+        raise UnsupportedLayerError(
+            f"the input {name!r} cannot be exported",
+            where=f"input {name!r}",
+            expected="a vector (variables,) or an image (rows, columns, channels) of known size",
+            found=kind,
+        )
+    if tensor.dtype != "float32":
+        raise UnsupportedLayerError(
+            f"dtype={tensor.dtype} of input {name!r} cannot be exported",
+            where=f"input {name!r}, argument 'dtype'",
+            expected="float32",
+            found=tensor.dtype,
+        )
+    variables: tuple[str, ...] = ()
+    if len(shape) == 1:
+        given = tuple(spec.variables) if spec is not None and spec.variables else ()
+        variables = given or tuple(f"{name}_{k}" for k in range(shape[0]))
+        if len(variables) != shape[0] or len(set(variables)) != len(variables):
+            raise DataError(
+                f"the variables of input {name!r} do not fit the model",
+                where=f"inputs=, {name!r}",
+                expected=f"{shape[0]} different names",
+                found=", ".join(variables),
+            )
+    if spec is not None and tuple(spec.shape) != shape:
+        raise DataError(
+            f"the shape of input {name!r} does not fit the model",
+            where=f"inputs=, {name!r}",
+            expected=shape,
+            found=tuple(spec.shape),
+        )
+    channels = shape[-1]
+    return InputRecord(name, shape, variables, spec, np.zeros(channels), np.ones(channels))
+
+
+def add_inputs(model: Any, records: list[InputRecord], network: Network) -> dict[Key, Value]:
+    """Adds an input node for each record; folds what can be folded into it.
+
+    Returns:
+        The values of the inputs' tensors, and of those that folded layers produce.
+    """
+    used = consumers(model)
+    calls = calls_of(model)
+    values: dict[Key, Value] = {}
+    for tensor, record in zip(model.inputs, records, strict=True):
+        same = [key_of(tensor)]
+        while used[same[-1]] == 1:
+            call = next((call for call in calls if key_of(call.inputs[0]) == same[-1]), None)
+            if call is None or not _fold(call, record):
+                break
+            same.append(key_of(call.outputs[0]))
+        value = network.add_input(record.document(), record.shape)
+        values.update(dict.fromkeys(same, value))
+    return values
+
+
+def _fold(call: Call, record: InputRecord) -> bool:
+    """Adds a layer's offset and scale to those of an input; False, and no change, if that would not be exact."""
+    kind = type(call.layer).__name__
+    if kind not in ("Normalization", "Rescaling") or call.node.arguments.kwargs:
+        return False
+    handler_of(call.layer)  # refuses classes of the user's own and other precisions
+    if record.is_image and getattr(call.layer, "data_format", "channels_last") == "channels_first":
+        return False
+    affine = affine_of(call.layer, record.shape)
+    if affine is None:
+        return False
+    offset, scale = (part.reshape(-1, record.shape[-1]) for part in affine)
+    if np.any(offset != offset[0]) or np.any(scale != scale[0]):
+        return False  # an image with constants of its own for each pixel
+    if np.any(offset[0] != 0.0) and np.any(record.scale != 1.0):
+        return False  # a shift after a scale: another rounding
+    record.offset = record.offset + offset[0]
+    record.scale = record.scale * scale[0]
+    return True

@@ -1,0 +1,206 @@
+"""A Keras model as one JSON file that the C++ evaluator, and where possible lwtnn, reads.
+
+    Keras model -> inputs, nodes, layers (lwtnn's graph form) + block `hepml` -> text -> verified -> renamed
+
+Export reproduces or refuses: what has no handler is an error that names it, and a file that the C++ evaluator does not
+reproduce Keras with is never given its name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hepml.errors import DataError, UnsupportedLayerError
+from hepml.export.graph import add_model, check_model, key_of
+from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
+from hepml.export.network import Network, Value
+from hepml.export.reference import keras_outputs, reference_events
+from hepml.export.verification import TOLERANCE, Differences, verify
+from hepml.export.writer import model_id, to_text
+from hepml.ledger import atomic_path
+
+if TYPE_CHECKING:
+    from hepml.models import InputSpec
+
+__all__ = ["FORMAT_VERSION", "Export", "export_model"]
+
+FORMAT_VERSION = 1
+_log = logging.getLogger("hepml")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        model_id: SHA-256 of the network; another weight, another id.
+        inputs, outputs: names, in file order.
+        parameters: numbers in the layers.
+        differences: the largest ones between Keras and C++.
+    """
+
+    path: Path
+    model_id: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    parameters: int
+    differences: Differences
+
+
+def export_model(
+    model: Any,
+    path: str | Path,
+    *,
+    inputs: Sequence[InputSpec] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    features: str | None = None,
+    geometry: Mapping[str, Any] | None = None,
+    convention: str | None = None,
+    thresholds: Sequence[Mapping[str, Any]] = (),
+    provenance: Mapping[str, Any] | None = None,
+    lwtnn: bool = False,
+    overwrite: bool = False,
+) -> Export:
+    """Writes a Keras model as JSON and checks that the C++ evaluator reproduces it.
+
+    Args:
+        model: a built Functional or Sequential model with vectors (variables,) and images (rows, columns, channels) as
+            float32 inputs; it takes raw values, and normalisation is part of it.
+        path: the file to write, complete or not at all.
+        inputs: what training knows of the inputs (`run.inputs`): names of variables, ranges, geometry, and raw events
+            for the reference vectors. Without it variables are named NAME_0, NAME_1 ...
+        labels: names of the units of each output; by default "signal" for a single unit, else out_0, out_1 ...
+        features: the feature tokens, for the record.
+        geometry: `Geometry.to_dict()` of the images, if `inputs` do not carry it; the C++ Tagger needs it.
+        convention: of candidates, images and variables; None is the correct one.
+        thresholds: working points: signal_efficiency, threshold, and pt and eta bins or None.
+        provenance: what the model was made from, for example {"data": checksum, "config": hash}.
+        lwtnn: refuse whatever lwtnn 2.14 cannot read.
+        overwrite: replace an existing file.
+
+    Returns:
+        What was written, with the largest differences from Keras.
+
+    Raises:
+        UnsupportedLayerError: a layer, argument or activation that cannot be reproduced exactly; the message names it.
+        DataError: weights that are not finite; `inputs` or `labels` that do not fit the model.
+        VerificationError: the C++ evaluator does not reproduce Keras; nothing is left behind.
+        OutputError: the file exists, or cannot be written.
+
+    Example:
+        >>> import keras, tempfile
+        >>> model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1, activation="sigmoid")])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = export_model(model, Path(folder) / "net.json")
+        >>> written.parameters, written.inputs, written.outputs
+        (3, ('x',), ('output',))
+    """
+    check_model(model)
+    path = Path(path)
+    records = describe_inputs(model, inputs)
+    network, outputs = _network(model, records, labels, lwtnn)
+    document: dict[str, Any] = {
+        "inputs": network.inputs,
+        "input_sequences": [],
+        "nodes": network.nodes,
+        "layers": network.layers,
+        "outputs": outputs,
+    }
+    identity = model_id(json.loads(to_text(document)))
+    document["hepml"] = {
+        "format_version": FORMAT_VERSION,
+        "model_id": identity,
+        "features": features,
+        "geometry": _geometry(records, geometry),
+        "convention": convention,
+        "thresholds": [dict(threshold) for threshold in thresholds],
+        "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
+        "provenance": _provenance(provenance),
+        "reference": _reference(model, records, list(outputs)),
+    }
+    text = to_text(document)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        differences = verify(temporary, model, records, list(outputs), shown=path)
+    _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
+    parameters = sum(np.size(layer.get(key, ())) for layer in network.layers for key in ("weights", "bias"))
+    return Export(path, identity, tuple(r.name for r in records), tuple(outputs), parameters, differences)
+
+
+def _network(
+    model: Any, records: list[InputRecord], labels: Mapping[str, Sequence[str]] | None, lwtnn: bool
+) -> tuple[Network, dict[str, Any]]:
+    network = Network(lwtnn=lwtnn)
+    values = add_inputs(model, records, network)
+    if len({key_of(tensor) for tensor in model.inputs}) != len(model.inputs):
+        raise DataError("an input appears twice in the model's inputs", where=f"model {model.name!r}")
+    results = add_model(model, values, network)
+    names = ["output"] if len(results) == 1 else [str(name) for name in model.output_names]
+    outputs = {}
+    for name, value in zip(names, results, strict=True):
+        outputs[name] = {"labels": _labels(name, value, labels), "node_index": value.node}
+    for name in (labels or {}).keys() - set(names):
+        raise DataError(f"the model has no output {name!r}", expected=", ".join(names), found=name)
+    return network, outputs
+
+
+def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None) -> list[str]:
+    if not value.is_vector:
+        raise UnsupportedLayerError(
+            f"the output {name!r} is not a vector",
+            where=f"output {name!r}",
+            expected="one number a unit",
+            found=f"shape {value.shape}",
+            fix="end the model with a Flatten",
+        )
+    (width,) = value.shape
+    given = list((labels or {}).get(name, ["signal"] if width == 1 else [f"out_{k}" for k in range(width)]))
+    if len(given) != width or len(set(given)) != width:
+        raise DataError(
+            f"the labels of output {name!r} do not fit the model",
+            where=f"labels=, {name!r}",
+            expected=f"{width} different names",
+            found=", ".join(map(str, given)),
+        )
+    return given
+
+
+def _geometry(records: list[InputRecord], geometry: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    known = [dict(r.spec.geometry) for r in records if r.spec is not None and r.spec.geometry is not None]
+    known += [dict(geometry)] if geometry is not None else []
+    if any(other != known[0] for other in known):
+        raise DataError("the inputs come from different geometries", expected=known[0], found=known[1:])
+    return known[0] if known else None
+
+
+def _provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    import keras
+
+    return {"hepml": version("hepml"), "keras": keras.__version__, "backend": keras.backend.backend(), **(given or {})}
+
+
+def _reference(model: Any, records: list[InputRecord], names: list[str]) -> dict[str, Any]:
+    events = reference_events(records)
+    results = keras_outputs(model, events)
+    for name, result in zip(names, results, strict=True):
+        if not np.all(np.isfinite(result)):
+            raise DataError(
+                f"Keras' output {name!r} is not finite on the reference events",
+                where=f"model {model.name!r}",
+                fix="the training diverged, or the reference events are not inputs of this model",
+            )
+    return {
+        "inputs": {r.name: [event.ravel() for event in array] for r, array in zip(records, events, strict=True)},
+        "outputs": {name: list(result) for name, result in zip(names, results, strict=True)},
+        "tolerance": TOLERANCE,
+    }

@@ -1,0 +1,162 @@
+"""The network part of the file under construction: inputs, nodes and layers in lwtnn's graph form.
+
+Nodes are numbered in the order in which they are added. A layer that is used twice is written once: nodes refer to it
+by its index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hepml.errors import DataError, UnsupportedLayerError
+
+__all__ = ["LWTNN_ARCHITECTURES", "Network", "Value", "refuse"]
+
+# What lwtnn 2.14 builds from; everything else is an extension of hepml.
+LWTNN_ARCHITECTURES = frozenset({"dense", "normalization"})
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a node produces.
+
+    Attributes:
+        node: its index in the file.
+        shape: the Keras shape of one event.
+        alone: whether a single call uses it.
+    """
+
+    node: int
+    shape: tuple[int, ...]
+    alone: bool = True
+
+    @property
+    def is_vector(self) -> bool:
+        return len(self.shape) == 1
+
+
+def refuse(layer: Any, argument: str, found: object, expected: object, fix: str | None = None) -> UnsupportedLayerError:
+    """The error for an argument that cannot be reproduced.
+
+    Example:
+        >>> class Conv2D: name = "conv"
+        >>> print(refuse(Conv2D(), "groups", 2, 1))
+        groups=2 of layer 'conv' cannot be exported
+          where:    layer 'conv' (Conv2D), argument 'groups'
+          expected: 1
+          found:    2
+    """
+    return UnsupportedLayerError(
+        f"{argument}={found} of layer {layer.name!r} cannot be exported",
+        where=f"layer {layer.name!r} ({type(layer).__name__}), argument {argument!r}",
+        expected=expected,
+        found=found,
+        fix=fix,
+    )
+
+
+@dataclass
+class Network:
+    """The lists of the file, and the layers already written.
+
+    Attributes:
+        lwtnn: refuse whatever lwtnn 2.14 cannot read.
+    """
+
+    lwtnn: bool = False
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    _written: dict[tuple[int, str, tuple[int, ...]], int] = field(default_factory=dict)
+
+    def add_input(self, record: dict[str, Any], shape: tuple[int, ...]) -> Value:
+        """A node for the next entry of `inputs`."""
+        if self.lwtnn and len(shape) != 1:
+            raise UnsupportedLayerError(
+                f"lwtnn has no images: input {record['name']!r} cannot be written for it",
+                where=f"input {record['name']!r}",
+                expected="a vector of variables",
+                found=f"shape {shape}",
+                fix="export without --lwtnn and evaluate with hepml",
+            )
+        self.inputs.append(record)
+        return self._node({"type": "input", "sources": [len(self.inputs) - 1], "size": int(np.prod(shape))}, shape)
+
+    def feed_forward(
+        self, layer: Any, source: Value, shape: tuple[int, ...], write: Callable[[], dict[str, Any]], part: str = ""
+    ) -> Value:
+        """A node that applies a layer to another node's value.
+
+        Args:
+            layer: the Keras layer; its second use refers to the entry of the first.
+            source: what it is applied to.
+            shape: of the result.
+            write: makes the entry of `layers`.
+            part: tells apart the entries of a layer that is written as several.
+        """
+        key = (id(layer), part, source.shape)
+        if key not in self._written:
+            entry = write()
+            self._check(layer, entry)
+            self._written[key] = len(self.layers)
+            self.layers.append(entry)
+        node = {"type": "feed_forward", "sources": [source.node], "layer_index": self._written[key]}
+        return self._node(node, shape)
+
+    def merge(self, kind: str, sources: list[Value], shape: tuple[int, ...]) -> Value:
+        """A `concatenate` or `add` node."""
+        return self._node({"type": kind, "sources": [source.node for source in sources]}, shape)
+
+    def set_activation(self, value: Value, activation: Any) -> bool:
+        """Gives an activation to the convolution behind a node; False if that would change anything else."""
+        node = self.nodes[value.node]
+        index = node.get("layer_index")
+        if not value.alone or index is None or self.layers[index].get("architecture") != "conv2d":
+            return False
+        if self.layers[index]["activation"] != "linear":
+            return False
+        key = next(key for key, written in self._written.items() if written == index)
+        layer, part, shape = key
+        new = (layer, f"{part}+{activation}", shape)
+        if sum(other.get("layer_index") == index for other in self.nodes) > 1:  # shared: others stay linear
+            if new not in self._written:
+                self._written[new] = len(self.layers)
+                self.layers.append({**self.layers[index], "activation": activation})
+        elif new in self._written:
+            return False
+        else:
+            self.layers[index]["activation"] = activation
+            self._written[new] = self._written.pop(key)
+        node["layer_index"] = self._written[new]
+        return True
+
+    def _node(self, record: dict[str, Any], shape: tuple[int, ...]) -> Value:
+        self.nodes.append(record)
+        return Value(len(self.nodes) - 1, shape)
+
+    def _check(self, layer: Any, entry: dict[str, Any]) -> None:
+        architecture = entry["architecture"]
+        if self.lwtnn and architecture not in LWTNN_ARCHITECTURES:
+            raise UnsupportedLayerError(
+                f"lwtnn has no layer for {layer.name!r} ({type(layer).__name__})",
+                where=f"layer {layer.name!r}",
+                expected="Dense, BatchNormalization, Normalization, Rescaling, Concatenate, Add and activations",
+                found=type(layer).__name__,
+                fix="export without --lwtnn and evaluate with hepml",
+            )
+        for key in ("weights", "bias"):
+            array = np.asarray(entry.get(key, ()), dtype=np.float64)
+            with np.errstate(over="ignore"):
+                bad = np.flatnonzero(~np.isfinite(array.astype(np.float32)))
+            if len(bad):
+                raise DataError(
+                    f"layer {layer.name!r} holds values that are not finite",
+                    where=f"layer {layer.name!r} ({type(layer).__name__}), {key}",
+                    expected="finite float32 numbers",
+                    found=f"{array.flat[bad[0]]} and {len(bad) - 1} more" if len(bad) > 1 else str(array.flat[bad[0]]),
+                    fix="the training diverged: train again, for example with a smaller learning rate",
+                )

@@ -1,0 +1,97 @@
+"""Events to try a network on: the training sample's own where known, otherwise random ones like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.export.inputs import InputRecord
+
+__all__ = ["N_REFERENCE", "keras_logits", "keras_outputs", "random_events", "reference_events"]
+
+Float32 = NDArray[np.float32]
+N_REFERENCE = 16
+_OCCUPANCY = 0.08  # of the pixels of a random image
+
+
+def random_events(records: Sequence[InputRecord], n: int, seed: int = 0) -> list[Float32]:
+    """Raw inputs that resemble those of training, the same on every machine.
+
+    Variables are normal after offset and scale, cut off at the range seen in training; images are mostly empty, with
+    exponential deposits whose sum is about 1 after the scale.
+
+    Args:
+        records: the model's inputs.
+        n: how many events; 0 gives empty arrays.
+
+    Returns:
+        One float32 array an input, of shape (n, *shape).
+    """
+    generator = np.random.default_rng([seed, 20111984])
+    return [_random_image(r, n, generator) if r.is_image else _random_vector(r, n, generator) for r in records]
+
+
+def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:
+    values = generator.standard_normal((n, *record.shape))
+    ranges = record.ranges()
+    if np.all(record.scale == 1.0) and ranges is not None:
+        low, high = np.asarray(ranges["minimum"]), np.asarray(ranges["maximum"])
+        return np.asarray(low + (high - low) * generator.random((n, *record.shape)), dtype=np.float32)
+    values = values / record.scale - record.offset
+    if ranges is not None:
+        values = np.clip(values, ranges["minimum"], ranges["maximum"])
+    return values.astype(np.float32)
+
+
+def _random_image(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:
+    shape = (n, *record.shape)
+    pixels = record.shape[0] * record.shape[1]
+    deposits = generator.exponential(1.0 / (1.0 + _OCCUPANCY * pixels), shape)
+    filled = generator.random(shape) < _OCCUPANCY
+    return np.asarray(np.where(filled, deposits / record.scale, 0.0), dtype=np.float32)
+
+
+def reference_events(records: Sequence[InputRecord]) -> list[Float32]:
+    """The inputs of the reference vectors: events that every input's spec carries, or random ones."""
+    given = [None if r.spec is None or r.spec.reference is None else np.asarray(r.spec.reference) for r in records]
+    known = [array for array in given if array is not None and len(array)]
+    if len(known) < len(records) or len({len(array) for array in known}) != 1:
+        return random_events(records, N_REFERENCE)
+    return [
+        np.ascontiguousarray(array[:N_REFERENCE].reshape(-1, *record.shape), dtype=np.float32)
+        for array, record in zip(known, records, strict=True)
+    ]
+
+
+def keras_outputs(model: Any, arrays: list[Float32]) -> list[Float32]:
+    """What Keras gives, float32, one array an output."""
+    import keras
+
+    given = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    results = keras.tree.flatten(given)
+    return [np.asarray(keras.ops.convert_to_numpy(result), dtype=np.float32) for result in results]
+
+
+def keras_logits(model: Any, arrays: list[Float32]) -> Float32 | None:
+    """The pre-activation of the output layer, where triggers cut, float32.
+
+    None unless the model has one output, made by a Dense or an activation layer.
+    """
+    import keras
+
+    if len(model.outputs) != 1:
+        return None
+    history = model.outputs[0]._keras_history
+    layer = history.operation
+    if not isinstance(layer, keras.layers.Dense | keras.layers.Activation | keras.layers.Softmax):
+        return None
+    before = layer._inbound_nodes[history.node_index].input_tensors[0]
+    inner = keras.Model(model.inputs, before)
+    (values,) = keras_outputs(inner, arrays)
+    if not isinstance(layer, keras.layers.Dense):
+        return values
+    logits = keras.ops.matmul(values, layer.kernel)
+    return np.asarray(keras.ops.convert_to_numpy(logits + layer.bias if layer.use_bias else logits), dtype=np.float32)
