@@ -5,9 +5,14 @@ Results are the records of `hepml.metrics.results`; every function works with ev
 
 from __future__ import annotations
 
-from hepml.metrics.bootstrap import bootstrap, paired_bootstrap
+from hepml.metrics.binned import binned_efficiency, equal_count_edges
+from hepml.metrics.bootstrap import resample_background, resample_pair
+from hepml.metrics.calibration import calibration_curve
+from hepml.metrics.confusion import confusion_at, confusion_matrix
 from hepml.metrics.delong import auc_difference, auc_error
 from hepml.metrics.intervals import clopper_pearson, percentile_interval, weighted_efficiency_interval
+from hepml.metrics.multiclass import multiclass_metrics, regression_metrics
+from hepml.metrics.overtraining import ks_test, overtraining_gaps
 from hepml.metrics.rejection import (
     EFFICIENCIES,
     compare_scores,
@@ -36,7 +41,9 @@ from hepml.metrics.results import (
     WorkingPoint,
     to_json,
 )
+from hepml.metrics.reweight import Reweighting, reweight_background
 from hepml.metrics.roc import auc, effective_number, make_events, roc_curve
+from hepml.metrics.thresholds import bin_edges, derive_thresholds
 
 __all__ = [
     "CONFIDENCE",
@@ -53,6 +60,7 @@ __all__ = [
     "RatioCurve",
     "Regression",
     "RejectionRatio",
+    "Reweighting",
     "RocCurve",
     "ScoredEvents",
     "Threshold",
@@ -60,15 +68,27 @@ __all__ = [
     "auc",
     "auc_difference",
     "auc_error",
-    "bootstrap",
+    "bin_edges",
+    "binned_efficiency",
+    "calibration_curve",
     "clopper_pearson",
     "compare_scores",
+    "confusion_at",
+    "confusion_matrix",
+    "derive_thresholds",
     "effective_number",
+    "equal_count_edges",
+    "ks_test",
     "make_events",
-    "paired_bootstrap",
+    "multiclass_metrics",
+    "overtraining_gaps",
     "percentile_interval",
+    "regression_metrics",
     "rejection_at",
     "rejection_by_class",
+    "resample_background",
+    "resample_pair",
+    "reweight_background",
     "roc_band",
     "roc_curve",
     "to_json",

@@ -21,7 +21,7 @@ from hepml.metrics.delong import group_index
 from hepml.metrics.results import Floats, ScoredEvents
 from hepml.metrics.roc import Ordered, order
 
-__all__ = ["Replicas", "bootstrap", "paired_bootstrap", "repetitions"]
+__all__ = ["Replicas", "repetitions", "resample_background", "resample_pair"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def repetitions(events: ScoredEvents, n: int, seed: int) -> Iterator[NDArray[np.
         yield counts
 
 
-def bootstrap(events: ScoredEvents, targets: Floats, n: int = 1000, seed: int = 0) -> Replicas:
+def resample_background(events: ScoredEvents, targets: Floats, n: int = 1000, seed: int = 0) -> Replicas:
     """Background efficiencies at target signal efficiencies for n resampled data sets.
 
     Args:
@@ -72,7 +72,7 @@ def bootstrap(events: ScoredEvents, targets: Floats, n: int = 1000, seed: int = 
     Example:
         >>> from hepml.metrics import make_events
         >>> events = make_events([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
-        >>> bootstrap(events, np.array([0.5, 0.9]), n=3).background_efficiency.shape
+        >>> resample_background(events, np.array([0.5, 0.9]), n=3).background_efficiency.shape
         (3, 2)
     """
     ordered = order(events)
@@ -93,14 +93,14 @@ def bootstrap(events: ScoredEvents, targets: Floats, n: int = 1000, seed: int = 
     return Replicas(efficiency, passing)
 
 
-def paired_bootstrap(
+def resample_pair(
     first: ScoredEvents, second: ScoredEvents, targets: Floats, n: int = 1000, seed: int = 0
 ) -> tuple[Replicas, Replicas]:
     """The same resampled candidates seen by two models, so that common fluctuations cancel in a ratio.
 
     Args:
         first, second: the same candidates in the same order.
-        targets, n, seed: as in `bootstrap`.
+        targets, n, seed: as in `resample_background`.
 
     Returns:
         Replicas of both, row by row from the same draw.

@@ -30,7 +30,7 @@ def clopper_pearson(passing: ArrayLike, total: ArrayLike, level: float = CONFIDE
         [0.7059, 0.9829]
 
     Source:
-        Clopper and Pearson, Biometrika 26 (1934) 404; beta quantiles as in PDG Review, statistics, eq. 40.83.
+        Clopper and Pearson, Biometrika 26 (1934) 404.
     """
     from scipy.special import betaincinv
 
@@ -66,10 +66,19 @@ def weighted_efficiency_interval(
 def percentile_interval(replicas: Floats, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """Central interval of bootstrap replicas along the first axis; infinities are allowed, nan are left out.
 
+    Args:
+        replicas: shape (n, ...), n > 0.
+        level: confidence.
+
+    Returns:
+        Lower and upper bounds, shape (...), observed replicas both; nan where every replica is.
+
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     tail = (1 - level) / 2
-    lower = np.nanquantile(replicas, tail, axis=0, method="lower")
-    upper = np.nanquantile(replicas, 1 - tail, axis=0, method="higher")
-    return np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+    empty = np.isnan(replicas).all(axis=0)
+    kept = np.where(empty, 0.0, replicas)
+    lower = np.nanquantile(kept, tail, axis=0, method="lower")
+    upper = np.nanquantile(kept, 1 - tail, axis=0, method="higher")
+    return np.where(empty, np.nan, lower), np.where(empty, np.nan, upper)

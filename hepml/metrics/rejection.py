@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.metrics.bootstrap import Replicas, bootstrap, paired_bootstrap
+from hepml.metrics.bootstrap import Replicas, resample_background, resample_pair
 from hepml.metrics.delong import auc_difference, auc_error
 from hepml.metrics.intervals import percentile_interval
 from hepml.metrics.results import (
@@ -104,7 +104,7 @@ def working_points(
     wanted = np.asarray(targets, dtype=np.float64)
     ordered = order(events)
     cut, passing, efficiency = _nominal(ordered, wanted)
-    replicas = bootstrap(events, wanted, n, seed)
+    replicas = resample_background(events, wanted, n, seed)
     low, high = (_inverse(edge) for edge in reversed(percentile_interval(replicas.background_efficiency, level)))
     limits = _inverse(_upper_limit(ordered, replicas, seed))
     points = []
@@ -184,7 +184,7 @@ def roc_band(
     )
     if n == 0:
         return curve
-    bounds = percentile_interval(bootstrap(events, grid, n, seed).background_efficiency, level)
+    bounds = percentile_interval(resample_background(events, grid, n, seed).background_efficiency, level)
     return replace(curve, lower=_inverse(bounds[1]), upper=_inverse(bounds[0]))
 
 
@@ -217,7 +217,7 @@ def compare_scores(
     difference, error, correlation, p_value = auc_difference(first, second)
     fine = GRID[9::10] if grid is None else grid
     wanted = np.concatenate([np.asarray(targets, dtype=np.float64), fine])
-    drawn = paired_bootstrap(first, second, wanted, n, seed)
+    drawn = resample_pair(first, second, wanted, n, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = drawn[1].background_efficiency / drawn[0].background_efficiency
         nominal = _nominal(order(second), wanted)[2] / _nominal(order(first), wanted)[2]

@@ -125,6 +125,29 @@ class WorkingPoint:
     seeds: tuple[float, ...] = ()  # the same rejection for every training seed, if several were run
     spread: float | None = None  # its sample standard deviation
 
+    def describe(self) -> str:
+        """The rejection with its interval as text.
+
+        Example:
+            >>> WorkingPoint(0.8, 0.5, 30.0, 28.5, 31.9, 120).describe()
+            '30.0 (+1.9 -1.5)'
+            >>> WorkingPoint(0.5, 0.9, 250.0, 250.0, float("inf"), 2, limit=True).describe()
+            '> 250 (95 %, 2 events)'
+        """
+        if self.limit:
+            return f"> {_digits(self.rejection, self.rejection)} (95 %, {self.n_background} events)"
+        up, down = self.upper - self.rejection, self.rejection - self.lower
+        step = max(min(up, down), 1e-12)
+        return f"{_digits(self.rejection, step)} (+{_digits(up, step)} -{_digits(down, step)})"
+
+
+def _digits(value: float, step: float) -> str:
+    """A number rounded to the second significant digit of a step, at most to hundredths below 10."""
+    if not math.isfinite(value):
+        return "inf"
+    decimals = 2 if step < 0.1 else 1 if step < 10 and value < 100 else 0
+    return f"{value:.{decimals}f}"
+
 
 @dataclass(frozen=True)
 class ClassRejection:

@@ -184,7 +184,7 @@ def effective_number(weight: NDArray[Any]) -> float:
     """Kish's effective number of events, (sum w)^2 / sum w^2; 0 for no events.
 
     Source:
-        Kish, Survey Sampling (1965), section 11.7.
+        Kish, Survey Sampling (1965).
 
     Example:
         >>> effective_number(np.array([1.0, 1.0, 2.0]))
