@@ -35,7 +35,7 @@ def _dense(layers: int, units: int, learning_rate: float, dropout: float = 0.0) 
 
 
 def _convolutional(
-    conv_blocks: int, filters: int, layers: int, units: int, learning_rate: float, dropout: float = 0.0
+    conv_blocks: int, filters: int, layers: int, units: int, learning_rate: float, *, dropout: float = 0.0
 ) -> Settings:
     dense = _dense(layers, units, learning_rate, dropout)
     return dense.replace(conv_blocks=conv_blocks, filters=filters)
@@ -46,7 +46,7 @@ PRESETS: dict[str, Preset] = {
     "hl": Preset(("hl",), _dense(5, 149, 0.001, 0.0019), 90_742),
     "hl_and_mass": Preset(("hl", "mass"), _dense(3, 109, 0.0013), 25_071),
     "et": Preset(("et",), _convolutional(3, 117, 2, 160, 1e-4), 943_361),
-    "ht": Preset(("ht",), _convolutional(2, 27, 2, 84, 0.01, 0.5), 172_495),
+    "ht": Preset(("ht",), _convolutional(2, 27, 2, 84, 0.01, dropout=0.5), 172_495),
     "et_and_ht": Preset(("et", "ht"), _convolutional(3, 47, 2, 146, 1e-4), 441_559),
     "et_and_ht_and_hl": Preset(("et", "ht", "hl"), _convolutional(3, 34, 2, 154, 1e-4), 297_869),
 }

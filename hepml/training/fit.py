@@ -1,0 +1,254 @@
+"""One network of a run: fit, retry if it collapses, go on after a kill, score every row."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import DataError, TrainingError
+from hepml.ledger import atomic_path, read_json, sha256_array, write_json
+from hepml.models import InputSpec
+from hepml.training import collapse
+from hepml.training.checkpoint import read_checkpoint, restore
+from hepml.training.feed import training_feed, validation_feed
+from hepml.training.folds import Member
+from hepml.training.network import Recipe
+from hepml.training.source import Source
+from hepml.training.watch import Attempt, Progress, Report, State, watcher
+
+__all__ = ["Fitted", "Job", "fit_member", "save_model"]
+
+N_REFERENCE = 16
+_PROBE_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished network: its record and its scores of all rows, shape (n, outputs), float32."""
+
+    record: dict[str, Any]
+    scores: NDArray[np.float32]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train.
+
+    Attributes:
+        source: the rows.
+        member: which of them train, stop and score.
+        recipe: makes the network.
+        folder: gets model.keras, history.csv, scores.npz, reference.npz and, last, member.json.
+        config: hash of the run's configuration; a checkpoint of another one is refused.
+        report: is told each epoch.
+        progress: what to tell besides.
+        log: writes a line to the sidecar log.
+    """
+
+    source: Source
+    member: Member
+    recipe: Recipe
+    folder: Path
+    config: str
+    report: Report
+    progress: Progress
+    log: Callable[[str], None]
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of the fit is kept until it ends."""
+        return self.folder / "checkpoint.npz"
+
+
+def fit_member(job: Job) -> Fitted:
+    """Trains one network, or returns it if its folder holds it already.
+
+    Raises:
+        TrainingError: every attempt collapsed, or the checkpoint does not belong here.
+    """
+    folder = job.folder
+    if (folder / "member.json").exists():
+        with np.load(folder / "scores.npz", allow_pickle=False) as file:
+            return Fitted(read_json(folder / "member.json"), file["score"], folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = job.member.fold < 0 and bool(np.all(job.source.split[job.member.train] == 0))
+    specs = job.recipe.specs(job.source.scaled_specs(job.member.train, stored))
+    saved = read_checkpoint(job.checkpoint)
+    if saved is not None and saved[0]["config"] != job.config:
+        raise TrainingError("the checkpoint is of another configuration", where=job.checkpoint, fix="pass overwrite")
+    tried: list[dict[str, Any]] = list(saved[0]["failed"]) if saved else []
+    weights = _weights(job)
+    while True:
+        network, attempt = _attempt(job, specs, weights, tried)
+        if saved is not None:
+            restore(network, saved[1], job.checkpoint)
+            attempt.state, attempt.best = State(**saved[0]["state"]), saved[1]["best"]
+            job.log(f"resumed after epoch {attempt.state.epoch}")
+            saved = None
+        network.fit(
+            attempt.feed,
+            validation_data=validation_feed(job.source, job.member.valid, weights, job.recipe.names(network)),
+            initial_epoch=attempt.state.epoch,
+            epochs=attempt.settings.epochs,
+            callbacks=[watcher(attempt)],
+            verbose=0,
+            shuffle=False,
+        )
+        outcome = attempt.state.collapsed or _judge(job, network, attempt, weights)
+        known = {key: attempt.header[key] for key in ("seed", "learning_rate")}
+        tried.append({**known, "epochs": attempt.state.epoch, "outcome": outcome or attempt.state.stopped})
+        if not outcome:
+            return _finish(job, specs, attempt, tried)
+        job.log(f"collapsed: {outcome}")
+        job.report(dataclasses.replace(job.progress, message=f"collapsed: {outcome}"))
+        if len(tried) > job.recipe.settings.retries:
+            rates = ", ".join(f"{one['learning_rate']:g}" for one in tried)
+            raise TrainingError(
+                f"the training collapsed {len(tried)} times",
+                where=folder,
+                expected="a loss below that of a constant output",
+                found=f"{outcome} (learning rates {rates})",
+                fix="lower learning_rate or dropout, or look whether the inputs tell the classes apart",
+            )
+
+
+def _weights(job: Job) -> NDArray[np.float32]:
+    """Weights of all rows, mean magnitude 1 in training."""
+    source, train, settings = job.source, job.member.train, job.recipe.settings
+    weight = source.weight.copy() if settings.weights else np.ones(len(source))
+    if settings.balance and source.task != "regression":
+        labels = source.y.astype(np.int64)
+        sums = np.bincount(labels[train], weights=weight[train], minlength=int(labels.max()) + 1)
+        if np.any(sums <= 0):
+            raise DataError("a class cannot be balanced", found=f"sums of weights {sums}", fix="balance=False")
+        weight *= (sums.mean() / sums)[labels]
+    return np.asarray(weight / np.mean(np.abs(weight[train])), dtype=np.float32)
+
+
+def _attempt(
+    job: Job, specs: tuple[InputSpec, ...], weights: NDArray[np.float32], tried: list[dict[str, Any]]
+) -> tuple[Any, Attempt]:
+    """A compiled network and its watch; each attempt has another seed and half the learning rate of the one before."""
+    source, member, settings = job.source, job.member, job.recipe.settings
+    number = len(tried)
+    seed = int(np.random.SeedSequence([member.seed, member.fold + 1, number]).generate_state(1)[0])
+    rate = settings.learning_rate * 0.5**number
+    images = any(spec.is_image for spec in specs)
+    steps = settings.steps_per_execution or (1 if images else 16)
+    network = job.recipe.compiled(specs, seed, rate, max(1, min(steps, len(member.train) // settings.batch_size)))
+    names = job.recipe.names(network)
+    y, w, rows = source.y[member.train], weights[member.train], member.valid[_spaced(len(member.valid), _PROBE_ROWS)]
+    attempt = Attempt(
+        settings=settings,
+        state=State(),
+        feed=training_feed(source, member.train, weights, names, batch_size=settings.batch_size, seed=seed),
+        constant=collapse.constant_loss(y, w, y, w, classes=source.n_classes),
+        probe=lambda model: collapse.spread(predict(model, source, rows, names), source.y[rows], source.task),
+        path=job.checkpoint,
+        header={"config": job.config, "failed": list(tried), "seed": seed, "learning_rate": rate},
+        report=job.report,
+        progress=job.progress,
+        log=job.log,
+    )
+    return network, attempt
+
+
+def _spaced(n: int, wanted: int) -> NDArray[np.int64]:
+    """At most `wanted` positions, evenly over n: rows are often sorted by class."""
+    return np.unique(np.linspace(0, n - 1, min(n, wanted)).astype(np.int64))
+
+
+def predict(network: Any, source: Source, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.float32]:
+    """Outputs for some rows, shape (n, outputs), float32; nothing is traced, so that many networks cost little."""
+    import keras
+
+    size = 256 if any(spec.is_image for spec in source.specs) else 8192
+    parts = []
+    for start in range(0, len(rows), size):
+        x = source.batches(rows[start : start + size], names)
+        out = network(x[0] if len(x) == 1 else x, training=False)
+        parts.append(np.asarray(keras.ops.convert_to_numpy(out), dtype=np.float32).reshape(len(x[0]), -1))
+    return np.concatenate(parts)
+
+
+def _judge(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32]) -> str:
+    """Why a finished training is worthless; empty if it is not."""
+    source, train, valid = job.source, job.member.train, job.member.valid
+    y, w = source.y, weights
+    network.set_weights(attempt.best)
+    constant = collapse.constant_loss(y[train], w[train], y[valid], w[valid], classes=source.n_classes)
+    if collapse.never_learnt(attempt.state.best_loss, constant, attempt.probe(network)):
+        return f"the validation loss stayed at {attempt.state.best_loss:.5f}, a constant output has {constant:.5f}"
+    return ""
+
+
+def _finish(job: Job, specs: tuple[InputSpec, ...], attempt: Attempt, tried: list[dict[str, Any]]) -> Fitted:
+    """Writes the finished network; member.json comes last and says that all is there."""
+    source, member, state, folder = job.source, job.member, attempt.state, job.folder
+    network = job.recipe.make(specs, attempt.header["seed"])
+    network.set_weights(attempt.best)
+    scores = predict(network, source, np.arange(len(source)), job.recipe.names(network))
+    if not np.all(np.isfinite(scores)):
+        raise TrainingError("the trained network gives NaN", where=folder, fix="lower learning_rate")
+    save_model(network, folder / "model.keras")
+    write_history(folder / "history.csv", state.history)
+    rows, names = member.valid[_spaced(len(member.valid), N_REFERENCE)], [spec.name for spec in specs]
+    for name, content in (
+        ("reference.npz", dict(zip(names, source.batches(rows, names), strict=True))),
+        ("scores.npz", {"score": scores}),
+    ):
+        with atomic_path(folder / name, overwrite=True) as temporary:
+            np.savez(temporary, **content)
+    record = {
+        "name": member.name,
+        "fold": member.fold,
+        "seed": member.seed,
+        "attempts": tried,
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "val_loss": state.best_loss,
+        "loss": state.history[state.best_epoch]["loss"],
+        "n_train": len(member.train),
+        "n_valid": len(member.valid),
+        "n_held_out": len(member.held_out),
+        "parameters": int(network.count_params()),
+        "weights_sha256": sha256_array(np.concatenate([np.ravel(weight) for weight in attempt.best])),
+        "inputs": [spec.to_dict() for spec in specs],
+    }
+    write_json(folder / "member.json", record)
+    job.checkpoint.unlink(missing_ok=True)
+    return Fitted(record, scores, folder)
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """history.csv: epoch (from 0), loss, val_loss, learning_rate."""
+    lines = ["epoch,loss,val_loss,learning_rate"]
+    lines += [f"{row['epoch']},{row['loss']!r},{row['val_loss']!r},{row['learning_rate']:.9g}" for row in history]
+    with atomic_path(path, overwrite=True) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def save_model(network: Any, path: Path) -> None:
+    """Saves a .keras file whose bytes depend on the network alone: the date that Keras notes in it is left out."""
+    with atomic_path(path, overwrite=True) as temporary:
+        network.save(temporary)
+        with zipfile.ZipFile(temporary) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        metadata = json.loads(parts["metadata.json"])
+        metadata["date_saved"] = ""
+        parts["metadata.json"] = json.dumps(metadata).encode()
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in parts.items():
+                archive.writestr(zipfile.ZipInfo(name), content)
+        temporary.write_bytes(buffer.getvalue())
