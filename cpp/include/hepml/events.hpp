@@ -157,6 +157,13 @@ double mass(const Geometry& geometry, MassKind kind, const ImageSpans<const floa
 /// weighted mean.
 double sigma_etaeta_log(const Geometry& geometry, span<const float> ecal_e) noexcept;
 
+/// ET of the towers within each radius of the hottest cell's centre (strictly), the core left out, divided by
+/// pt; 0 where pt is not positive. The core is the square of `core` x `core` ECal cells around the hottest
+/// one (0: none) and concerns ECal towers only.
+void isolation(const Geometry& geometry, const Candidate& candidate, span<const Tower> ecal,
+               span<const Tower> hcal, int core, double pt, span<const double> radii,
+               span<double> cones) noexcept;
+
 /// Is R_had < 0.15 and (ET outside of 3x7 cells) / (ET in 3x7 cells) < 0.5?
 bool hard_selection(const Geometry& geometry, const ImageSpans<const float>& images) noexcept;
 

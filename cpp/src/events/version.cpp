@@ -2,6 +2,8 @@
 
 namespace hepml {
 
-const char* version() noexcept { return HEPML_VERSION; }
+const char* version() noexcept {
+  return HEPML_VERSION;
+}
 
 }  // namespace hepml

@@ -1,0 +1,167 @@
+#include "batch.hpp"
+
+#include <algorithm>
+
+namespace hepml {
+
+namespace {
+
+/// The towers of one event at a time; asked again for the same event it does nothing.
+class EventTowers {
+ public:
+  explicit EventTowers(const TowerArrays& arrays) : arrays_(arrays) {
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < arrays.n_events; ++i) most = std::max(most, arrays.size(i));
+    towers_.reserve(most);
+  }
+  bool move_to(std::int64_t event) {
+    if (event == event_) return false;
+    event_ = event;
+    arrays_.gather(static_cast<std::size_t>(event), towers_);
+    return true;
+  }
+  span<const Tower> towers() const { return towers_; }
+
+ private:
+  const TowerArrays& arrays_;
+  std::vector<Tower> towers_;
+  std::int64_t event_ = -1;
+};
+
+/// One sparse image at a time as a dense one.
+class DenseImage {
+ public:
+  DenseImage(const SparseView& view, int pixels)
+      : view_(view), pixels_(static_cast<std::size_t>(pixels), 0.0f) {}
+  span<const float> next() {
+    for (std::size_t i = 0; i < count_; ++i) pixels_[view_.index[at_ - count_ + i]] = 0.0f;
+    count_ = view_.counts == nullptr ? 0 : view_.counts[image_++];
+    for (std::size_t i = 0; i < count_; ++i) pixels_[view_.index[at_ + i]] = view_.value[at_ + i];
+    at_ += count_;
+    return pixels_;
+  }
+
+ private:
+  SparseView view_;
+  std::vector<float> pixels_;
+  std::size_t image_ = 0, at_ = 0, count_ = 0;
+};
+
+/// Calls use(k, images) with the dense images of each of n candidates.
+template <class Use>
+void for_each_image(const Geometry& g, std::size_t n, const SparseView (&views)[4], Use use) {
+  DenseImage ecal_et(views[0], g.ecal_pixels()), ecal_e(views[1], g.ecal_pixels()),
+      hcal_et(views[2], g.hcal_cells()), hcal_e(views[3], g.hcal_cells());
+  for (std::size_t k = 0; k < n; ++k) {
+    const ImageSpans<const float> images{ecal_et.next(), ecal_e.next(), hcal_et.next(), hcal_e.next()};
+    use(k, images);
+  }
+}
+
+}  // namespace
+
+SparseBuffer::SparseBuffer(std::size_t n_images, std::size_t most_entries)
+    : counts(new std::uint16_t[n_images]),
+      index(new std::uint16_t[most_entries]),
+      value(new float[most_entries]),
+      images(n_images) {}
+
+void find_batch(ImageMaker& maker, const TowerArrays& ecal, const TowerArrays& hcal, std::size_t n,
+                const std::int64_t* row, const double* eta, const double* phi, std::uint8_t* status,
+                std::int32_t* cell, std::int32_t* hcal_first, double* hcal_offset) {
+  EventTowers ecal_event(ecal), hcal_event(hcal);
+  bool finite = true;
+  for (std::size_t k = 0; k < n; ++k) {
+    if (ecal_event.move_to(row[k])) {
+      hcal_event.move_to(row[k]);
+      finite = all_finite(ecal_event.towers()) && all_finite(hcal_event.towers());
+    }
+    Candidate candidate;
+    candidate.status = Status::not_finite;
+    if (finite) candidate = maker.find_in_finite(ecal_event.towers(), eta[k], phi[k]);
+    status[k] = static_cast<std::uint8_t>(candidate.status);
+    cell[2 * k] = candidate.cell_eta;
+    cell[2 * k + 1] = candidate.cell_phi;
+    hcal_first[2 * k] = candidate.hcal_eta;
+    hcal_first[2 * k + 1] = candidate.hcal_phi;
+    hcal_offset[2 * k] = candidate.hcal_deta;
+    hcal_offset[2 * k + 1] = candidate.hcal_dphi;
+  }
+}
+
+SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const TowerArrays& towers, std::size_t n,
+                         const std::int64_t* row, const std::int32_t* cell, const std::int32_t* hcal_first) {
+  const bool is_ecal = calorimeter == Calorimeter::ecal;
+  const auto pixels =
+      static_cast<std::size_t>(is_ecal ? maker.geometry().ecal_pixels() : maker.geometry().hcal_cells());
+  std::size_t most = 0;
+  for (std::size_t k = 0; k < n; ++k) most += std::min(pixels, towers.size(static_cast<std::size_t>(row[k])));
+  SparseBuffers images{SparseBuffer(n, most), SparseBuffer(n, most)};
+  EventTowers event(towers);
+  for (std::size_t k = 0; k < n; ++k) {
+    event.move_to(row[k]);
+    Candidate candidate;
+    candidate.cell_eta = cell[2 * k];
+    candidate.cell_phi = cell[2 * k + 1];
+    candidate.hcal_eta = hcal_first[2 * k];
+    candidate.hcal_phi = hcal_first[2 * k + 1];
+    ImageMaker::Sparse et{images.et.index.get() + images.et.entries,
+                          images.et.value.get() + images.et.entries, 0};
+    ImageMaker::Sparse e{images.e.index.get() + images.e.entries, images.e.value.get() + images.e.entries, 0};
+    if (is_ecal) {
+      maker.fill_ecal(candidate, event.towers(), et, e);
+    } else {
+      maker.fill_hcal(candidate, event.towers(), et, e);
+    }
+    images.et.counts[k] = static_cast<std::uint16_t>(et.count);
+    images.e.counts[k] = static_cast<std::uint16_t>(e.count);
+    images.et.entries += et.count;
+    images.e.entries += e.count;
+  }
+  return images;
+}
+
+void high_level_batch(const Geometry& geometry, Convention convention, std::size_t n,
+                      const SparseView (&views)[4], double* features) {
+  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
+    high_level(geometry, convention, images, {features + n_features * k, n_features});
+  });
+}
+
+void mass_batch(const Geometry& geometry, MassKind kind, std::size_t n, const SparseView (&views)[4],
+                const double* hcal_offset, double* masses) {
+  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
+    masses[k] = mass(geometry, kind, images, hcal_offset[2 * k], hcal_offset[2 * k + 1]);
+  });
+}
+
+void sigma_etaeta_log_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],
+                            double* widths) {
+  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
+    widths[k] = sigma_etaeta_log(geometry, images.ecal_e);
+  });
+}
+
+void hard_selection_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],
+                          bool* passed) {
+  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
+    passed[k] = hard_selection(geometry, images);
+  });
+}
+
+void isolation_batch(const Geometry& geometry, const TowerArrays& ecal, const TowerArrays& hcal,
+                     std::size_t n, const std::int64_t* row, const std::int32_t* cell, const double* pt,
+                     int core, span<const double> radii, double* cones) {
+  EventTowers ecal_event(ecal), hcal_event(hcal);
+  for (std::size_t k = 0; k < n; ++k) {
+    ecal_event.move_to(row[k]);
+    hcal_event.move_to(row[k]);
+    Candidate candidate;
+    candidate.cell_eta = cell[2 * k];
+    candidate.cell_phi = cell[2 * k + 1];
+    isolation(geometry, candidate, ecal_event.towers(), hcal_event.towers(), core, pt[k], radii,
+              {cones + radii.size() * k, radii.size()});
+  }
+}
+
+}  // namespace hepml

@@ -1,0 +1,149 @@
+#include <hepml/events.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include "constants.hpp"
+#include "windows.hpp"
+
+namespace hepml {
+
+namespace {
+
+double wrapped(double a, double b) noexcept {
+  return std::atan2(std::sin(a - b), std::cos(a - b));
+}
+
+int lowest_bit(std::uint64_t word) noexcept {
+#if defined(__GNUC__)
+  return __builtin_ctzll(word);
+#else
+  int position = 0;
+  for (; !(word & 1); word >>= 1) ++position;
+  return position;
+#endif
+}
+
+}  // namespace
+
+template <class PixelOf>
+void ImageMaker::fill_sparse(span<const Tower> towers, PixelOf pixel_of, Sparse& et, Sparse& e) noexcept {
+  for (const Tower& tower : towers) {
+    const int pixel = pixel_of(tower);
+    if (pixel < 0) continue;
+    const auto p = static_cast<std::size_t>(pixel);
+    et_[p] += tower.et;
+    e_[p] += tower.e;
+    filled_[p >> 6] |= std::uint64_t{1} << (p & 63);
+  }
+  et.count = e.count = 0;
+  for (std::size_t word = 0; word < filled_.size(); ++word) {
+    for (std::uint64_t bits = filled_[word]; bits != 0; bits &= bits - 1) {
+      const std::size_t p = word * 64 + static_cast<std::size_t>(lowest_bit(bits));
+      const auto put = [p](Sparse& image, double sum) {
+        const auto value = static_cast<float>(sum);
+        if (value == 0.0f) return;
+        image.index[image.count] = static_cast<std::uint16_t>(p);
+        image.value[image.count++] = value;
+      };
+      put(et, et_[p]);
+      put(e, e_[p]);
+      et_[p] = e_[p] = 0;
+    }
+    filled_[word] = 0;
+  }
+}
+
+void ImageMaker::fill_ecal(const Candidate& candidate, span<const Tower> towers, Sparse& et,
+                           Sparse& e) noexcept {
+  const Grid& grid = geometry_.ecal;
+  const int side = geometry_.ecal_window, half = side / 2;
+  if (convention_ == Convention::standard) {
+    const int first_eta = candidate.cell_eta - half, first_phi = candidate.cell_phi - half;
+    const auto pixel_of = [=](const Tower& tower) {
+      const int column = grid.eta_index(tower.eta) - first_eta;  // negative outside of the grid
+      if (column < 0 || column >= side) return -1;
+      const int row = steps_on_ring(grid.phi_index(tower.phi), first_phi, grid.n_phi);
+      return row < side ? (side - 1 - row) * side + column : -1;
+    };
+    fill_sparse(towers, pixel_of, et, e);
+    return;
+  }
+  const double eta_0 = grid.eta_center(candidate.cell_eta), phi_0 = grid.phi_center(candidate.cell_phi);
+  const double reach_eta = (half + 0.5) * grid.eta_width(), reach_phi = (half + 0.5) * grid.phi_width();
+  const auto pixel_of = [=](const Tower& tower) {
+    const double deta = tower.eta - eta_0;
+    if (!(std::fabs(deta) < reach_eta)) return -1;
+    const double dphi = wrapped(tower.phi, phi_0);
+    if (!(std::fabs(dphi) < reach_phi)) return -1;
+    const int column = std::min(static_cast<int>(side * (deta + reach_eta) / (2 * reach_eta)), side - 1);
+    const int row = std::min(static_cast<int>(side * (dphi + reach_phi) / (2 * reach_phi)), side - 1);
+    return (side - 1 - row) * side + column;
+  };
+  fill_sparse(towers, pixel_of, et, e);
+}
+
+void ImageMaker::fill_hcal(const Candidate& candidate, span<const Tower> towers, Sparse& et,
+                           Sparse& e) noexcept {
+  const Grid& grid = geometry_.hcal;
+  const int side = geometry_.hcal_window, half = side / 2;
+  if (convention_ == Convention::standard) {
+    const int first_eta = candidate.hcal_eta, first_phi = candidate.hcal_phi;
+    const auto pixel_of = [=](const Tower& tower) {
+      const int column = grid.eta_index(tower.eta) - first_eta;  // negative outside of the grid
+      if (column < 0 || column >= side) return -1;
+      const int row = steps_on_ring(grid.phi_index(tower.phi), first_phi, grid.n_phi);
+      return row < side ? (side - 1 - row) * side + column : -1;
+    };
+    fill_sparse(towers, pixel_of, et, e);
+    return;
+  }
+  // As published: towers at their smeared positions, kept within -3.5..+4.5 cells of the HCal cell's centre
+  // (or mirrored), then put into a histogram that spans -4..+4.
+  const HcalCell below = hcal_cell_below(geometry_, candidate.cell_eta, candidate.cell_phi);
+  const double eta_0 = grid.eta_center(below.eta), phi_0 = grid.phi_center(below.phi);
+  const double eta_width = grid.eta_width(), phi_width = grid.phi_width();
+  const double low_eta = candidate.hcal_eta - below.eta - 0.5;
+  const double low_phi = steps_on_ring(candidate.hcal_phi, below.phi - half, grid.n_phi) - half - 0.5;
+  const double reach_eta = half * eta_width, reach_phi = half * phi_width;
+  const auto pixel_of = [=](const Tower& tower) {
+    const double deta = tower.eta - eta_0;
+    if (!(deta > low_eta * eta_width && deta < (low_eta + side) * eta_width)) return -1;
+    const double dphi = wrapped(tower.phi, phi_0);
+    if (!(dphi > low_phi * phi_width && dphi < (low_phi + side) * phi_width)) return -1;
+    const double x = side * (deta + reach_eta) / (2 * reach_eta),
+                 y = side * (dphi + reach_phi) / (2 * reach_phi);
+    if (!(x >= 0 && x < side && y >= 0 && y < side)) return -1;
+    return (side - 1 - static_cast<int>(y)) * side + static_cast<int>(x);
+  };
+  fill_sparse(towers, pixel_of, et, e);
+}
+
+void ImageMaker::fill(const Candidate& candidate, span<const Tower> ecal, span<const Tower> hcal,
+                      const ImageSpans<float>& images) noexcept {
+  const std::size_t half = index_.size() / 2;
+  Sparse et{index_.data(), value_.data(), 0}, e{index_.data() + half, value_.data() + half, 0};
+  const auto scatter = [](const Sparse& sparse, span<float> image) {
+    std::fill(image.begin(), image.end(), 0.0f);
+    for (std::size_t i = 0; i < sparse.count; ++i) image[sparse.index[i]] = sparse.value[i];
+  };
+  fill_ecal(candidate, ecal, et, e);
+  scatter(et, images.ecal_et);
+  scatter(e, images.ecal_e);
+  fill_hcal(candidate, hcal, et, e);
+  scatter(et, images.hcal_et);
+  scatter(e, images.hcal_e);
+}
+
+void expand_hcal(const Geometry& geometry, span<const float> cells, span<float> pixels) noexcept {
+  const auto side = static_cast<std::size_t>(geometry.hcal_window);
+  const auto expand = static_cast<std::size_t>(geometry.hcal_expand);
+  const auto share = static_cast<float>(expand * expand);
+  for (std::size_t row = 0; row < side * expand; ++row) {
+    for (std::size_t column = 0; column < side * expand; ++column) {
+      pixels[row * side * expand + column] = cells[row / expand * side + column / expand] / share;
+    }
+  }
+}
+
+}  // namespace hepml

@@ -1,0 +1,110 @@
+#include "place.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "constants.hpp"
+
+namespace hepml {
+
+namespace {
+
+constexpr double tolerance = 1e-3;  // of a cell; edges are stored in float32, good to 1e-5 of a cell
+
+struct Part {
+  int cell;
+  double fraction;
+};
+
+/// The cells between `low` and `high` (in cells; low < high) with their fractions of the length; slivers at
+/// both ends go to their neighbours. With n > 0 only cells from 0 to n - 1 count and the others are lost.
+void divide(double low, double high, int n, std::vector<Part>& parts) {
+  parts.clear();
+  const double first_edge = std::floor(low + tolerance), last_edge = std::ceil(high - tolerance);
+  const double length = high - low;
+  const double begin = n > 0 ? std::max(first_edge, 0.0) : first_edge;
+  const double end = n > 0 ? std::min(last_edge, static_cast<double>(n)) : last_edge;
+  for (double edge = begin; edge < end; edge += 1) {
+    const double from = edge == first_edge ? low : edge, to = edge + 1 == last_edge ? high : edge + 1;
+    parts.push_back({static_cast<int>(edge), (to - from) / length});
+  }
+}
+
+}  // namespace
+
+void TowerArrays::gather(std::size_t event, std::vector<Tower>& towers) const {
+  towers.clear();
+  for (std::int64_t i = offsets[event]; i < offsets[event + 1]; ++i)
+    towers.push_back({et[i], eta[i], phi[i], e[i]});
+}
+
+Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* edges) {
+  Placed placed;
+  const auto n = static_cast<std::size_t>(towers.offsets[towers.n_events]);
+  placed.offsets.reserve(towers.n_events + 1);
+  for (auto* column : {&placed.et, &placed.e, &placed.eta, &placed.phi}) column->reserve(n);
+  const auto put = [&placed](double et, double e, double eta, double phi) {
+    placed.et.push_back(et);
+    placed.e.push_back(e);
+    placed.eta.push_back(eta);
+    placed.phi.push_back(phi);
+  };
+  const auto lose = [&placed](double et, double e) {
+    ++placed.outside;
+    placed.et_outside += et;
+    placed.e_outside += e;
+  };
+  std::vector<Part> columns, rows;
+  placed.offsets.push_back(0);
+  for (std::size_t event = 0; event < towers.n_events; ++event) {
+    for (std::int64_t i = towers.offsets[event]; i < towers.offsets[event + 1]; ++i) {
+      const double et = towers.et[i], e = towers.e[i];
+      double eta = towers.eta[i], phi = towers.phi[i];
+      if (edges == nullptr) {
+        put(et, e, eta, phi);
+        if (std::isfinite(eta) && grid.eta_index(eta) < 0) lose(et, e);
+        continue;
+      }
+      double eta_low = edges[4 * i], eta_high = edges[4 * i + 1], phi_low = edges[4 * i + 2],
+             phi_high = edges[4 * i + 3];
+      if (eta_high < eta_low) std::swap(eta_low, eta_high);
+      if (phi_high < phi_low) phi_high += 2 * pi;  // a tower across -pi
+      eta = 0.5 * (eta_low + eta_high);
+      phi = 0.5 * (phi_low + phi_high);
+      const double left = (eta_low - grid.eta_min) / grid.eta_width(),
+                   right = (eta_high - grid.eta_min) / grid.eta_width();
+      const double bottom = (phi_low + pi) / grid.phi_width(), top = (phi_high + pi) / grid.phi_width();
+      const bool sane = std::fabs(left) < 1e6 && std::fabs(right) < 1e6 && std::fabs(bottom) < 1e6 &&
+                        std::fabs(top) < 1e6 && top - bottom < grid.n_phi + tolerance;
+      // Edges that are not finite, or wider than a turn, give a tower that is not finite: its event is
+      // rejected.
+      const auto nests = [](double low, double high) {
+        const double cell = std::floor(0.5 * (low + high));
+        return low > cell - tolerance && high < cell + 1 + tolerance;
+      };
+      const bool outside = sane && (right < tolerance || left > grid.n_eta - tolerance);
+      if (!sane || outside || (nests(left, right) && nests(bottom, top))) {
+        put(et, e, sane ? eta : NAN, phi);
+        if (outside) lose(et, e);
+        continue;
+      }
+      ++placed.shared;
+      if (placed.first_shared < 0) placed.first_shared = i;
+      divide(left, right, grid.n_eta, columns);
+      divide(bottom, top, 0, rows);
+      double inside = 0;
+      for (const Part& column : columns) {
+        inside += column.fraction;
+        for (const Part& row : rows) {
+          const double fraction = column.fraction * row.fraction;
+          put(et * fraction, e * fraction, grid.eta_center(column.cell), grid.phi_center(row.cell));
+        }
+      }
+      if (inside < 1 - 1e-9) lose(et * (1 - inside), e * (1 - inside));
+    }
+    placed.offsets.push_back(static_cast<std::int64_t>(placed.et.size()));
+  }
+  return placed;
+}
+
+}  // namespace hepml
