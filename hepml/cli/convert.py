@@ -1,0 +1,147 @@
+"""`hepml convert`: ROOT files to data.h5."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hepml.dataset import Summary
+
+_SEVERAL = ("--signal", "--background")
+
+
+class _SeveralValues(click.Command):
+    """`--signal a.root b.root`: these options take all values up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        expanded: list[str] = []
+        option, values = None, 0
+        for argument in args:
+            if argument.startswith("-") and argument != "-":
+                if option and not values:
+                    expanded.append(option)
+                option, values = (argument, 0) if argument in _SEVERAL else (None, 0)
+                if option is None:
+                    expanded.append(argument)
+            elif option:
+                expanded += [option, argument]
+                values += 1
+            else:
+                expanded.append(argument)
+        if option and not values:
+            expanded.append(option)
+        return super().parse_args(ctx, expanded)
+
+
+@click.command(cls=_SeveralValues)
+@click.option("--signal", multiple=True, metavar="FILES...", help="Signal: ROOT files, globs, file.root:tree.")
+@click.option("--background", multiple=True, metavar="FILES...", help="Background: the same.")
+@click.option("--samples", type=click.Path(path_type=Path), help="A samples.yaml, instead of the two.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The data file to write.")
+@click.option("--layout", metavar="NAME|FILE", help="Branch layout; recognised if not given (see hepml inspect).")
+@click.option("--dense", is_flag=True, help="Images as full arrays, for other HDF5 programs; slower, larger.")
+@click.option("--which", type=click.Choice(["leading", "all"]), default="leading", show_default=True, help="Objects.")
+@click.option("--collection", default="electron", show_default=True, help="Seeds of the candidates.")
+@click.option("--convention", help='"2011.01984": as the published macros did, quirks included.')
+@click.option("--preselection", help='Named preselection: "hard".')
+@click.option("--max-eta", type=float, help="Cut on |eta| of the seeds.")
+@click.option("--min-pt", type=float, help="Cut on pT of the seeds, GeV.")
+@click.option(
+    "--overlap",
+    type=click.Choice(["share", "refuse"]),
+    default="share",
+    show_default=True,
+    help="Towers that do not nest in a cell.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; the result is the same.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
+def command(
+    *,
+    signal: tuple[str, ...],
+    background: tuple[str, ...],
+    samples: Path | None,
+    output: Path,
+    layout: str | None,
+    dense: bool,
+    which: str,
+    collection: str,
+    convention: str | None,
+    preselection: str | None,
+    max_eta: float | None,
+    min_pt: float | None,
+    overlap: str,
+    jobs: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write the candidates of ROOT files, with images, variables, weights and provenance, to a data file."""
+    if samples is None and not (signal and background):
+        raise click.UsageError("give --signal and --background files, or --samples")
+    if samples is not None and (signal or background):
+        raise click.UsageError("give either --samples or --signal and --background")
+    from hepml import ledger
+
+    ledger.check_output(output, overwrite)  # before the imports and the reading
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from hepml.dataset import convert
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("events", total=None)
+
+        def progress(file: str, entries: int, total: int) -> None:
+            bar.update(task, advance=entries, total=total, description=Path(file).name)
+
+        summary = convert(
+            signal,
+            background,
+            output,
+            layout=layout,
+            samples=samples,
+            which=which,
+            collection=collection,
+            convention=convention,
+            preselection=preselection,
+            overlap=overlap,
+            max_eta=max_eta,
+            min_pt=min_pt,
+            dense=dense,
+            jobs=jobs,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json.dumps(summary.to_dict(), indent=1))
+    else:
+        _print(summary, Console())
+
+
+def _print(summary: Summary, console: Console) -> None:
+    from hepml.cli.show import cut_flow_table, size_text
+
+    console.print(cut_flow_table(summary.samples, summary.cut_flow))
+    rows = sum(summary.rows.values())
+    splits = ", ".join(f"{split} {count}" for split, count in summary.rows.items())
+    console.print(f"{rows} candidates: {splits}", highlight=False)
+    if summary.classes:
+        console.print(
+            "classes: " + ", ".join(f"{name} {count}" for name, count in summary.classes.items()), highlight=False
+        )
+    if summary.duplicate_identities:
+        console.print(f"{summary.duplicate_identities} candidates have the identity of an earlier one", style="yellow")
+    rate = summary.seconds / max(1, summary.cut_flow["read"]) * 1e6
+    console.print(
+        f"{summary.path}: {size_text(summary.size)}, {summary.seconds:.1f} s, {rate:.0f} us per event read",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,298 @@
+"""Reads data.h5: raw values and their scaling, candidate columns, batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.dataset.checksum import damages
+from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS, check_split, open_hdf5, read
+from hepml.dataset.pixels import Pixels, folded
+from hepml.dataset.scaling import apply_scaling
+from hepml.dataset.tokens import FLATS, IMAGES, TOKENS
+from hepml.errors import DataError, HepmlError, InputFileError, VerificationError, nearest
+from hepml.geometry import Geometry
+from hepml.identity import fold_of
+from hepml.images import SparseImages
+
+__all__ = ["Dataset"]
+
+
+class Dataset:
+    """A data.h5, read part by part as it is asked for; what was read stays in memory, images as sparse lists.
+
+    Attributes:
+        path: the file.
+        tokens: the inputs in it, in the order of `TOKENS`.
+        layout: "sparse" or "dense".
+        geometry: grids and windows of the images.
+        scaling: token -> {"offset": [...], "scale": [...]}, fitted on the training split; x' = (x + offset) * scale.
+        convention: None, or the convention that the images were made in.
+        task: {"kind": "binary" | "classes" | "regression", "names": [...]}.
+        provenance: inputs with checksums, samples, code, configuration.
+        cut_flow: name -> candidates, first "read", last "written"; read = written + the others.
+        checksum: SHA-256 of the content.
+
+    Example:
+        >>> from hepml.dataset import Dataset
+        >>> Dataset.open("data.h5").raw("hl", "test").shape  # doctest: +SKIP
+        (7731, 7)
+    """
+
+    def __init__(
+        self, path: str | Path, attributes: dict[str, Any], sizes: dict[str, int], tokens: Sequence[str]
+    ) -> None:
+        self.path = Path(path)
+        self.tokens: tuple[str, ...] = tuple(token for token in TOKENS if token in tokens)
+        self.layout: str = attributes["layout"]
+        self.geometry = Geometry.from_dict(attributes["geometry"])
+        self.scaling: dict[str, dict[str, list[float]]] = attributes["scaling"]
+        self.convention: str | None = attributes["convention"] or None
+        self.task: dict[str, Any] = attributes["task"]
+        self.provenance: dict[str, Any] = attributes["provenance"]
+        self.cut_flow: dict[str, int] = attributes["provenance"]["cut_flow"]
+        self.checksum: str = attributes["content_sha256"]
+        self._variables: dict[str, tuple[str, ...]] = attributes["variables"]
+        self._sizes = sizes
+        self._pixels: dict[tuple[str, str], Pixels] = {}
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool = False) -> Dataset:
+        """Opens a file that `hepml convert` wrote.
+
+        Args:
+            verify: compare every data set with its stored checksum.
+
+        Raises:
+            InputFileError: absent, not HDF5, not hepml's, truncated, or written by a newer hepml.
+            VerificationError: `verify` found data that do not agree with their checksum.
+        """
+        with open_hdf5(path) as file:
+            if file.attrs.get("format") != FORMAT:
+                raise InputFileError(
+                    "an HDF5 file, but not one of hepml's data files",
+                    where=path,
+                    expected=f"attribute format = {FORMAT!r}",
+                    found="groups " + (", ".join(repr(name) for name in list(file)[:8]) or "none"),
+                    fix="write it with hepml convert",
+                )
+            if int(file.attrs.get("format_version", 0)) > FORMAT_VERSION:
+                raise InputFileError(
+                    "a data file of a newer hepml",
+                    where=path,
+                    expected=f"format_version {FORMAT_VERSION}",
+                    found=file.attrs["format_version"],
+                    fix="update hepml",
+                )
+            if verify and (broken := damages(file)):
+                raise VerificationError(
+                    "the file does not agree with its checksums",
+                    where=path,
+                    found="damaged: " + ", ".join(broken),
+                    fix="write it again with hepml convert",
+                )
+            try:
+                attributes = _attributes(file)
+                tokens = [token for token in TOKENS if token in file]
+                sizes = {split: int(file[f"y/{split}"].shape[0]) for split in SPLITS}
+                return cls(path, attributes, sizes, tokens)
+            except (KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError) as error:
+                if isinstance(error, HepmlError) and not isinstance(error, ValueError):
+                    raise
+                raise InputFileError(
+                    "a data file without its attributes or groups: damaged, or not written to its end",
+                    where=path,
+                    found=" ".join(str(error).split()),
+                    fix="write it again with hepml convert",
+                ) from error
+
+    def n(self, split: str) -> int:
+        """Rows of a split."""
+        check_split(split)
+        return self._sizes[split]
+
+    def shape(self, token: str) -> tuple[int, ...]:
+        """Shape of one row of an input: (7,), (31, 31, 1) ..."""
+        self._check(token)
+        if token in IMAGES:
+            ecal = IMAGES[token].calorimeter == "ecal"
+            side = self.geometry.ecal_window if ecal else self.geometry.hcal_pixels
+            return (side, side, 1)
+        return (len(self._variables[token]),)
+
+    def variables(self, token: str) -> tuple[str, ...]:
+        """Names of the columns of a flat input; empty for an image."""
+        self._check(token)
+        return self._variables.get(token, ())
+
+    def _check(self, token: str) -> None:
+        if token in self.tokens:
+            return
+        known = token in TOKENS
+        raise DataError(
+            f"the file holds no {token!r}" if known else f"no feature is named {token!r}",
+            where=self.path,
+            expected=", ".join(self.tokens),
+            nearest=() if known else nearest(token, TOKENS),
+            fix="energy flow polynomials are not written by hepml convert" if token.startswith("efp") else None,
+        )
+
+    def _read(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+        if name not in self._arrays:
+            with open_hdf5(self.path) as file:
+                if file.attrs.get("content_sha256") != self.checksum:
+                    raise InputFileError("the file was replaced while it was used", where=self.path)
+                self._arrays[name] = read(file, name, dtype, shape)
+        return self._arrays[name]
+
+    def pixels(self, token: str, split: str) -> Pixels:
+        """The images of a split as they are kept in memory; `.dense(rows)` gives any of them as an array."""
+        self._check(token)
+        check_split(split)
+        if token not in IMAGES:
+            raise DataError(f"{token!r} is not an image", expected=", ".join(IMAGES))
+        if (token, split) not in self._pixels:
+            sparse = self._sparse(token, split) if self.layout == "sparse" else self._from_dense(token, split)
+            self._pixels[token, split] = Pixels(sparse, token, self.geometry)
+        return self._pixels[token, split]
+
+    def _sparse(self, token: str, split: str) -> SparseImages:
+        side = self.geometry.ecal_window if IMAGES[token].calorimeter == "ecal" else self.geometry.hcal_window
+        name, n = f"{token}/{split}", self._sizes[split]
+        with open_hdf5(self.path) as file:
+            counts = read(file, f"{name}/counts", "<u2", (n,))
+            total = int(counts.sum(dtype=np.int64))
+            index = read(file, f"{name}/index", "<u2", (total,))
+            value = read(file, f"{name}/value", "<f4", (total,))
+        if index.size and int(index.max()) >= side * side:
+            raise InputFileError(
+                "an image has a cell outside its window",
+                where=f"{self.path}:{name}/index",
+                expected=f"below {side * side}",
+                found=int(index.max()),
+            )
+        return SparseImages(counts, index, value, (side, side))
+
+    def _from_dense(self, token: str, split: str) -> SparseImages:
+        name, n, shape = f"{token}/{split}", self._sizes[split], self.shape(token)
+        parts = []
+        with open_hdf5(self.path) as file:
+            node = _images(file, name, (n, *shape))
+            for start in range(0, n, 4096):
+                block = np.asarray(node[start : start + 4096])[..., 0]
+                parts.append(SparseImages.from_dense(folded(block, token, self.geometry)))
+        if not parts:
+            side = folded(np.zeros((1, *shape[:2]), np.float32), token, self.geometry).shape[1]
+            parts = [SparseImages.from_dense(np.zeros((0, side, side), np.float32))]
+        return SparseImages.concatenate(parts)
+
+    def sparse(self, token: str, split: str) -> SparseImages:
+        """The images of a split as lists of their non-zero cells; those of the HCal as 8x8 cells."""
+        return self.pixels(token, split).images
+
+    def raw(self, token: str, split: str) -> NDArray[np.float32]:
+        """The values of an input as the detector gave them: GeV, shape (n, *shape(token)), float32."""
+        self._check(token)
+        check_split(split)
+        if token in IMAGES:
+            return self.pixels(token, split).dense()
+        return self._read(f"{token}/{split}", "<f4", (self._sizes[split], *self.shape(token)))
+
+    def scaled(self, token: str, split: str) -> NDArray[np.float32]:
+        """The values of an input, scaled with the constants of the training split."""
+        return apply_scaling(self.raw(token, split), self.scaling[token])
+
+    def y(self, split: str) -> NDArray[np.float32]:
+        """Labels (1 signal, 0 background), class numbers or targets of a split, float32."""
+        check_split(split)
+        targets = len(self.task["names"]) if self.task["kind"] == "regression" else 1
+        shape = (self._sizes[split],) if targets == 1 else (self._sizes[split], targets)
+        return self._read(f"y/{split}", "<f4", shape)
+
+    def column(self, name: str, split: str) -> NDArray[Any]:
+        """A candidate column of a split: identity, group, weight, truth, pt ... see `layout.COLUMNS`."""
+        check_split(split)
+        if name == "y":
+            return self.y(split)
+        if name not in COLUMNS:
+            raise DataError(
+                f"no column is named {name!r}",
+                where=self.path,
+                expected=", ".join(COLUMNS),
+                nearest=nearest(name, COLUMNS),
+            )
+        dtype, width = COLUMNS[name]
+        return self._read(
+            f"candidate/{split}/{name}", dtype, (self._sizes[split], width) if width else (self._sizes[split],)
+        )
+
+    def fold(self, k: int, split: str) -> NDArray[np.int8]:
+        """The fold, 0 to k - 1, of every row of a split: a hash of its group, independent of the splits."""
+        return fold_of(self.column("group", split), k)
+
+    def batches(
+        self,
+        tokens: Sequence[str],
+        split: str,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle: bool = True,
+        rows: NDArray[np.int64] | None = None,
+    ) -> Iterator[tuple[dict[str, NDArray[np.float32]], NDArray[np.float32], NDArray[np.float64]]]:
+        """Raw inputs, y and weights in batches, in an order that depends on (seed, epoch) alone.
+
+        Args:
+            tokens: inputs.
+            rows: only these rows of the split.
+
+        Yields:
+            ({token: (b, ...) float32}, y (b,), weight (b,)); the last batch may be shorter.
+        """
+        order = np.arange(self.n(split)) if rows is None else np.asarray(rows)
+        if shuffle:
+            order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(order)
+        y, weight = self.y(split), self.column("weight", split)
+        pixels = {token: self.pixels(token, split) for token in tokens if token in IMAGES}
+        flats = {token: self.raw(token, split) for token in tokens if token not in IMAGES}
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            x = {token: pixels[token].dense(batch) if token in pixels else flats[token][batch] for token in tokens}
+            yield x, y[batch], weight[batch]
+
+    def __repr__(self) -> str:
+        sizes = " + ".join(str(self._sizes[split]) for split in SPLITS)
+        return f"<hepml.Dataset {str(self.path)!r}: {sizes} candidates, {' '.join(self.tokens)}>"
+
+
+def _attributes(file: h5py.File) -> dict[str, Any]:
+    """The attributes of a file, JSON read."""
+    found: dict[str, Any] = {key: file.attrs[key] for key in ("layout", "convention", "content_sha256")}
+    if found["layout"] not in ("sparse", "dense"):
+        raise ValueError(f"layout {found['layout']!r}")
+    for key in ("geometry", "scaling", "task", "provenance"):
+        found[key] = json.loads(file.attrs[key])
+    found["variables"] = {token: tuple(json.loads(file[token].attrs["variables"])) for token in FLATS if token in file}
+    return found
+
+
+def _images(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    from hepml.dataset.layout import guarded
+
+    node = guarded(file, name)
+    if node.shape != shape or node.dtype != np.dtype("<f4"):
+        raise InputFileError(
+            "a data set of another shape or type",
+            where=f"{file.filename}:{name}",
+            expected=f"float32 {shape}",
+            found=f"{node.dtype} {node.shape}",
+        )
+    return node

@@ -1,0 +1,157 @@
+"""The books of a conversion: inputs with checksums, cut flows that add up, class counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepml import ledger
+from hepml.dataset.rows import Rows
+from hepml.dataset.sources import Input, Samples
+from hepml.errors import DataError, GranularityError
+from hepml.geometry import Geometry
+
+__all__ = ["Record"]
+
+
+class Record:
+    """Adds up what was read, cut and written, by input and by sample.
+
+    Args:
+        samples: what is read.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.inputs: list[dict[str, Any]] = [_input(each, samples) for each in samples.inputs]
+        self.flows: list[dict[str, int]] = [{} for _ in samples.samples]
+        self.sums = [0.0] * len(samples.samples)  # of the weights of all events read
+        self.written: dict[float, int] = {}
+        self.geometry: Geometry | None = None
+
+    def add(self, rows: Rows) -> None:
+        """Counts one step of reading.
+
+        Raises:
+            GranularityError: the file has other grids than the first.
+            DataError: the same tree was read under another name.
+        """
+        number = rows.file_id
+        entry, file = self.inputs[number], self._samples.inputs[number]
+        self._check_geometry(rows, file)
+        if not entry["entries"]:
+            self._check_twice(rows, file)
+            entry |= {
+                "tree": rows.tree,
+                "layout": rows.layout,
+                "content_sha256": rows.content,
+                "entries": [*rows.entries],
+            }
+        entry["entries"][1] = rows.entries[1]
+        entry["read"] += rows.cut_flow["read"]
+        entry["written"] += rows.cut_flow["written"]
+        flow = self.flows[file.sample]
+        written = flow.pop("written", 0) + rows.cut_flow["written"]
+        for name, count in rows.cut_flow.items():
+            if name != "written":
+                flow[name] = flow.get(name, 0) + count
+        flow["written"] = written
+        self.sums[file.sample] += rows.sum_of_weights
+        for value, count in zip(*np.unique(rows.block.y, return_counts=True), strict=True):
+            self.written[float(value)] = self.written.get(float(value), 0) + int(count)
+
+    def _check_geometry(self, rows: Rows, file: Input) -> None:
+        if self.geometry is None:
+            self.geometry = rows.geometry
+        elif self.geometry != rows.geometry:
+            raise GranularityError(
+                "a file has other grids than the files before it",
+                where=file.file.path,
+                expected=f"{self.geometry.ecal.describe()}; {self.geometry.hcal.describe()}",
+                found=f"{rows.geometry.ecal.describe()}; {rows.geometry.hcal.describe()}",
+                fix="convert files of one granularity together",
+            )
+
+    def _check_twice(self, rows: Rows, file: Input) -> None:
+        for other in self.inputs:
+            if other["content_sha256"] and other["content_sha256"] == rows.content:
+                raise DataError(
+                    "two files hold the same events",
+                    where=file.file.path,
+                    found=f"the content of {other['name']}",
+                    fix="list one of them: its events would count twice, in training and in test",
+                )
+
+    def total(self) -> dict[str, int]:
+        """The cut flow over all samples: "read" first, "written" last."""
+        names = dict.fromkeys(name for flow in self.flows for name in flow if name != "written")
+        return {name: sum(flow.get(name, 0) for flow in self.flows) for name in (*names, "written")}
+
+    def sample_records(self) -> list[dict[str, Any]]:
+        """Per sample its name, label and cut flow."""
+        empty = {"read": 0, "written": 0}
+        return [
+            {**sample.to_dict(), "sum_of_weights": total, "cut_flow": flow or empty}
+            for sample, flow, total in zip(self._samples.samples, self.flows, self.sums, strict=True)
+        ]
+
+    def weight_factors(self) -> list[float]:
+        """What the weights of each sample are multiplied by: its cross section over the sum of the weights read.
+
+        Raises:
+            DataError: a sample has a cross section and weights that sum to nothing.
+        """
+        factors = []
+        for sample, total in zip(self._samples.samples, self.sums, strict=True):
+            if sample.cross_section is not None and not total > 0:
+                raise DataError(
+                    "the weights of a sample cannot be normalised to its cross section",
+                    where=f"sample {sample.name!r}",
+                    expected="a positive sum of weights",
+                    found=total,
+                )
+            factors.append(1.0 if sample.cross_section is None else sample.cross_section / total)
+        return factors
+
+    def classes(self) -> dict[str, int]:
+        """Rows of each class.
+
+        Raises:
+            DataError: there are no candidates, or a class has none.
+        """
+        total = self.total()
+        where = ", ".join(each.file.path for each in self._samples.inputs[:5])
+        flow = ", ".join(f"{name} {count}" for name, count in total.items())
+        if not total["written"]:
+            raise DataError("no candidates in the files", where=where, found=flow, fix="see hepml inspect")
+        if self._samples.kind == "regression":
+            return {}
+        counts = {name: self.written.get(float(number), 0) for number, name in enumerate(self._samples.names)}
+        if not all(counts.values()):
+            raise DataError(
+                "a class has no candidates",
+                where=where,
+                expected="candidates of every class",
+                found=", ".join(f"{name}: {count}" for name, count in counts.items()),
+                fix="see the cut flow: " + flow,
+            )
+        return counts
+
+
+def _input(each: Input, samples: Samples) -> dict[str, Any]:
+    path = Path(each.file.path)
+    local = not each.file.remote
+    return {
+        "name": path.name,
+        "sample": samples.samples[each.sample].name,
+        "size": path.stat().st_size if local else None,
+        "sha256": ledger.sha256_file(path) if local else None,
+        "content_sha256": None,
+        "tree": each.file.tree,
+        "layout": None,
+        "entries": [],
+        "read": 0,
+        "written": 0,
+    }

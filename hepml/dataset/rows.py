@@ -1,0 +1,139 @@
+"""From one file of towers to blocks of rows: candidates, images, variables, and what was cut on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.candidates import Candidates, select_candidates
+from hepml.dataset.blocks import Block
+from hepml.dataset.layout import COLUMNS
+from hepml.dataset.sources import Input, Sample
+from hepml.features import FEATURE_NAMES, hard_selection, high_level, mass
+from hepml.geometry import Geometry
+from hepml.images import make_images
+from hepml.trees import Events, iterate_events
+
+__all__ = ["MASSES", "VARIABLES", "Options", "Rows", "read_input"]
+
+MASSES = {"mass": "all", "et_mass": "et", "ee_mass": "ee"}  # token -> kind of hepml.features.mass
+VARIABLES: dict[str, tuple[str, ...]] = {"hl": tuple(FEATURE_NAMES), **{token: (token,) for token in MASSES}}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How candidates are made: all that the rows depend on, beside the files. See `hepml.select_candidates`."""
+
+    which: str = "leading"
+    collection: str = "electron"
+    convention: str | None = None
+    preselection: str | None = None
+    overlap: str = "share"
+    max_eta: float | None = None
+    min_pt: float | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one step of reading gave.
+
+    Attributes:
+        file_id: number of the file.
+        block: the rows.
+        cut_flow: "read", named rejections, "written"; the first is the sum of the others.
+        entries: first entry and the one after the last.
+        tree, layout, content, geometry: facts about the file; content is the checksum of the tree.
+        sum_of_weights: of all events read.
+    """
+
+    file_id: int
+    block: Block
+    cut_flow: dict[str, int]
+    entries: tuple[int, int]
+    tree: str
+    layout: str
+    content: str
+    geometry: Geometry
+    sum_of_weights: float
+
+
+def read_input(
+    number: int, each: Input, sample: Sample, options: Options, step_size: int | str = "100 MB"
+) -> Iterator[Rows]:
+    """The rows of one file, a step at a time; `number` is the file's, stored with its rows."""
+    columns = () if sample.target is None else (sample.target,)
+    for events in iterate_events(
+        each.file,
+        layout=each.layout,
+        step_size=step_size,
+        weight=sample.weight,
+        columns=columns,
+        collections=each.collections,
+    ):
+        candidates = select_candidates(events, **options.__dict__)
+        block, cut_flow = _block(events, candidates, number, each.sample, sample)
+        yield Rows(
+            file_id=number,
+            block=block,
+            cut_flow=cut_flow,
+            entries=(int(events.entry[0]), int(events.entry[-1]) + 1) if len(events) else (0, 0),
+            tree=events.tree,
+            layout=events.layout,
+            content=events.sample,
+            geometry=events.geometry,
+            sum_of_weights=float(np.sum(events.weight)),
+        )
+
+
+def _block(
+    events: Events, candidates: Candidates, file_id: int, sample_id: int, sample: Sample
+) -> tuple[Block, dict[str, int]]:
+    images = make_images(candidates)
+    flats = {"hl": high_level(images).astype(np.float32)}
+    flats |= {token: mass(images, kind=kind).astype(np.float32)[:, None] for token, kind in MASSES.items()}
+    n = len(candidates.row)
+    columns: dict[str, Any] = {
+        "identity": candidates.identity,
+        "group": candidates.group,
+        "entry": candidates.entry,
+        "index": candidates.index,
+        "file_id": np.full(n, file_id),
+        "sample_id": np.full(n, sample_id),
+        "truth": candidates.truth,
+        "hard": hard_selection(images),
+        "weight": candidates.weight,
+        "pt": candidates.pt,
+        "eta": candidates.eta,
+        "phi": candidates.phi,
+        "pileup": np.full(n, np.nan) if events.pileup is None else events.pileup[candidates.row],
+        "hcal_offset": images.hcal_offset,
+    }
+    y = np.full(n, sample.y) if sample.target is None else events.columns[sample.target][candidates.row]
+    block = Block(
+        y=y.astype(np.float32),
+        flats=flats,
+        images=dict(images.sparse),
+        columns={name: np.asarray(columns[name]).astype(dtype) for name, (dtype, _) in COLUMNS.items()},
+    )
+    numbers = [*flats.values(), block.y[:, None], block.columns["weight"][:, None]]
+    finite = np.isfinite(np.concatenate(numbers, axis=1)).all(axis=1)
+    return _cut(block, candidates.cut_flow, {"not_finite_row": ~finite})
+
+
+def _cut(
+    block: Block, cut_flow: Mapping[str, int], cuts: Mapping[str, NDArray[np.bool_]]
+) -> tuple[Block, dict[str, int]]:
+    """Applies further rejections; the flow's last line, "written", becomes what is left."""
+    flow = dict(cut_flow)
+    written = flow.pop("written")
+    keep = np.ones(len(block), bool)
+    for name, rejected in cuts.items():
+        flow[name] = int(np.count_nonzero(rejected & keep))
+        written -= flow[name]
+        keep &= ~rejected
+    flow["written"] = written
+    return block if keep.all() else block.take(np.flatnonzero(keep)), flow

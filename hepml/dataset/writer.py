@@ -1,0 +1,218 @@
+"""Writes data.h5: rows are appended split by split as they come, memory does not grow with their number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.dataset.blocks import Block, Reblocker
+from hepml.dataset.checksum import content_checksum
+from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS
+from hepml.dataset.pixels import expanded
+from hepml.dataset.scaling import fit_flat, fit_image
+from hepml.dataset.tokens import IMAGES
+from hepml.geometry import Geometry
+from hepml.identity import split_of
+
+__all__ = ["Writer", "create_hdf5"]
+
+_ROWS = 8192  # rows that are written together
+
+
+def create_hdf5(path: Any) -> h5py.File:
+    """A new HDF5 file whose bytes depend on its content alone: no times, a fixed version of the format.
+
+    That version (1.10) keeps checksums of its metadata.
+    """
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
+
+
+def _group(file: h5py.File, name: str) -> h5py.Group:
+    """A group of the file, made without times if it is not there; so are those above it."""
+    above: h5py.Group = file
+    creation = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    creation.set_obj_track_times(False)
+    for part in name.split("/"):
+        if part not in above:
+            h5py.h5g.create(above.id, part.encode(), gcpl=creation)
+        above = above[part]
+    return above
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Type and shape of one row, how many rows are a chunk, and whether chunks are packed with deflate."""
+
+    dtype: str
+    tail: tuple[int, ...] = ()
+    chunk: int = 1024
+    pack: bool = False
+
+
+class _Series:
+    """A data set that grows, and the SHA-256 of its bytes."""
+
+    def __init__(self, parent: h5py.Group, name: str, shape: _Shape) -> None:
+        packing = {"compression": "gzip", "compression_opts": 1} if shape.pack else {}
+        self._data = parent.create_dataset(
+            name,
+            shape=(0, *shape.tail),
+            maxshape=(None, *shape.tail),
+            chunks=(shape.chunk, *shape.tail),
+            dtype=shape.dtype,
+            fletcher32=True,
+            track_times=False,
+            **packing,
+        )
+        self._digest = hashlib.sha256()
+
+    def extend(self, values: NDArray[Any]) -> None:
+        if not len(values):
+            return
+        values = np.ascontiguousarray(values, dtype=self._data.dtype)
+        start = len(self._data)
+        self._data.resize(start + len(values), axis=0)
+        self._data[start:] = values
+        self._digest.update(values.tobytes())
+
+    def multiply(self, factors: NDArray[np.float64]) -> None:
+        values = self._data[()] * factors
+        self._data[...] = values
+        self._digest = hashlib.sha256(values.tobytes())
+
+    def close(self) -> None:
+        self._data.attrs["sha256"] = self._digest.hexdigest()
+
+
+class Writer:
+    """Appends blocks of rows to a new data.h5.
+
+    Args:
+        file: an empty HDF5 file, see `create_hdf5`.
+        geometry: grids and windows of the images.
+        variables: flat token -> names of its columns.
+        dense: write images as the published files have them, (N, 31, 31, 1) and (N, 32, 32, 1).
+        targets: columns of y; 0 for a label, shape (N,).
+    """
+
+    def __init__(
+        self,
+        file: h5py.File,
+        *,
+        geometry: Geometry,
+        variables: Mapping[str, tuple[str, ...]],
+        dense: bool = False,
+        targets: int = 0,
+    ) -> None:
+        self._file = file
+        self._geometry = geometry
+        self._dense = dense
+        self._variables = dict(variables)
+        self._blocks = Reblocker(_ROWS)
+        self._series: dict[str, _Series] = {}
+        self._identities: list[NDArray[np.uint64]] = []
+        self._energy = dict.fromkeys(IMAGES, 0.0)  # of the training images
+        self.rows = dict.fromkeys(SPLITS, 0)
+        for token, names in self._variables.items():
+            _group(file, token).attrs["variables"] = json.dumps(names)
+        for split in SPLITS:
+            self._create_split(split, (targets,) if targets else ())
+
+    def _create_split(self, split: str, targets: tuple[int, ...]) -> None:
+        for token, names in self._variables.items():
+            self._create(f"{token}/{split}", _Shape("<f4", (len(names),)))
+        for token, image in IMAGES.items():
+            geometry, ecal = self._geometry, image.calorimeter == "ecal"
+            if self._dense:
+                side = geometry.ecal_window if ecal else geometry.hcal_pixels
+                self._create(f"{token}/{split}", _Shape("<f4", (side, side, 1), chunk=128, pack=True))
+            else:
+                side = geometry.ecal_window if ecal else geometry.hcal_window
+                _group(self._file, f"{token}/{split}").attrs["shape"] = (side, side)
+                self._create(f"{token}/{split}/counts", _Shape("<u2"))
+                self._create(f"{token}/{split}/index", _Shape("<u2", chunk=8192))
+                self._create(f"{token}/{split}/value", _Shape("<f4", chunk=8192))
+        self._create(f"y/{split}", _Shape("<f4", targets))
+        for name, (dtype, width) in COLUMNS.items():
+            self._create(f"candidate/{split}/{name}", _Shape(dtype, (width,) if width else ()))
+
+    def _create(self, name: str, shape: _Shape) -> None:
+        above, _, last = name.rpartition("/")
+        self._series[name] = _Series(_group(self._file, above), last, shape)
+
+    def append(self, block: Block) -> None:
+        """Appends rows; each goes to the split that the hash of its group says."""
+        for full in self._blocks.add(block):
+            self._write(full)
+
+    def _write(self, block: Block) -> None:
+        self._identities.append(block.columns["identity"])
+        which = split_of(block.columns["group"])
+        for number, split in enumerate(SPLITS):
+            rows = np.flatnonzero(which == number)
+            if not len(rows):
+                continue
+            part = block.take(rows)
+            self.rows[split] += len(rows)
+            self._series[f"y/{split}"].extend(part.y)
+            for token, values in part.flats.items():
+                self._series[f"{token}/{split}"].extend(values)
+            for name, values in part.columns.items():
+                self._series[f"candidate/{split}/{name}"].extend(values)
+            for token, images in part.images.items():
+                if split == "train":
+                    self._energy[token] += float(np.sum(images.value, dtype=np.float64))
+                if self._dense:
+                    self._series[f"{token}/{split}"].extend(expanded(images.dense(), token, self._geometry)[..., None])
+                else:
+                    self._series[f"{token}/{split}/counts"].extend(images.counts)
+                    self._series[f"{token}/{split}/index"].extend(images.index)
+                    self._series[f"{token}/{split}/value"].extend(images.value)
+
+    def flush(self) -> None:
+        """Writes the rows that still wait for their block to fill."""
+        for block in self._blocks.rest():
+            self._write(block)
+
+    def duplicates(self) -> int:
+        """Rows whose identity an earlier row has; call after `flush`."""
+        identities = np.concatenate([np.empty(0, np.uint64), *self._identities])
+        return len(identities) - len(np.unique(identities))
+
+    def finish(self, attributes: Mapping[str, Any], weight_factors: Sequence[float] = ()) -> None:
+        """Fits the scaling, stores the attributes (as JSON, unless text or number) and the checksums.
+
+        Args:
+            weight_factors: what the weights of each sample are multiplied by; known only when all is read.
+        """
+        self.flush()
+        file = self._file
+        if any(factor != 1.0 for factor in weight_factors):
+            for split in SPLITS:
+                sample = file[f"candidate/{split}/sample_id"][()]
+                self._series[f"candidate/{split}/weight"].multiply(np.asarray(weight_factors)[sample])
+        for series in self._series.values():
+            series.close()
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["layout"] = "dense" if self._dense else "sparse"
+        file.attrs["geometry"] = json.dumps(self._geometry.to_dict())
+        scaling = {token: fit_image(energy, self.rows["train"]) for token, energy in self._energy.items()}
+        scaling |= {token: fit_flat(file[f"{token}/train"][()]) for token in self._variables}
+        file.attrs["scaling"] = json.dumps(scaling)
+        for key, value in attributes.items():
+            file.attrs[key] = value if isinstance(value, str | int) else json.dumps(value)
+        file.attrs["content_sha256"] = content_checksum(file)
