@@ -86,7 +86,7 @@ def fold_of(group: ArrayLike, k: int) -> NDArray[np.int8]:
 def _bits(values: ArrayLike) -> Ints:
     """Integers as 64 bits; negative ones by two's complement."""
     array = np.atleast_1d(np.asarray(values))
-    return array if array.dtype == np.uint64 else array.astype(np.int64).view(np.uint64)
+    return np.asarray(array if array.dtype == np.uint64 else array.astype(np.int64).view(np.uint64))
 
 
 def _mix(x: Ints) -> Ints:
@@ -97,7 +97,7 @@ def _mix(x: Ints) -> Ints:
 
 
 def _hash(tag: np.uint64, *parts: ArrayLike) -> Ints:
-    state = _mix(np.atleast_1d(tag))
+    state: Ints = _mix(np.atleast_1d(tag))
     for part in parts:
         state = _mix(state ^ _mix(_bits(part) + _GOLDEN))
     return state
