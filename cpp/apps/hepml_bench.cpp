@@ -1,0 +1,95 @@
+// hepml-bench net.json [events]: latency of one event at a time on one thread, and what it costs in processor
+// time.
+
+#include <hepml/hepml.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <vector>
+
+namespace {
+
+double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// A reproducible positive number, mostly zero as a calorimeter cell would be.
+float next(std::uint32_t& state) {
+  state = state * 1664525U + 1013904223U;
+  const float uniform = static_cast<float>(state >> 8) * 0x1p-24F;
+  return uniform < 0.8F ? 0.0F : (uniform - 0.8F) * 10.0F;
+}
+
+int run(const char* path, std::size_t n_events) {
+  using clock = std::chrono::steady_clock;
+  const auto start = clock::now();
+  const auto model = hepml::Model::load(path);
+  const double load_ms = std::chrono::duration<double, std::milli>(clock::now() - start).count();
+  hepml::Session session(model);
+  std::uint32_t state = 1;
+  constexpr std::size_t n_different = 16;
+  std::vector<std::vector<float>> events(n_different);
+  for (auto& event : events) {
+    for (const auto& input : model.inputs()) {
+      for (std::size_t i = 0; i < input.size; ++i) event.push_back(next(state));
+    }
+  }
+  const auto evaluate = [&](std::size_t event) {
+    const float* values = events[event % n_different].data();
+    for (std::size_t i = 0; i < model.inputs().size(); ++i) {
+      const auto input = session.input(i);
+      std::copy_n(values, input.size(), input.begin());
+      values += input.size();
+    }
+    return session.run()[0];
+  };
+  float sum = 0;
+  for (std::size_t i = 0; i < n_different; ++i) sum += evaluate(i);
+  if (n_events == 0) {  // about two seconds
+    const auto before = clock::now();
+    for (std::size_t i = 0; i < n_different; ++i) sum += evaluate(i);
+    const double seconds = std::chrono::duration<double>(clock::now() - before).count();
+    n_events = static_cast<std::size_t>(std::clamp(2.0 * n_different / seconds, 100.0, 1e6));
+  }
+  std::vector<double> latency(n_events);
+  const double cpu_start = processor_seconds();
+  for (std::size_t i = 0; i < n_events; ++i) {
+    const auto before = clock::now();
+    sum += evaluate(i);
+    latency[i] = std::chrono::duration<double, std::micro>(clock::now() - before).count();
+  }
+  const double cpu = (processor_seconds() - cpu_start) / static_cast<double>(n_events) * 1e6;
+  std::sort(latency.begin(), latency.end());
+  const auto quantile = [&latency](double q) {
+    return latency[static_cast<std::size_t>(q * static_cast<double>(latency.size() - 1))];
+  };
+  std::printf(
+      "{\"cpu\": \"%s\", \"parameters\": %zu, \"session_bytes\": %zu, \"load_ms\": %.2f, \"events\": %zu, ",
+      model.cpu(), model.n_parameters(), model.session_bytes(), load_ms, n_events);
+  std::printf(
+      "\"median_us\": %.3f, \"p10_us\": %.3f, \"p99_us\": %.3f, \"p999_us\": %.3f, \"cpu_us\": %.3f, ",
+      quantile(0.5), quantile(0.1), quantile(0.99), quantile(0.999), cpu);
+  std::printf("\"mean_score\": %.6g}\n",
+              static_cast<double>(sum) / static_cast<double>(n_events + 2 * n_different));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2 || argc > 3) {
+    std::fprintf(stderr, "usage: hepml-bench net.json [events]\n");
+    return 2;
+  }
+  try {
+    return run(argv[1], argc == 3 ? std::strtoul(argv[2], nullptr, 10) : 0);
+  } catch (const hepml::Error& error) {
+    std::fprintf(stderr, "hepml-bench: %s\n", error.what());
+    return error.code() == hepml::Error::Code::verification ? 3 : 1;
+  }
+}
