@@ -9,11 +9,13 @@ from typing import Any
 import hist
 import numpy as np
 from hist.intervals import poisson_interval
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike, NDArray
 
 from hepml.errors import DataError
@@ -208,16 +210,19 @@ def log_if_wide(axes: Axes, lower: ArrayLike, upper: ArrayLike, *, factor: float
     positive = both[np.isfinite(both) & (both > 0)]
     if positive.size and positive.max() / positive.min() > factor:
         plain_log(axes)
+        height = axes.get_position().height * figure_of(axes).get_figheight()
+        if height < 1 and positive.max() / positive.min() > 1000:  # inches; decades would stand on each other
+            axes.yaxis.set_major_locator(LogLocator(100, numticks=6))
 
 
-def make_room(axes: Axes, *, gap: float = 0.03) -> None:
-    """Raises the top of the y axis until nothing drawn lies behind the legend, which must be at the top."""
-    legend = axes.get_legend()
-    if legend is None:
+def make_room(axes: Axes, artist: Artist | None = None, *, gap: float = 0.03) -> None:
+    """Raises the top of the y axis until nothing drawn lies behind the legend, or another artist, at the top."""
+    artist = artist or axes.get_legend()
+    if artist is None:
         return
     figure = figure_of(axes)
     figure.draw_without_rendering()
-    box = legend.get_window_extent().transformed(axes.transAxes.inverted())
+    box = artist.get_window_extent().transformed(axes.transAxes.inverted())
     to_axes = axes.transScale + axes.transLimits
     highest = 0.0
     for points in _drawn(axes):

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.transforms import IdentityTransform, ScaledTranslation
 
 from hepml.errors import DataError
 
@@ -185,8 +186,11 @@ def line(position: int) -> dict[str, Any]:
     return {"color": COLOURS[position % len(COLOURS)], "linestyle": LINE_STYLES[position % len(LINE_STYLES)]}
 
 
-def label(axes: Axes, style: Style, *, right: Axes | None = None) -> None:
-    """Writes experiment, text and energy above the axes; the energy above `right` if the figure has several columns."""
+def label(axes: Axes, style: Style, *, right: Axes | None = None, above: float = 0) -> None:
+    """Writes experiment, text and energy above the axes; the energy above `right` if the figure has several columns.
+
+    `above` leaves so many points free, for a title.
+    """
     if not style.experiment:
         return
     size = matplotlib.rcParams["font.size"]
@@ -195,13 +199,15 @@ def label(axes: Axes, style: Style, *, right: Axes | None = None) -> None:
     ]
     if style.text:
         words.append(TextArea(style.text, textprops={"fontsize": size}))
-    _above(axes, HPacker(children=words, align="baseline", pad=0, sep=3), "left")
+    _above(axes, HPacker(children=words, align="baseline", pad=0, sep=3), "left", above)
     if style.energy:
         text = TextArea(style.energy, textprops={"fontsize": size})
-        _above(right or axes, HPacker(children=[text], align="baseline", pad=0, sep=0), "right")
+        _above(right or axes, HPacker(children=[text], align="baseline", pad=0, sep=0), "right", above)
 
 
-def _above(axes: Axes, box: HPacker, side: str) -> None:
+def _above(axes: Axes, box: HPacker, side: str, points: float) -> None:
+    figure = axes.get_figure(root=True)
+    shift = ScaledTranslation(0, points / 72, figure.dpi_scale_trans) if figure is not None else IdentityTransform()
     anchored = AnchoredOffsetbox(
         loc=f"lower {side}",
         child=box,
@@ -209,7 +215,7 @@ def _above(axes: Axes, box: HPacker, side: str) -> None:
         pad=0.15,
         borderpad=0,
         bbox_to_anchor=(0 if side == "left" else 1, 1),
-        bbox_transform=axes.transAxes,
+        bbox_transform=axes.transAxes + shift,
     )
     axes.add_artist(anchored)
 
