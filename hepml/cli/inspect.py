@@ -23,7 +23,7 @@ _SHOWN = 30
 @click.option("--branches", is_flag=True, help=f"List every branch, not only the first {_SHOWN}.")
 @click.option("--entries", default=10_000, show_default=True, type=click.IntRange(0), help="Read towers of so many.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, for machines.")
-def command(file: str, layout: str | None, branches: bool, entries: int, as_json: bool) -> None:
+def command(*, file: str, layout: str | None, branches: bool, entries: int, as_json: bool) -> None:
     """Trees, branches, which layout fits and what is missing, towers, grids, electrons."""
     report = inspect_file(file, layout=layout, max_entries=entries)
     if as_json:

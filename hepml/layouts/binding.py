@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,11 @@ class Binding:
         return list(dict.fromkeys([*names, *self.event.values()]))
 
 
+def plain(name: str) -> str:
+    """A name as it is written where dots and slashes are not allowed: `Electron.PT` -> `Electron_PT`."""
+    return re.sub(r"[^0-9A-Za-z]", "_", name)
+
+
 def short_names(branches: Iterable[str]) -> dict[str, str]:
     """Full names, names without array dimensions and last parts, each -> full name; full names win."""
     full = list(branches)
@@ -75,7 +81,7 @@ def bind(layout: Layout, branches: Iterable[str]) -> Binding:
     Example:
         >>> from hepml.layouts import load_layout
         >>> bind(load_layout("delphes"), ["Tower/Tower.EM"]).missing[2].names
-        ('Tower.Eem', 'Tower_Eem')
+        ('Tower.Eem',)
     """
     table = short_names(branches)
     blocks: dict[str, dict[str, str]] = {}
@@ -97,9 +103,14 @@ def _find(place: str, columns: Mapping[str, Column], table: Mapping[str, str]) -
     found: dict[str, str] = {}
     missing: list[Missing] = []
     for key, column in columns.items():
-        name = next((table[name] for name in column.names if name in table), None)
+        names = [*column.names, *map(plain, column.names)]
+        name = next((table[name] for name in names if name in table), None)
+        sides = [[f"{plain(name)}_{i}" for i in range(4)] for name in column.names] if key == "edges" else []
+        four = next((side for side in sides if all(name in table for name in side)), None)
         if name is not None:
             found[key] = name
+        elif four is not None:
+            found.update(zip(("eta_lo", "eta_hi", "phi_lo", "phi_hi"), four, strict=True))
         elif not column.optional:
             close = [near for name in column.names for near in nearest(name, table)]
             missing.append(Missing(f"{place}.{key}", column.names, tuple(dict.fromkeys(close))[:3]))

@@ -2,8 +2,8 @@
 
 hepml ships layouts for Delphes; a user's own file has the same form (see examples/layouts). A branch is given by name
 or as a list of alternatives, of which the first that exists is used; `optional` lists columns that may be absent. Names
-need not repeat the parent: `ECalTowers.ET` finds `ECalTowers/ECalTowers.ET` of a split tree and the field
-`ECalTowers.ET` of an RNTuple.
+need not repeat the parent: `ECalTowers.ET` finds `ECalTowers/ECalTowers.ET` of a split tree, the field `ECalTowers.ET`
+of an RNTuple and the separate array `ECalTowers_ET` that uproot writes.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def load_layout(layout: str | Path | Layout) -> Layout:
 
     Example:
         >>> load_layout("delphes").towers["ecal"].columns["part"].names
-        ('Tower.Eem', 'Tower_Eem')
+        ('Tower.Eem',)
     """
     if isinstance(layout, Layout):
         return layout

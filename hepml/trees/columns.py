@@ -13,6 +13,7 @@ from hepml.trees.files import reading
 
 __all__ = ["Arrays", "Tree"]
 
+_NUMERIC = ("AsDtype", "AsDouble32", "AsFloat16")
 Arrays = Mapping[str, Any]  # branch -> awkward array
 
 
@@ -52,6 +53,28 @@ class Tree:
         except Exception:
             return "unknown"
 
+    def numeric(self, branch: str) -> tuple[np.dtype[Any] | None, bool]:
+        """The type of a branch of numbers (with its shape, if it has one) and whether it is jagged; None for others."""
+        with reading(self.path, f"the branch {branch!r}"):
+            if self.is_rntuple:
+                return _field_type(self.tree[branch].to_akform()[0].contents[0])
+            kind = self.tree[branch].interpretation
+        jagged = type(kind).__name__ == "AsJagged"
+        content = kind.content if jagged else kind
+        dtype = getattr(content, "to_dtype", None) if type(content).__name__ in _NUMERIC else None
+        return (dtype, jagged) if dtype is not None and dtype.base.kind in "fiub" else (None, False)
+
+    def group(self, branch: str) -> str:
+        """What a jagged branch shares its lengths with: its collection's name, else its own."""
+        if not self.is_rntuple:
+            parent = branch.rpartition("/")[0]
+            counter = self.tree[branch].count_branch
+            if parent or counter is None:
+                return parent.rsplit("/", 1)[-1] or branch
+            name = str(counter.name)
+            return name[1:] if name.startswith("n") else branch
+        return branch.rpartition(".")[0] or branch
+
     def unsplit(self, branch: str) -> str | None:
         """The parent of `branch` if it is stored as whole objects, which uproot cannot turn into arrays."""
         if self.is_rntuple:
@@ -65,16 +88,8 @@ class Tree:
 
     def check(self, branches: list[str]) -> None:
         """Refuse branches that are not numbers or jagged numbers, before anything is read."""
-        if self.is_rntuple:
-            return
         for name in branches:
-            with reading(self.path, f"the branch {name!r}"):
-                kind = self.tree[name].interpretation
-            content = getattr(kind, "content", kind)
-            dtype = getattr(content, "from_dtype", None)
-            if type(kind).__name__ not in ("AsDtype", "AsJagged", "AsDouble32", "AsFloat16") or (
-                dtype is not None and dtype.fields is not None
-            ):
+            if self.numeric(name)[0] is None:
                 self._refuse(name, self.typename(name), "numbers, or a list of numbers per event")
 
     def _refuse(self, branch: str, found: str, expected: str) -> None:
@@ -149,6 +164,26 @@ class Tree:
             self._refuse(branch, str(array.type), "one number per event")
         assert values is not None
         return values
+
+
+def _field_type(form: Any) -> tuple[np.dtype[Any] | None, bool]:
+    """As `Tree.numeric`, from the form of an RNTuple's field."""
+    jagged, width = False, 0
+    while True:
+        kind = type(form).__name__
+        if form.parameters:
+            return None, False
+        if kind == "RecordForm" and len(form.contents) == 1:
+            form = form.contents[0]
+        elif kind == "ListOffsetForm" and not jagged:
+            jagged, form = True, form.content
+        elif kind == "RegularForm" and not width:
+            width, form = form.size, form.content
+        elif kind == "NumpyForm":
+            dtype = np.dtype((form.primitive, (width,))) if width else np.dtype(form.primitive)
+            return dtype, jagged
+        else:
+            return None, False
 
 
 def _packed(array: Any) -> Any:

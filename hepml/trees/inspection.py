@@ -127,7 +127,7 @@ def inspect_file(
         >>> from importlib.resources import files
         >>> report = inspect_file(files("hepml") / "data" / "sample_electrons.root")
         >>> report.trees[0].content.objects["electron"].total
-        3429
+        3476
     """
     source = expand_files(path)[0]
     layouts = [load_layout(name) for name in ((layout,) if layout is not None else layout_names())]

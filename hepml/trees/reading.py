@@ -6,32 +6,21 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hepml.errors import DataError, MissingBranchError
 from hepml.layouts import Binding, Column, Layout, bind, layout_names, load_layout
-from hepml.trees.assembly import objects_of, towers_of
 from hepml.trees.checksum import sample_checksum
-from hepml.trees.columns import Arrays, Tree
-from hepml.trees.events import Events, Objects, Towers
+from hepml.trees.chunk import Request, assemble, branches_to_read
+from hepml.trees.columns import Tree
+from hepml.trees.events import Events
 from hepml.trees.files import Source, choose_tree, expand_files, open_file, reading
 
 __all__ = ["iterate_events", "open_events", "opened"]
 
 log = logging.getLogger("hepml")
 Files = str | os.PathLike[str] | Source | Iterable[str | os.PathLike[str] | Source]
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What is to be read beside the layout's towers: which collections, and branches named by the caller."""
-
-    collections: frozenset[str] | None
-    columns: tuple[str, ...]
 
 
 def open_events(
@@ -76,14 +65,14 @@ def open_events(
         raise DataError(
             "open_events reads one file", where=path, found=f"{len(sources)} files", fix="use iterate_events"
         )
-    request = _Request(None if collections is None else frozenset(collections), tuple(columns))
+    request = Request(None if collections is None else frozenset(collections), tuple(columns))
     with opened(sources[0], layout, tree, weight, group) as (data, binding):
         first, last, _ = slice(entry_start, entry_stop).indices(data.n_entries)
-        names = _branches(data, binding, request)
+        names = branches_to_read(data, binding, request)
         sample = sample_checksum(data, binding)
         chunks = list(data.iterate(names, max(last - first, 1), first, last))
         arrays = chunks[0][2] if chunks else None
-        return _assemble(data, binding, request, sample, (first, max(last, first), arrays))
+        return assemble(data, binding, request, sample, (first, max(last, first), arrays))
 
 
 def iterate_events(
@@ -116,21 +105,21 @@ def iterate_events(
         >>> sum(len(events) for events in iterate_events(f"{folder}/sample_*.root", step_size=1000))
         5000
     """
-    request = _Request(None if collections is None else frozenset(collections), tuple(columns))
+    request = Request(None if collections is None else frozenset(collections), tuple(columns))
     known: dict[str, str] = {}
     for source in expand_files(files):
         with opened(source, layout, tree, weight, group) as (data, binding):
-            names = _branches(data, binding, request)
+            names = branches_to_read(data, binding, request)
             sample = sample_checksum(data, binding)
             if data.n_entries == 0:
                 log.warning("%s has no entries", data.where)
-                yield _assemble(data, binding, request, sample, (0, 0, None))
+                yield assemble(data, binding, request, sample, (0, 0, None))
                 continue
             if sample in known:
                 log.warning("%s holds the same events as %s", data.where, known[sample])
             known[sample] = data.where
             for chunk in data.iterate(names, step_size, 0, data.n_entries):
-                yield _assemble(data, binding, request, sample, chunk)
+                yield assemble(data, binding, request, sample, chunk)
 
 
 @contextmanager
@@ -159,8 +148,6 @@ def opened(
 
 
 def _with_event(layout: Layout, own: Mapping[str, Column]) -> Layout:
-    from dataclasses import replace
-
     return replace(layout, event={**layout.event, **own}) if own else layout
 
 
@@ -189,101 +176,4 @@ def _refuse(data: Tree, bindings: Sequence[Binding]) -> None:
         expected=", ".join(item.names[0] for item in best.missing[:6]) + (" ..." if len(best.missing) > 6 else ""),
         nearest=first.nearest,
         fix=f"see `hepml inspect {data.path}`, and name your branches in a YAML layout",
-    )
-
-
-def _branches(data: Tree, binding: Binding, request: _Request) -> list[str]:
-    """Every branch to read, checked for its type."""
-    if request.collections is not None:
-        unknown = sorted(request.collections - set(binding.layout.objects))
-        if unknown:
-            raise DataError(
-                f"the layout {binding.layout.name!r} has no collection {unknown[0]!r}",
-                expected=", ".join(binding.layout.objects),
-            )
-    names = [name for key, block in binding.blocks.items() if _wanted(key, request) for name in block.values()]
-    names = list(dict.fromkeys([*names, *binding.event.values(), *_extra(data, request).values()]))
-    data.check(names)
-    return names
-
-
-def _wanted(key: str, request: _Request) -> bool:
-    kind, name = key.split(".", 1)
-    return kind == "towers" or request.collections is None or name in request.collections
-
-
-def _extra(data: Tree, request: _Request) -> dict[str, str]:
-    if not request.columns:
-        return {}
-    layout = Layout("columns", "", event={name: Column((name,)) for name in request.columns})
-    binding = bind(layout, data.names())
-    if binding.missing:
-        missing = binding.missing[0]
-        raise MissingBranchError(
-            f"the branch {missing.names[0]!r} is not in the tree", where=data.where, nearest=missing.nearest
-        )
-    return dict(binding.event)
-
-
-def _assemble(
-    data: Tree,
-    binding: Binding,
-    request: _Request,
-    sample: str,
-    chunk: tuple[int, int, Arrays | None],
-) -> Events:
-    layout, (first, last, arrays) = binding.layout, chunk
-    n = last - first
-    towers = {"ecal": Towers.empty(n), "hcal": Towers.empty(n)}
-    objects: dict[str, Objects] = {}
-    for key, names in binding.blocks.items():
-        kind, name = key.split(".", 1)
-        if not _wanted(key, request):
-            continue
-        if arrays is None:
-            if kind == "objects":
-                nothing = np.zeros(0)
-                objects[name] = Objects(np.zeros(n + 1, np.int64), nothing, nothing, nothing)
-        elif kind == "towers":
-            towers[name] = towers_of(data, layout.towers[name], names, arrays, first)
-        else:
-            objects[name] = objects_of(data, layout.objects[name], names, arrays, first)
-
-    def numbers(branch: str | None) -> NDArray[np.float64] | None:
-        if branch is None:
-            return None
-        return np.zeros(0) if arrays is None else data.scalar(branch, arrays[branch], first).astype(np.float64)
-
-    def integers(key: str) -> NDArray[np.int64] | None:
-        branch = binding.event.get(key)
-        if branch is None:
-            return None
-        values = np.zeros(0, np.int64) if arrays is None else data.scalar(branch, arrays[branch], first)
-        if values.dtype.kind not in "iu":
-            raise DataError(
-                f"the branch {branch!r} ({key}) does not hold integers", where=data.where, found=str(values.dtype)
-            )
-        return values.astype(np.int64)
-
-    weight = numbers(binding.event.get("weight"))
-    run, lumi, event = (integers(key) for key in ("run", "lumi", "event"))
-    whole = run is not None and lumi is not None and event is not None
-    columns = {name: numbers(branch) for name, branch in _extra(data, request).items()}
-    return Events(
-        path=data.path,
-        tree=data.name,
-        layout=layout.name,
-        entry=np.arange(first, last, dtype=np.int64),
-        ecal=towers["ecal"],
-        hcal=towers["hcal"],
-        objects=objects,
-        weight=np.ones(n) if weight is None else weight,
-        run=run if whole else None,
-        lumi=lumi if whole else None,
-        event=event if whole else None,
-        group=integers("group"),
-        pileup=numbers(binding.event.get("pileup")),
-        columns={name: values for name, values in columns.items() if values is not None},
-        sample=sample,
-        geometry=layout.geometry,
     )

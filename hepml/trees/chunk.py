@@ -1,0 +1,122 @@
+"""From the arrays of a chunk to Events: which branches are read, and how they are put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import DataError, MissingBranchError
+from hepml.layouts import Binding, Column, Layout, bind
+from hepml.trees.assembly import objects_of, towers_of
+from hepml.trees.columns import Arrays, Tree
+from hepml.trees.events import Events, Objects, Towers
+
+__all__ = ["Request", "assemble", "branches_to_read"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be read beside the layout's towers: which collections, and branches named by the caller."""
+
+    collections: frozenset[str] | None
+    columns: tuple[str, ...]
+
+
+def branches_to_read(data: Tree, binding: Binding, request: Request) -> list[str]:
+    """Every branch to read, checked for its type."""
+    if request.collections is not None:
+        unknown = sorted(request.collections - set(binding.layout.objects))
+        if unknown:
+            raise DataError(
+                f"the layout {binding.layout.name!r} has no collection {unknown[0]!r}",
+                expected=", ".join(binding.layout.objects),
+            )
+    names = [name for key, block in binding.blocks.items() if _wanted(key, request) for name in block.values()]
+    names = list(dict.fromkeys([*names, *binding.event.values(), *_extra(data, request).values()]))
+    data.check(names)
+    return names
+
+
+def _wanted(key: str, request: Request) -> bool:
+    kind, name = key.split(".", 1)
+    return kind == "towers" or request.collections is None or name in request.collections
+
+
+def _extra(data: Tree, request: Request) -> dict[str, str]:
+    if not request.columns:
+        return {}
+    layout = Layout("columns", "", event={name: Column((name,)) for name in request.columns})
+    binding = bind(layout, data.names())
+    if binding.missing:
+        missing = binding.missing[0]
+        raise MissingBranchError(
+            f"the branch {missing.names[0]!r} is not in the tree", where=data.where, nearest=missing.nearest
+        )
+    return dict(binding.event)
+
+
+def assemble(
+    data: Tree,
+    binding: Binding,
+    request: Request,
+    sample: str,
+    chunk: tuple[int, int, Arrays | None],
+) -> Events:
+    """The events of one chunk: first entry, last entry + 1, arrays by branch (None: no entries were read)."""
+    layout, (first, last, arrays) = binding.layout, chunk
+    n = last - first
+    towers = {"ecal": Towers.empty(n), "hcal": Towers.empty(n)}
+    objects: dict[str, Objects] = {}
+    for key, names in binding.blocks.items():
+        kind, name = key.split(".", 1)
+        if not _wanted(key, request):
+            continue
+        if arrays is None:
+            if kind == "objects":
+                nothing = np.zeros(0)
+                objects[name] = Objects(np.zeros(n + 1, np.int64), nothing, nothing, nothing)
+        elif kind == "towers":
+            towers[name] = towers_of(data, layout.towers[name], names, arrays, first)
+        else:
+            objects[name] = objects_of(data, layout.objects[name], names, arrays, first)
+
+    def numbers(branch: str | None) -> NDArray[np.float64] | None:
+        if branch is None:
+            return None
+        return np.zeros(0) if arrays is None else data.scalar(branch, arrays[branch], first).astype(np.float64)
+
+    def integers(key: str) -> NDArray[np.int64] | None:
+        branch = binding.event.get(key)
+        if branch is None:
+            return None
+        values = np.zeros(0, np.int64) if arrays is None else data.scalar(branch, arrays[branch], first)
+        if values.dtype.kind not in "iu":
+            raise DataError(
+                f"the branch {branch!r} ({key}) does not hold integers", where=data.where, found=str(values.dtype)
+            )
+        return values.astype(np.int64)
+
+    weight = numbers(binding.event.get("weight"))
+    run, lumi, event = (integers(key) for key in ("run", "lumi", "event"))
+    whole = run is not None and lumi is not None and event is not None
+    columns = {name: numbers(branch) for name, branch in _extra(data, request).items()}
+    return Events(
+        path=data.path,
+        tree=data.name,
+        layout=layout.name,
+        entry=np.arange(first, last, dtype=np.int64),
+        ecal=towers["ecal"],
+        hcal=towers["hcal"],
+        objects=objects,
+        weight=np.ones(n) if weight is None else weight,
+        run=run if whole else None,
+        lumi=lumi if whole else None,
+        event=event if whole else None,
+        group=integers("group"),
+        pileup=numbers(binding.event.get("pileup")),
+        columns={name: values for name, values in columns.items() if values is not None},
+        sample=sample,
+        geometry=layout.geometry,
+    )
