@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hepml.dataset.layout import guarded
+from hepml.dataset.guard import guarded
 
 __all__ = ["content_checksum", "damages"]
 

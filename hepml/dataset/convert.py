@@ -13,8 +13,8 @@ from typing import Any
 from hepml import ledger
 from hepml.dataset.record import Record
 from hepml.dataset.rows import VARIABLES, Options
-from hepml.dataset.sources import find_samples, survey
-from hepml.dataset.workers import read_samples
+from hepml.dataset.sources import find_samples, sample_config, survey, task_of
+from hepml.dataset.workers import read_inputs
 from hepml.dataset.writer import Writer, create_hdf5
 
 __all__ = ["Progress", "Summary", "convert"]
@@ -111,20 +111,22 @@ def convert(
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     output = ledger.check_output(output, overwrite)
-    found = survey(find_samples(signal, background, samples, layout), collection)
-    entries = sum(each.entries for each in found.inputs)
+    found = find_samples(signal, background, samples, layout)
+    inputs = survey(found, collection)
+    entries = sum(each.entries for each in inputs)
+    task = task_of(found)
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
-    config = {**options.__dict__, "dense": dense, **found.to_dict()}
-    record = Record(found)
+    config = {**options.__dict__, "dense": dense, "task": task, "samples": [*map(sample_config, found.samples)]}
+    record = Record(found, inputs)
     with ledger.atomic_path(output, overwrite=overwrite) as temporary:
         with create_hdf5(temporary) as file:
             writer: Writer | None = None
-            for rows in read_samples(found, options, jobs=jobs, step_size=step_size):
+            for rows in read_inputs(inputs, options, jobs=jobs, step_size=step_size):
                 record.add(rows)
                 writer = writer or Writer(file, geometry=rows.geometry, variables=VARIABLES, dense=dense)
                 writer.append(rows.block)
                 if progress is not None:
-                    progress(found.inputs[rows.file_id].file.path, rows.entries[1] - rows.entries[0], entries)
+                    progress(inputs[rows.file_id].file.path, rows.entries[1] - rows.entries[0], entries)
             classes = record.classes()
             assert writer is not None  # classes() raises where nothing was read
             writer.flush()
@@ -139,7 +141,7 @@ def convert(
                 "duplicate_identities": duplicates,
             }
             writer.finish(
-                {"convention": convention or "", "task": found.task, "provenance": provenance},
+                {"convention": convention or "", "task": task, "provenance": provenance},
                 weight_factors=record.weight_factors(),
             )
             checksum = str(file.attrs["content_sha256"])
@@ -166,7 +168,7 @@ def convert(
         {
             "started": started.isoformat(timespec="seconds"),
             "jobs": jobs,
-            "inputs": [str(Path(each.file.path).absolute()) for each in found.inputs],
+            "inputs": [str(Path(each.file.path).absolute()) for each in inputs],
             "environment": ledger.environment(),
             "summary": summary.to_dict(),
         },

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.dataset.checksum import damages
-from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS, check_split, open_hdf5, read
+from hepml.dataset.guard import checked, guarded, open_hdf5, read
+from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS, check_split
 from hepml.dataset.pixels import Pixels, folded
 from hepml.dataset.scaling import apply_scaling
 from hepml.dataset.tokens import FLATS, IMAGES, TOKENS
-from hepml.errors import DataError, HepmlError, InputFileError, VerificationError, nearest
+from hepml.errors import DataError, InputFileError, VerificationError, nearest
 from hepml.geometry import Geometry
 from hepml.identity import fold_of
 from hepml.images import SparseImages
@@ -98,20 +99,10 @@ class Dataset:
                     found="damaged: " + ", ".join(broken),
                     fix="write it again with hepml convert",
                 )
-            try:
-                attributes = _attributes(file)
-                tokens = [token for token in TOKENS if token in file]
-                sizes = {split: int(file[f"y/{split}"].shape[0]) for split in SPLITS}
-                return cls(path, attributes, sizes, tokens)
-            except (KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError) as error:
-                if isinstance(error, HepmlError) and not isinstance(error, ValueError):
-                    raise
-                raise InputFileError(
-                    "a data file without its attributes or groups: damaged, or not written to its end",
-                    where=path,
-                    found=" ".join(str(error).split()),
-                    fix="write it again with hepml convert",
-                ) from error
+            attributes = _attributes(file)
+            tokens = [token for token in TOKENS if token in file]
+            sizes = {split: len(guarded(file, f"y/{split}")) for split in SPLITS}
+            return cls(path, attributes, sizes, tokens)
 
     def n(self, split: str) -> int:
         """Rows of a split."""
@@ -144,7 +135,7 @@ class Dataset:
             fix="energy flow polynomials are not written by hepml convert" if token.startswith("efp") else None,
         )
 
-    def _read(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    def _read(self, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         if name not in self._arrays:
             with open_hdf5(self.path) as file:
                 if file.attrs.get("content_sha256") != self.checksum:
@@ -184,7 +175,7 @@ class Dataset:
         name, n, shape = f"{token}/{split}", self._sizes[split], self.shape(token)
         parts = []
         with open_hdf5(self.path) as file:
-            node = _images(file, name, (n, *shape))
+            node = checked(file, name, "<f4", (n, *shape))
             for start in range(0, n, 4096):
                 block = np.asarray(node[start : start + 4096])[..., 0]
                 parts.append(SparseImages.from_dense(folded(block, token, self.geometry)))
@@ -282,17 +273,3 @@ def _attributes(file: h5py.File) -> dict[str, Any]:
         found[key] = json.loads(file.attrs[key])
     found["variables"] = {token: tuple(json.loads(file[token].attrs["variables"])) for token in FLATS if token in file}
     return found
-
-
-def _images(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
-    from hepml.dataset.layout import guarded
-
-    node = guarded(file, name)
-    if node.shape != shape or node.dtype != np.dtype("<f4"):
-        raise InputFileError(
-            "a data set of another shape or type",
-            where=f"{file.filename}:{name}",
-            expected=f"float32 {shape}",
-            found=f"{node.dtype} {node.shape}",
-        )
-    return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from hepml import ledger
 from hepml.dataset.rows import Rows
-from hepml.dataset.sources import Input, Samples
+from hepml.dataset.sources import Input, sample_config
 from hepml.errors import DataError, GranularityError
 from hepml.geometry import Geometry
+from hepml.samples import SampleSet
 
 __all__ = ["Record"]
 
@@ -20,12 +22,13 @@ class Record:
     """Adds up what was read, cut and written, by input and by sample.
 
     Args:
-        samples: what is read.
+        samples, inputs: what is read.
     """
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: SampleSet, inputs: Sequence[Input]) -> None:
         self._samples = samples
-        self.inputs: list[dict[str, Any]] = [_input(each, samples) for each in samples.inputs]
+        self._files = inputs
+        self.inputs: list[dict[str, Any]] = [_input(each) for each in inputs]
         self.flows: list[dict[str, int]] = [{} for _ in samples.samples]
         self.sums = [0.0] * len(samples.samples)  # of the weights of all events read
         self.written: dict[float, int] = {}
@@ -39,7 +42,7 @@ class Record:
             DataError: the same tree was read under another name.
         """
         number = rows.file_id
-        entry, file = self.inputs[number], self._samples.inputs[number]
+        entry, file = self.inputs[number], self._files[number]
         self._check_geometry(rows, file)
         if not entry["entries"]:
             self._check_twice(rows, file)
@@ -52,13 +55,13 @@ class Record:
         entry["entries"][1] = rows.entries[1]
         entry["read"] += rows.cut_flow["read"]
         entry["written"] += rows.cut_flow["written"]
-        flow = self.flows[file.sample]
+        flow = self.flows[file.sample_id]
         written = flow.pop("written", 0) + rows.cut_flow["written"]
         for name, count in rows.cut_flow.items():
             if name != "written":
                 flow[name] = flow.get(name, 0) + count
         flow["written"] = written
-        self.sums[file.sample] += rows.sum_of_weights
+        self.sums[file.sample_id] += rows.sum_of_weights
         for value, count in zip(*np.unique(rows.block.y, return_counts=True), strict=True):
             self.written[float(value)] = self.written.get(float(value), 0) + int(count)
 
@@ -93,7 +96,7 @@ class Record:
         """Per sample its name, label and cut flow."""
         empty = {"read": 0, "written": 0}
         return [
-            {**sample.to_dict(), "sum_of_weights": total, "cut_flow": flow or empty}
+            {**sample_config(sample), "sum_of_weights": total, "cut_flow": flow or empty}
             for sample, flow, total in zip(self._samples.samples, self.flows, self.sums, strict=True)
         ]
 
@@ -122,13 +125,13 @@ class Record:
             DataError: there are no candidates, or a class has none.
         """
         total = self.total()
-        where = ", ".join(each.file.path for each in self._samples.inputs[:5])
+        where = ", ".join(each.file.path for each in self._files[:5])
         flow = ", ".join(f"{name} {count}" for name, count in total.items())
         if not total["written"]:
             raise DataError("no candidates in the files", where=where, found=flow, fix="see hepml inspect")
-        if self._samples.kind == "regression":
+        if self._samples.task == "regression":
             return {}
-        counts = {name: self.written.get(float(number), 0) for number, name in enumerate(self._samples.names)}
+        counts = {name: self.written.get(float(number), 0) for number, name in enumerate(self._samples.classes)}
         if not all(counts.values()):
             raise DataError(
                 "a class has no candidates",
@@ -140,12 +143,12 @@ class Record:
         return counts
 
 
-def _input(each: Input, samples: Samples) -> dict[str, Any]:
+def _input(each: Input) -> dict[str, Any]:
     path = Path(each.file.path)
     local = not each.file.remote
     return {
         "name": path.name,
-        "sample": samples.samples[each.sample].name,
+        "sample": each.sample.name,
         "size": path.stat().st_size if local else None,
         "sha256": ledger.sha256_file(path) if local else None,
         "content_sha256": None,

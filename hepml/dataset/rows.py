@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from hepml.candidates import Candidates, select_candidates
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
-from hepml.dataset.sources import Input, Sample
+from hepml.dataset.sources import Input
 from hepml.features import FEATURE_NAMES, hard_selection, high_level, mass
 from hepml.geometry import Geometry
 from hepml.images import make_images
 from hepml.trees import Events, iterate_events
+from hepml.truth import TRUTH_CLASSES
 
 __all__ = ["MASSES", "VARIABLES", "Options", "Rows", "read_input"]
 
@@ -61,23 +62,22 @@ class Rows:
     sum_of_weights: float
 
 
-def read_input(
-    number: int, each: Input, sample: Sample, options: Options, step_size: int | str = "100 MB"
-) -> Iterator[Rows]:
-    """The rows of one file, a step at a time; `number` is the file's, stored with its rows."""
-    columns = () if sample.target is None else (sample.target,)
+def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -> Iterator[Rows]:
+    """The rows of one file, a step at a time."""
+    sample = each.sample
     for events in iterate_events(
         each.file,
-        layout=each.layout,
+        layout=sample.layout,
         step_size=step_size,
         weight=sample.weight,
-        columns=columns,
+        group=sample.group,
+        columns=() if sample.target is None else (sample.target,),
         collections=each.collections,
     ):
-        candidates = select_candidates(events, **options.__dict__)
-        block, cut_flow = _block(events, candidates, number, each.sample, sample)
+        candidates = select_candidates(events, truth=sample.truth is None, **options.__dict__)
+        block, cut_flow = _block(events, candidates, each)
         yield Rows(
-            file_id=number,
+            file_id=each.number,
             block=block,
             cut_flow=cut_flow,
             entries=(int(events.entry[0]), int(events.entry[-1]) + 1) if len(events) else (0, 0),
@@ -89,9 +89,8 @@ def read_input(
         )
 
 
-def _block(
-    events: Events, candidates: Candidates, file_id: int, sample_id: int, sample: Sample
-) -> tuple[Block, dict[str, int]]:
+def _block(events: Events, candidates: Candidates, each: Input) -> tuple[Block, dict[str, int]]:
+    sample = each.sample
     images = make_images(candidates)
     flats = {"hl": high_level(images).astype(np.float32)}
     flats |= {token: mass(images, kind=kind).astype(np.float32)[:, None] for token, kind in MASSES.items()}
@@ -101,9 +100,9 @@ def _block(
         "group": candidates.group,
         "entry": candidates.entry,
         "index": candidates.index,
-        "file_id": np.full(n, file_id),
-        "sample_id": np.full(n, sample_id),
-        "truth": candidates.truth,
+        "file_id": np.full(n, each.number),
+        "sample_id": np.full(n, each.sample_id),
+        "truth": candidates.truth if sample.truth is None else np.full(n, TRUTH_CLASSES.index(sample.truth)),
         "hard": hard_selection(images),
         "weight": candidates.weight,
         "pt": candidates.pt,
@@ -112,7 +111,7 @@ def _block(
         "pileup": np.full(n, np.nan) if events.pileup is None else events.pileup[candidates.row],
         "hcal_offset": images.hcal_offset,
     }
-    y = np.full(n, sample.y) if sample.target is None else events.columns[sample.target][candidates.row]
+    y = np.full(n, sample.label) if sample.target is None else events.columns[sample.target][candidates.row]
     block = Block(
         y=y.astype(np.float32),
         flats=flats,

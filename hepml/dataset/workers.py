@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from hepml.dataset.rows import Options, Rows, read_input
-from hepml.dataset.sources import Input, Sample, Samples
+from hepml.dataset.sources import Input
 from hepml.errors import HepmlError
 
-__all__ = ["read_samples"]
+__all__ = ["read_inputs"]
 
 
-def read_samples(
-    samples: Samples, options: Options, *, jobs: int = 1, step_size: int | str = "100 MB"
+def read_inputs(
+    inputs: Sequence[Input], options: Options, *, jobs: int = 1, step_size: int | str = "100 MB"
 ) -> Iterator[Rows]:
     """The rows of all files in their order.
 
@@ -26,20 +26,19 @@ def read_samples(
     Raises:
         HepmlError: a process died; and whatever reading raises.
     """
-    if jobs <= 1 or len(samples.inputs) <= 1:
-        for number, each in enumerate(samples.inputs):
-            yield from read_input(number, each, samples.samples[each.sample], options, step_size)
+    if jobs <= 1 or len(inputs) <= 1:
+        for each in inputs:
+            yield from read_input(each, options, step_size)
         return
     # spawned, not forked: a process that holds threads of TensorFlow or OpenMP must not be forked
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(samples.inputs)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(inputs)), mp_context=context) as pool:
         waiting: deque[tuple[Input, Future[list[Rows]]]] = deque()
-        rest = iter(enumerate(samples.inputs))
+        rest = iter(inputs)
         try:
             while True:
-                for number, each in rest:
-                    sample = samples.samples[each.sample]
-                    waiting.append((each, pool.submit(_read_whole, number, each, sample, options, step_size)))
+                for each in rest:
+                    waiting.append((each, pool.submit(_read_whole, each, options, step_size)))
                     if len(waiting) > jobs:
                         break
                 if not waiting:
@@ -57,5 +56,5 @@ def read_samples(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_whole(number: int, each: Input, sample: Sample, options: Options, step_size: int | str) -> list[Rows]:
-    return list(read_input(number, each, sample, options, step_size))
+def _read_whole(each: Input, options: Options, step_size: int | str) -> list[Rows]:
+    return list(read_input(each, options, step_size))

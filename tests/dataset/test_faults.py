@@ -110,7 +110,7 @@ def test_missing_or_broken_attribute_is_one_error(copy: Path, name: str) -> None
         Dataset.open(copy, verify=True)
     with h5py.File(copy, "a") as file:
         del file.attrs[name]
-    with pytest.raises(InputFileError, match="without its attributes"):
+    with pytest.raises(InputFileError, match="damaged data file"):
         Dataset.open(copy)
 
 
@@ -157,10 +157,8 @@ def test_shape_bomb_is_refused_before_memory_is_taken(copy: Path) -> None:
     with h5py.File(copy, "a") as file:
         del file["y/test"]
         file.create_dataset("y/test", shape=(10**12,), dtype="f4", chunks=(1 << 20,))
-    data = Dataset.open(copy)
-    assert data.n("test") == 10**12
     with pytest.raises(InputFileError, match="declared larger"):
-        data.y("test")
+        Dataset.open(copy)
 
 
 def test_links_and_outside_storage_are_refused(copy: Path, tmp_path: Path) -> None:

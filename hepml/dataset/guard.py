@@ -1,0 +1,129 @@
+"""The guard that every HDF5 file and object passes before it is used: what is wrong ends in one InputFileError.
+
+HDF5 files may point to other files (external links, external storage, virtual data sets) and may declare data sets
+far larger than themselves; hepml writes none of these and reads none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import HepmlError, InputFileError
+
+__all__ = ["checked", "guarded", "open_hdf5", "read"]
+
+_AGAIN = "write it again with hepml convert"
+_FOREIGN = "do not trust this file"
+
+
+@contextmanager
+def open_hdf5(path: Any) -> Iterator[h5py.File]:
+    """An HDF5 file, open for reading; whatever h5py raises inside the block means that the file is damaged.
+
+    Raises:
+        InputFileError: absent, not HDF5, truncated or damaged.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise InputFileError("no such file", where=path) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputFileError(
+            "not an HDF5 file, or a truncated one", where=path, found=_one_line(error), fix=_AGAIN
+        ) from error
+    try:
+        yield file
+    except HepmlError:
+        raise
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        raise InputFileError(
+            "a damaged data file, or one that was not written to its end",
+            where=path,
+            found=_one_line(error),
+            fix=_AGAIN,
+        ) from error
+    finally:
+        with suppress(OSError, RuntimeError):  # a damaged file may not close; it was only read
+            file.close()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def guarded(file: h5py.File, name: str) -> h5py.Dataset:
+    """A data set of the file, refused unless it is plainly stored inside this file and no larger than it can be.
+
+    Raises:
+        InputFileError: absent, a link or stored elsewhere, not numbers, or declared larger than the file could hold.
+    """
+    where = f"{file.filename}:{name}"
+    node: Any = file
+    for part in name.split("/"):
+        link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
+        if link is None:
+            raise InputFileError("a data set is missing", where=where, fix=_AGAIN)
+        if not isinstance(link, h5py.HardLink):
+            raise InputFileError("a link where a data set is expected", where=where, fix=_FOREIGN)
+        node = node[part]
+    if not isinstance(node, h5py.Dataset):
+        raise InputFileError("a group where a data set is expected", where=where, fix=_AGAIN)
+    if node.is_virtual or node.external:
+        raise InputFileError("a data set that is stored in another file", where=where, fix=_FOREIGN)
+    if node.dtype.kind not in "fiu" or node.dtype.itemsize > 8:
+        raise InputFileError("a data set of another type", where=where, expected="numbers", found=node.dtype)
+    # deflate packs 1032 : 1 at most; nothing else that hepml writes packs at all
+    packed = 1100 if node.compression else 1
+    if node.size * node.dtype.itemsize > packed * max(node.id.get_storage_size(), 0):
+        raise InputFileError(
+            "a data set is declared larger than what the file holds", where=where, found=f"shape {node.shape}"
+        )
+    return node
+
+
+def checked(file: h5py.File, name: str, dtype: Any, shape: tuple[int, ...]) -> h5py.Dataset:
+    """A guarded data set of the type and shape that it must have.
+
+    Raises:
+        InputFileError: as `guarded`, or another type or shape.
+    """
+    node = guarded(file, name)
+    if node.dtype != np.dtype(dtype) or node.shape != shape:
+        raise InputFileError(
+            "a data set of another shape or type",
+            where=f"{file.filename}:{name}",
+            expected=f"{np.dtype(dtype)} {shape}",
+            found=f"{node.dtype} {node.shape}",
+            fix=_AGAIN,
+        )
+    return node
+
+
+def read(file: h5py.File, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """All values of a checked data set.
+
+    Raises:
+        InputFileError: as `checked`, or the stored bytes do not agree with their checksum.
+    """
+    node = checked(file, name, dtype, shape)
+    try:
+        return np.asarray(node[()])
+    except (OSError, RuntimeError) as error:
+        raise InputFileError(
+            "a data set is damaged", where=f"{file.filename}:{name}", found=_one_line(error), fix=_AGAIN
+        ) from error
