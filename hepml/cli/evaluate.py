@@ -1,0 +1,174 @@
+"""hepml evaluate: held-out metrics of runs, their differences, thresholds and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+
+    from hepml.dataset import Dataset
+    from hepml.evaluation import Evaluation
+    from hepml.metrics import Comparison
+    from hepml.training import Run
+
+
+@click.command("evaluate")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN... DATA")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write. Default: into each run.")
+@click.option("--selection", metavar="NAME", help='Evaluate a named subset only: "hard".')
+@click.option("--reweight", is_flag=True, help="Give the background the signal's (pT, eta) spectrum.")
+@click.option("--independent", is_flag=True, help="DATA is another sample; all of it is scored. Needs -o.")
+@click.option(
+    "--working-point",
+    type=float,
+    default=0.8,
+    show_default=True,
+    help="Signal efficiency for profiles and confusion matrix: 0.5, 0.7, 0.8, 0.9 or 0.95.",
+)
+@click.option("--bootstrap", type=click.IntRange(1), default=1000, show_default=True, help="Replicas for intervals.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw them.")
+@click.option("--overwrite", is_flag=True, help="Replace existing metrics and figures.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON on stdout.")
+def command(
+    *,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    selection: str | None,
+    reweight: bool,
+    independent: bool,
+    working_point: float,
+    bootstrap: int,
+    seed: int,
+    figures: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate each RUN on the candidates of DATA, a data.h5, that it was not trained on.
+
+    Writes metrics.json, thresholds.json (cuts for target signal efficiencies, from the validation split) and figures.
+    Several runs are compared in pairs, candidate by candidate; ratios refer to the last one. --json prints what
+    metrics.json holds for one run, {"runs": [...], "comparisons": [...]} for several.
+    """
+    if len(paths) < 2:
+        raise click.UsageError("give at least one run folder and, last, the data file")
+    if independent and output is None:
+        raise click.UsageError("--independent needs -o: the run keeps the results of its own data")
+    from hepml.ledger import check_output
+    from hepml.training import load_run
+
+    suffix = "".join(f"_{part}" for part in (selection, "reweighted" if reweight else None) if part)
+    runs = [load_run(path) for path in paths[:-1]]
+    names = [run.path.resolve().name for run in runs]
+    if len(set(names)) < len(names):
+        raise click.UsageError(f"runs to compare need different names: {', '.join(names)}")
+    for target in [output] if output else [run.path / f"metrics{suffix}.json" for run in runs]:
+        check_output(target, overwrite)  # before any work
+    if independent:
+        from hepml.cli.quiet import load_keras_quietly
+
+        load_keras_quietly()
+    from hepml.dataset import Dataset
+    from hepml.evaluation import compare, evaluate
+
+    dataset = Dataset.open(paths[-1])
+    results = []
+    for run in runs:
+        click.echo(f"evaluate {run.path}", err=True)
+        results.append(
+            evaluate(
+                run,
+                dataset,
+                selection=selection,
+                reweight=reweight,
+                bootstrap=bootstrap,
+                seed=seed,
+                working_point=working_point,
+                independent=independent,
+            )
+        )
+    comparisons: tuple[Comparison, ...] = ()
+    if len(results) > 1 and all(one.task == "binary" for one in results):
+        click.echo("compare", err=True)
+        comparisons = compare(results, bootstrap=bootstrap, seed=seed)
+    _write(runs, results, comparisons, dataset, (output, suffix, figures, overwrite))
+    if as_json:
+        click.echo(json.dumps(_record(results, comparisons)))
+    else:
+        from hepml.cli.tables import show_evaluations
+
+        show_evaluations(results, comparisons)
+
+
+def _record(results: Sequence[Evaluation], comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    from hepml.metrics import to_json
+
+    if len(results) == 1:
+        return results[0].to_json()
+    return {"runs": [one.to_json() for one in results], "comparisons": [to_json(one) for one in comparisons]}
+
+
+def _write(
+    runs: Sequence[Run],
+    results: Sequence[Evaluation],
+    comparisons: Sequence[Comparison],
+    dataset: Dataset,
+    options: tuple[Path | None, str, bool, bool],
+) -> None:
+    output, suffix, figures, overwrite = options
+    from hepml.errors import OutputError
+    from hepml.ledger import atomic_folder, write_json
+    from hepml.metrics import to_json
+
+    for run, result in zip(runs, results, strict=True):
+        if not result.thresholds:
+            continue
+        try:  # the same for every selection: what export puts into the JSON
+            write_json(run.path / "thresholds.json", to_json(result.thresholds))
+        except OutputError as error:
+            if output is None:
+                raise
+            click.echo(f"thresholds not stored in the run: {error}", err=True)
+    if output is None:
+        for run, result in zip(runs, results, strict=True):
+            if figures:
+                with atomic_folder(run.path / f"figures{suffix}", overwrite=True) as folder:
+                    _draw(result, dataset, folder)
+            write_json(run.path / f"metrics{suffix}.json", result.to_json(), overwrite=overwrite)
+        return
+    with atomic_folder(output, overwrite=overwrite) as folder:
+        for result in results:
+            own = folder if len(results) == 1 else folder / result.name
+            own.mkdir(exist_ok=True)
+            write_json(own / "metrics.json", result.to_json())
+            if result.thresholds:
+                write_json(own / "thresholds.json", to_json(result.thresholds))
+            if figures:
+                _draw(result, dataset, own / "figures")
+        if comparisons:
+            write_json(folder / "comparison.json", [to_json(one) for one in comparisons])
+            if figures:
+                _draw_comparison(results, comparisons, folder / "figures")
+
+
+def _draw(result: Evaluation, dataset: Dataset, folder: Path) -> None:
+    from hepml.plots import evaluation_figures
+
+    folder.mkdir(exist_ok=True)
+    click.echo(f"draw {result.name}", err=True)
+    evaluation_figures(result, dataset, folder)
+
+
+def _draw_comparison(results: Sequence[Evaluation], comparisons: Sequence[Comparison], folder: Path) -> None:
+    from hepml.plots import roc_curves, save
+
+    folder.mkdir(exist_ok=True)
+    reference = results[-1].name
+    ratios = {one.first: one.curve for one in comparisons if one.second == reference and one.curve is not None}
+    curves = {one.name: one.roc for one in results if one.roc is not None}
+    save(roc_curves(curves, reference=reference, ratios=ratios), folder, "roc_comparison")

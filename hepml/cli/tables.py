@@ -1,0 +1,164 @@
+"""The tables that `hepml evaluate` prints: numbers with their errors, limits as limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from hepml.evaluation import Evaluation
+from hepml.metrics import Comparison, Gap
+
+__all__ = ["show_evaluations"]
+
+_SHOWN = (0.5, 0.8, 0.9)
+
+
+def show_evaluations(
+    results: Sequence[Evaluation], comparisons: Sequence[Comparison], console: Console | None = None
+) -> None:
+    """Prints the results: one table a task, rejections of truth classes, differences, notes.
+
+    Args:
+        results: of one or several runs.
+        comparisons: between them.
+        console: where; stdout if None, at least 120 columns wide where it is no terminal.
+    """
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 140)
+    binary = [one for one in results if one.task == "binary"]
+    if binary:
+        console.print(_binary(binary))
+        for one in binary:
+            if len(one.classes) > 1:
+                console.print(_classes(one))
+    for one in results:
+        if one.multiclass is not None:
+            console.print(_multiclass(one))
+        if one.regression:
+            console.print(_regression(one))
+    if comparisons:
+        console.print(_comparisons(comparisons))
+    for one in results:
+        for note in one.notes:
+            console.print(f"{one.name}: {note}", highlight=False, soft_wrap=True)
+
+
+def _part(one: Evaluation) -> str:
+    words = [one.part, one.selection or "", "reweighted" if one.reweighted else ""]
+    return ", ".join(word for word in words if word)
+
+
+def with_error(value: float, error: float) -> str:
+    """Both with two significant digits of the error.
+
+    Example:
+        >>> with_error(0.97378, 0.00071)
+        '0.97378 ± 0.00071'
+        >>> with_error(1.0, 0.0)
+        '1.0000'
+    """
+    if not (math.isfinite(error) and error > 0):
+        return f"{value:.4f}"
+    digits = min(6, max(0, 1 - math.floor(math.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def _gap(gap: Gap) -> str:
+    half = (gap.upper - gap.lower) / 2
+    digits = min(6, max(0, 1 - math.floor(math.log10(half)))) if half > 0 and math.isfinite(half) else 4
+    return f"{gap.difference:+.{digits}f} [{gap.lower:+.{digits}f}, {gap.upper:+.{digits}f}]"
+
+
+def _binary(results: Sequence[Evaluation]) -> Table:
+    table = Table(title="Held-out candidates; intervals 68 %, limits 95 %")
+    for name in ("run", "candidates", "AUC", *(f"rejection at {100 * t:.0f} %" for t in _SHOWN)):
+        table.add_column(name)
+    table.add_column("ECE, Brier")
+    table.add_column("AUC train - test")
+    for one in results:
+        if one.auc is None:
+            continue
+        counts = f"{_part(one)}\n{one.n_signal} + {one.n_background}"
+        if one.n_effective is not None:
+            counts += f"\nN_eff {one.n_effective[0]:.0f} + {one.n_effective[1]:.0f}"
+        area = with_error(one.auc.value, one.auc.error)
+        if one.auc.mean is not None and one.auc.spread is not None:
+            area += f"\n{len(one.auc.seeds)} seeds: {with_error(one.auc.mean, one.auc.spread)}"
+        points = []
+        for target in _SHOWN:
+            point = one.point(target)
+            text = point.describe()
+            if point.spread is not None and not point.limit and math.isfinite(point.spread):
+                text += f"\nseeds ± {point.spread:.2g}"
+            if point.n_effective is not None:
+                text += f"\nN_eff {point.n_effective:.0f}"
+            points.append(text)
+        calibration = f"{one.calibration.ece:.4f}, {one.calibration.brier:.4f}" if one.calibration else "-"
+        gap = "-"
+        if one.overtraining is not None:
+            found = one.overtraining
+            gap = f"{_gap(found.auc)}\nKS p: {found.ks_signal:.2g}, {found.ks_background:.2g}"
+        table.add_row(one.name, counts, area, *points, calibration, gap)
+    return table
+
+
+def _classes(one: Evaluation) -> Table:
+    table = Table(title=f"{one.name}: rejection of the background's truth classes")
+    for name in ("class", "candidates", *(f"at {100 * t:.0f} %" for t in _SHOWN)):
+        table.add_column(name)
+    for found in one.classes:
+        shown = [point.describe() for point in found.points if point.signal_efficiency in _SHOWN]
+        table.add_row(found.name, str(found.count), *shown)
+    return table
+
+
+def _multiclass(one: Evaluation) -> Table:
+    found = one.multiclass
+    if found is None:
+        return Table()
+    interval = f"{found.accuracy:.4f} [{found.accuracy_lower:.4f}, {found.accuracy_upper:.4f}]"
+    table = Table(title=f"{one.name}: accuracy {interval}, {one.n_background} candidates ({_part(one)})")
+    for name in ("class", "AUC against the rest", "precision", "recall", "F1"):
+        table.add_column(name)
+    for i, name in enumerate(found.confusion.labels):
+        area = found.auc.get(name)
+        numbers = (found.confusion.precision[i], found.confusion.recall[i], found.confusion.f1[i])
+        table.add_row(
+            name, with_error(area.value, area.error) if area else "-", *(f"{float(number):.4f}" for number in numbers)
+        )
+    return table
+
+
+def _regression(one: Evaluation) -> Table:
+    table = Table(title=f"{one.name}: residuals, {one.n_background} candidates ({_part(one)})")
+    for name in ("target", "bias", "resolution", "68 % half width", "mean |residual|", "R2"):
+        table.add_column(name)
+    for name, found in one.regression.items():
+        table.add_row(
+            name,
+            with_error(found.bias, found.bias_error),
+            with_error(found.resolution, found.resolution_error),
+            f"{found.width68:.4g}",
+            f"{found.mean_absolute_error:.4g}",
+            f"{found.r2:.4f}",
+        )
+    return table
+
+
+def _comparisons(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title="Paired differences on common candidates")
+    for name in ("runs", "candidates", "AUC difference", "p", *(f"rejection ratio at {100 * t:.0f} %" for t in _SHOWN)):
+        table.add_column(name)
+    for one in comparisons:
+        ratios = [
+            f"{r.ratio:.3f} (+{r.upper - r.ratio:.3f} -{r.ratio - r.lower:.3f})"
+            for r in one.rejections
+            if r.signal_efficiency in _SHOWN
+        ]
+        difference = with_error(one.auc_difference, one.auc_error)
+        table.add_row(f"{one.first} - {one.second}", str(one.n), difference, f"{one.p_value:.2g}", *ratios)
+    return table
