@@ -7,8 +7,12 @@ NAME.png and NAME.json. The user's matplotlib settings stay as they are, and no 
 
 from __future__ import annotations
 
+from hepml.plots.decisions import calibration_curves, confusion_matrix
+from hepml.plots.evaluation import comparison_figures, dataset_figures, evaluation_figures, training_figures
+from hepml.plots.features import VARIABLES, Variable, distribution, distributions
 from hepml.plots.history import training_curves
-from hepml.plots.performance import efficiency_profile, truth_classes
+from hepml.plots.images import candidate_images, mean_image, mean_images, pixel_grid
+from hepml.plots.performance import efficiency_profile, residual_profile, truth_classes
 from hepml.plots.record import Column, FigureRecord, Table, save
 from hepml.plots.roc import roc_curves
 from hepml.plots.scores import score_distributions
@@ -19,15 +23,30 @@ __all__ = [
     "COLUMN",
     "LINE_STYLES",
     "PAGE",
+    "VARIABLES",
     "Column",
     "FigureRecord",
     "Style",
     "Table",
+    "Variable",
+    "calibration_curves",
+    "candidate_images",
+    "comparison_figures",
+    "confusion_matrix",
+    "dataset_figures",
+    "distribution",
+    "distributions",
     "drawing",
     "efficiency_profile",
+    "evaluation_figures",
+    "mean_image",
+    "mean_images",
+    "pixel_grid",
+    "residual_profile",
     "roc_curves",
     "save",
     "score_distributions",
     "training_curves",
+    "training_figures",
     "truth_classes",
 ]

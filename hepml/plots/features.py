@@ -306,7 +306,7 @@ def _page(style: Style, names: Sequence[str]) -> tuple[Figure, dict[str, tuple[A
     across = min(3, len(names))
     down = -(-len(names) // across)
     width = style.width or PAGE * across / 3
-    left, right, top, bottom, gap = 0.56, 0.12, 0.28, 0.42, 0.05
+    left, right, top, bottom, gap = 0.56, 0.12, 0.28, 0.42, 0.09
     side = width / across - left - right
     main, ratio = 0.72 * side, 0.32 * side
     tall = main + ratio + gap + bottom + 0.08

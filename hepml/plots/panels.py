@@ -221,7 +221,8 @@ def make_room(axes: Axes, artist: Artist | None = None, *, gap: float = 0.03) ->
     if artist is None:
         return
     figure = figure_of(axes)
-    figure.draw_without_rendering()
+    if figure.get_layout_engine() is not None:  # panels get their places only now
+        figure.draw_without_rendering()
     box = artist.get_window_extent().transformed(axes.transAxes.inverted())
     to_axes = axes.transScale + axes.transLimits
     highest = 0.0

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from hepml.errors import DataError
-from hepml.metrics.results import BinnedEfficiency, ClassRejection
+from hepml.metrics.results import BinnedEfficiency, ClassRejection, Regression
 from hepml.plots.panels import (
     axes_by_name,
     figure_of,
@@ -25,7 +25,7 @@ from hepml.plots.panels import (
 from hepml.plots.record import Column, FigureRecord, Table
 from hepml.plots.style import COLOURS, Style, drawing, label, line, new_figure, plain_log
 
-__all__ = ["AXIS_NAMES", "efficiency_profile", "truth_classes"]
+__all__ = ["AXIS_NAMES", "efficiency_profile", "residual_profile", "truth_classes"]
 
 AXIS_NAMES = {
     "pt": ("Candidate $p_\\mathrm{T}$", "GeV"),
@@ -56,7 +56,7 @@ def efficiency_profile(
 
     Returns:
         One table a model and quantity: bin edges, value with its interval, candidates in the bin. A bin without
-        candidates, or a rejection with nothing passing, has no point (nan).
+        candidates has no point (nan); where nothing passes, an arrow starts at the lower end of the interval.
 
     Raises:
         DataError: nothing for this variable, or several working points at once.
@@ -105,6 +105,13 @@ def _panel(axes: Axes, quantity: str, chosen: Mapping[str, Sequence[BinnedEffici
             middle, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
             shift = half * 0.14 * (position - (len(chosen) - 1) / 2)
             good = np.isfinite(one.value)
+            empty = np.isposinf(one.value) & np.isfinite(one.lower)
+            if empty.any():  # nothing passes: the lower end of the interval, with an arrow
+                bars = np.stack([half + shift, half - shift])[:, empty]
+                up = {"lolims": True, "yerr": 0.25 * one.lower[empty], "marker": "_", "linestyle": "none"}
+                axes.errorbar((middle + shift)[empty], one.lower[empty], xerr=bars, color=colour, elinewidth=0.9, **up)
+                low.append(one.lower[empty])
+                high.append(1.3 * one.lower[empty])
             lower = np.where(np.isfinite(one.lower), one.lower, one.value)[good]
             upper = np.where(np.isfinite(one.upper), one.upper, one.value)[good]
             axes.errorbar(
@@ -246,3 +253,59 @@ def _class_table(one: ClassRejection) -> Table:
         Column("limit", [point.limit for point in points]),
     ]
     return Table(f"rejection {one.name}", columns, {"count": one.count})
+
+
+def residual_profile(
+    regression: Regression,
+    name: str = "target",
+    *,
+    unit: str = "",
+    style: Style | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+) -> FigureRecord:
+    """Bias (top) and resolution (bottom) of a regression in bins of the true value.
+
+    Args:
+        regression: from an evaluation.
+        name, unit: of the target.
+        style: look and label.
+        ax: (bias, resolution), or one panel for the bias, of your own figure.
+
+    Returns:
+        One table: true value, bias, resolution; the overall numbers as facts.
+
+    Raises:
+        DataError: no bins.
+    """
+    style = style or Style()
+    values = np.asarray(regression.target, dtype=np.float64)
+    if not len(values):
+        raise DataError(f"nothing to draw: no bins of {name!r}")
+    with drawing(style):
+        given = use_axes(ax, 2)
+        figure, axes = stacked(style, (1, 1)) if given is None else (figure_of(given[0]), given)
+        axes[0].axhline(0, color="black", linewidth=0.7, linestyle=(0, (1, 1.5)), zorder=0)
+        rows = (regression.profile_bias, regression.profile_resolution)
+        for panel, row, colour, marker in zip(axes, rows, COLOURS[::2], "os", strict=False):
+            panel.plot(values, row, linestyle="-", linewidth=0.8, marker=marker, color=colour)
+        follow(axes[0], regression.profile_bias, regression.profile_bias, include=0.0, margin=0.15)
+        axes[0].set_ylabel("Bias" + (f" [{unit}]" if unit else ""))
+        if len(axes) > 1:
+            follow(axes[1], regression.profile_resolution, regression.profile_resolution, include=0.0, margin=0.15)
+            axes[1].set_ylim(bottom=0)
+            axes[1].set_ylabel("Resolution" + (f" [{unit}]" if unit else ""))
+            keep_apart(axes[0], axes[1])
+        axes[-1].set_xlabel(f"True {name}" + (f" [{unit}]" if unit else ""))
+        label(axes[0], style)
+    columns = [
+        Column(name, values, unit),
+        *(Column(w, v, unit) for w, v in zip(("bias", "resolution"), rows, strict=True)),
+    ]
+    facts = {"bias": regression.bias, "resolution": regression.resolution, "r2": regression.r2}
+    return FigureRecord(
+        figure,
+        axes_by_name(("main", "resolution"), axes),
+        (Table(f"residuals {name}", columns, facts),),
+        "Mean and standard deviation of prediction minus true value.",
+        style,
+    )
