@@ -152,7 +152,7 @@ def select_candidates(
         (20, True)
 
     Source:
-        arXiv:2011.01984 and its image macro; shared definitions in docs/images.md.
+        arXiv:2011.01984, Sec. II, and its image macro.
     """
     _check_choice("which", which, ("leading", "all"))
     _check_choice("convention", convention, CONVENTIONS)

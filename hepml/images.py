@@ -67,9 +67,9 @@ class SparseImages:
         sums = np.bincount(image, weights=self.value.astype(np.float64), minlength=len(self))
         return np.asarray(sums, dtype=np.float64)
 
-    def take(self, which: ArrayLike) -> SparseImages:
-        """Some images, by mask or position, in the given order."""
-        rows = np.arange(len(self))[np.asarray(which)]
+    def take(self, which: ArrayLike | slice) -> SparseImages:
+        """Some images, by mask, position or slice, in the given order."""
+        rows = np.arange(len(self))[which if isinstance(which, slice) else np.asarray(which)]
         counts = self.counts[rows]
         ends = np.cumsum(counts, dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])[rows]
