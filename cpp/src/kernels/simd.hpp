@@ -110,8 +110,10 @@ HEPML_INLINE V exponential(V x) {
   return p * (V)power;
 }
 
+/// Exactly 0 below -87, so that x * sigmoid(x) vanishes there too.
 HEPML_INLINE V sigmoid(V x) {
-  return 1.0F / (1.0F + exponential(-x));
+  const V y = 1.0F / (1.0F + exponential(-x));
+  return x < -87.0F ? V{} : y;
 }
 
 HEPML_INLINE V hyperbolic_tangent(V x) {

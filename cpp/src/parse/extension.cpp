@@ -1,4 +1,4 @@
-#include <cmath>
+#include <limits>
 
 #include "parse/file.hpp"
 #include "parse/text.hpp"
@@ -30,12 +30,19 @@ Geometry read_geometry(const At& at) {
   return geometry;
 }
 
+/// [low, high); a null edge is open.
 std::optional<std::pair<double, double>> read_bin(const At& at, const char* key) {
   if (!at.has(key)) return {};
-  const auto& edges = at.member(key).numbers();
-  if (edges.size() != 2 || !(edges[0] < edges[1])) {
-    at.member(key).wrong("not a bin", "[low, high] with low < high",
-                         std::to_string(edges.size()) + " numbers");
+  const At bin = at.member(key);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  double edges[2] = {-infinity, infinity};
+  if (bin.size() != 2) bin.wrong("not a bin", "[low, high]", std::to_string(bin.size()) + " values");
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (!bin.item(i).is_null()) edges[i] = bin.item(i).number();
+  }
+  if (!(edges[0] < edges[1])) {
+    bin.wrong("not a bin", "[low, high] with low < high",
+              text::number(edges[0]) + ", " + text::number(edges[1]));
   }
   return std::make_pair(edges[0], edges[1]);
 }

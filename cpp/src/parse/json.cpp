@@ -261,9 +261,13 @@ std::size_t At::size() const {
 }
 
 At At::item(std::size_t index) const {
+  std::string path = path_ + "[" + std::to_string(index) + "]";
+  if (const auto* numbers = std::get_if<Value::Numbers>(&value_->data)) {
+    return At(std::make_shared<Value>(Value{numbers->at(index)}), std::move(path));
+  }
   const auto* array = std::get_if<Value::Array>(&value_->data);
-  if (array == nullptr) not_a("a list of objects");
-  return At(array->at(index), path_ + "[" + std::to_string(index) + "]");
+  if (array == nullptr) not_a("a list");
+  return At(array->at(index), std::move(path));
 }
 
 double At::number() const {
@@ -285,10 +289,7 @@ std::size_t At::count(std::size_t smallest, std::size_t largest) const {
 
 std::vector<std::size_t> At::counts(std::size_t smallest, std::size_t largest) const {
   std::vector<std::size_t> out;
-  for (const double value : numbers()) {
-    const Value single{value};
-    out.push_back(At(single, path_ + "[" + std::to_string(out.size()) + "]").count(smallest, largest));
-  }
+  for (std::size_t i = 0; i < numbers().size(); ++i) out.push_back(item(i).count(smallest, largest));
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <hepml/error.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,9 @@ class At {
  public:
   At(const Value& value, std::string path) : value_(&value), path_(std::move(path)) {}
 
+  At(std::shared_ptr<const Value> value, std::string path)
+      : value_(value.get()), owner_(std::move(value)), path_(std::move(path)) {}
+
   const Value& value() const noexcept { return *value_; }
   const std::string& path() const noexcept { return path_; }
 
@@ -71,6 +75,7 @@ class At {
  private:
   [[noreturn]] void not_a(const char* expected) const;
   const Value* value_;
+  std::shared_ptr<const Value> owner_;  // of a number taken out of a packed array
   std::string path_;
 };
 

@@ -1,0 +1,140 @@
+// Nothing allocates per event: every malloc of the program is counted, from before the first run().
+
+#include <hepml/hepml.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "check.hpp"
+#include "networks.hpp"
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+
+void count() {
+  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1);
+}
+
+}  // namespace
+
+#if defined(__GLIBC__)
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void* malloc(std::size_t n) {
+  count();
+  return __libc_malloc(n);
+}
+void* calloc(std::size_t n, std::size_t size) {
+  count();
+  return __libc_calloc(n, size);
+}
+void* realloc(void* p, std::size_t n) {
+  count();
+  return __libc_realloc(p, n);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t n) {
+  count();
+  return __libc_memalign(alignment, n);
+}
+}
+#else
+void* operator new(std::size_t n) {
+  count();
+  return std::malloc(n);
+}
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
+#endif
+
+namespace {
+
+std::vector<hepml::Tower> towers(networks::Random& random, std::size_t n, double width) {
+  std::vector<hepml::Tower> out;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double et = 5.0 * (static_cast<double>(random.next()) + 1.0);
+    const double eta = width * static_cast<double>(random.next());
+    const double phi = width * static_cast<double>(random.next());
+    out.push_back({et, eta, phi, et * 1.2});
+  }
+  return out;
+}
+
+/// A dense, a convolutional and a tower-to-score network, 1000 events each.
+void per_event() {
+  networks::Random random(5);
+  const std::string dense = networks::dense(random.many(30 * 20), random.many(20), "\"tanh\"");
+  const std::string head = networks::dense(random.many(20), {0.0F}, "\"sigmoid\"");
+  const auto small = hepml::Model::parse(networks::chain(0, 0, 30, {dense, head}, 1));
+  const auto full = hepml::Model::parse(networks::tagger_network(
+      R"(,"thresholds":[{"signal_efficiency":0.8,"threshold":0.5,"pt":null,"eta":null}])"));
+  const auto ecal = towers(random, 200, 0.5);
+  const auto hcal = towers(random, 50, 0.5);
+  hepml::Session session(small);
+  hepml::Tagger tagger(full);
+
+  {
+    allocations = 0;
+    counting = true;
+    const std::vector<int> proof(100);
+    counting = false;
+    CHECK(allocations > 0);
+  }
+  allocations = 0;
+  counting = true;
+  float sum = 0;
+  std::size_t passed = 0;
+  for (int event = 0; event < 1000; ++event) {
+    const auto x = session.input("x");
+    for (float& value : x) value = random.next();
+    sum += session.run()[0] + session.output("y")[0] + session.logits()[0];
+    const double eta = 0.3 * static_cast<double>(random.next());
+    const float score = tagger(ecal, hcal, eta, 0.1);
+    passed += tagger.passes(0.8) && tagger.passes(0.8, 20.0, eta) ? 1 : 0;
+    sum += tagger.status() == hepml::Status::ok ? score : 0.0F;
+    tagger(ecal, hcal, 7.0, 0.0);  // rejected
+  }
+  counting = false;
+  CHECK(allocations == 0);
+  CHECK(sum != 0);
+  CHECK(passed <= 1000);
+}
+
+/// One Model, four threads, each with its Session: the bits of one thread.
+void threads() {
+  const auto model = hepml::Model::parse(networks::tagger_network());
+  networks::Random random(6);
+  const auto ecal = towers(random, 300, 0.6);
+  const auto hcal = towers(random, 80, 0.6);
+  constexpr int n_events = 200;
+  const auto score = [&](std::vector<float>& scores) {
+    hepml::Tagger tagger(model);
+    for (int i = 0; i < n_events; ++i) scores.push_back(tagger(ecal, hcal, -0.3 + 0.003 * i, 0.002 * i));
+  };
+  std::vector<float> alone;
+  score(alone);
+  std::vector<std::vector<float>> results(4);
+  std::vector<std::thread> pool;
+  for (auto& result : results) pool.emplace_back([&score, &result] { score(result); });
+  for (auto& thread : pool) thread.join();
+  for (const auto& result : results) CHECK(result == alone);
+}
+
+}  // namespace
+
+int main() {
+  per_event();
+  threads();
+  return check::failures == 0 ? 0 : 1;
+}
