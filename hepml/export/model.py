@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hepml.errors import DataError, UnsupportedLayerError
+from hepml.errors import DataError, UnsupportedLayerError, VerificationError
 from hepml.export.graph import add_model, check_model, key_of
 from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
 from hepml.export.reference import keras_outputs, reference_events
-from hepml.export.verification import TOLERANCE, Differences, verify
+from hepml.export.verification import TOLERANCE, Differences, Tolerances, rounding, verify
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
 
@@ -129,7 +129,16 @@ def export_model(
     text = to_text(document)
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        differences = verify(temporary, model, records, list(outputs), shown=path)
+        try:
+            differences = verify(temporary, model, records, list(outputs), shown=path)
+        except VerificationError:
+            tolerances = rounding(model, records, reference_events(records))
+            if tolerances == Tolerances():
+                raise
+            _log.warning("%s amplifies float32 rounding: Keras and C++ agree within %s only", path, tolerances)
+            document["hepml"]["reference"]["tolerance"] = tolerances.outputs
+            temporary.write_text(to_text(document), encoding="utf-8")
+            differences = verify(temporary, model, records, list(outputs), tolerances=tolerances, shown=path)
     _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
     parameters = sum(np.size(layer.get(key, ())) for layer in network.layers for key in ("weights", "bias"))
     return Export(path, identity, tuple(r.name for r in records), tuple(outputs), parameters, differences)
@@ -143,6 +152,7 @@ def _network(
     if len({key_of(tensor) for tensor in model.inputs}) != len(model.inputs):
         raise DataError("an input appears twice in the model's inputs", where=f"model {model.name!r}")
     results = add_model(model, values, network)
+    network.drop_unused()
     names = ["output"] if len(results) == 1 else [str(name) for name in model.output_names]
     outputs = {}
     for name, value in zip(names, results, strict=True):

@@ -122,17 +122,23 @@ class Network:
         key = next(key for key, written in self._written.items() if written == index)
         layer, part, shape = key
         new = (layer, f"{part}+{activation}", shape)
-        if sum(other.get("layer_index") == index for other in self.nodes) > 1:  # shared: others stay linear
-            if new not in self._written:
-                self._written[new] = len(self.layers)
-                self.layers.append({**self.layers[index], "activation": activation})
-        elif new in self._written:
-            return False
-        else:
+        if new not in self._written and sum(other.get("layer_index") == index for other in self.nodes) == 1:
             self.layers[index]["activation"] = activation
             self._written[new] = self._written.pop(key)
+        elif new not in self._written:  # shared: the others stay linear
+            self._written[new] = len(self.layers)
+            self.layers.append({**self.layers[index], "activation": activation})
         node["layer_index"] = self._written[new]
         return True
+
+    def drop_unused(self) -> None:
+        """Removes layers that no node refers to, and numbers the others again."""
+        used = sorted({node["layer_index"] for node in self.nodes if "layer_index" in node})
+        self.layers = [self.layers[index] for index in used]
+        again = {index: number for number, index in enumerate(used)}
+        for node in self.nodes:
+            if "layer_index" in node:
+                node["layer_index"] = again[node["layer_index"]]
 
     def _node(self, record: dict[str, Any], shape: tuple[int, ...]) -> Value:
         self.nodes.append(record)

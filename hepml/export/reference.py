@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hepml.export.inputs import InputRecord
 
-__all__ = ["N_REFERENCE", "keras_logits", "keras_outputs", "random_events", "reference_events"]
+__all__ = ["N_REFERENCE", "in_float64", "keras_logits", "keras_outputs", "random_events", "reference_events"]
 
 Float32 = NDArray[np.float32]
 N_REFERENCE = 16
@@ -66,17 +66,18 @@ def reference_events(records: Sequence[InputRecord]) -> list[Float32]:
     ]
 
 
-def keras_outputs(model: Any, arrays: list[Float32]) -> list[Float32]:
-    """What Keras gives, float32, one array an output."""
+def keras_outputs(model: Any, arrays: list[Float32]) -> list[NDArray[Any]]:
+    """What Keras gives, in the model's precision, one array an output."""
     import keras
 
-    given = model(arrays if len(arrays) > 1 else arrays[0], training=False)
-    results = keras.tree.flatten(given)
-    return [np.asarray(keras.ops.convert_to_numpy(result), dtype=np.float32) for result in results]
+    structure = getattr(model, "_inputs_struct", None)  # of a Functional model: a tensor, list or dict of them
+    given = arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, arrays)
+    results = keras.tree.flatten(model(given, training=False))
+    return [np.asarray(keras.ops.convert_to_numpy(result)) for result in results]
 
 
-def keras_logits(model: Any, arrays: list[Float32]) -> Float32 | None:
-    """The pre-activation of the output layer, where triggers cut, float32.
+def keras_logits(model: Any, arrays: list[Float32]) -> NDArray[Any] | None:
+    """The pre-activation of the output layer, where triggers cut, in the model's precision.
 
     None unless the model has one output, made by a Dense or an activation layer.
     """
@@ -94,4 +95,19 @@ def keras_logits(model: Any, arrays: list[Float32]) -> Float32 | None:
     if not isinstance(layer, keras.layers.Dense):
         return values
     logits = keras.ops.matmul(values, layer.kernel)
-    return np.asarray(keras.ops.convert_to_numpy(logits + layer.bias if layer.use_bias else logits), dtype=np.float32)
+    return np.asarray(keras.ops.convert_to_numpy(logits + layer.bias if layer.use_bias else logits))
+
+
+def in_float64(model: Any) -> Any | None:
+    """The same network with float64 arithmetic, which shows how far float32 rounding carries; None if it has none."""
+    import keras
+
+    def clone(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
+
+    try:
+        wide = keras.models.clone_model(model, clone_function=clone)
+        wide.set_weights(model.get_weights())
+    except (TypeError, ValueError):
+        return None
+    return wide

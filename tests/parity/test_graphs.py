@@ -1,0 +1,111 @@
+"""Graphs: shared layers, activations used twice, nested models, several outputs, branches."""
+
+import keras
+from keras import layers
+
+
+def test_a_shared_layer_is_written_once_and_used_twice(parity):
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    shared = layers.Dense(3, activation="tanh")
+    document = parity(keras.Model([a, b], layers.Concatenate()([shared(b), shared(a)])))
+    assert len(document["layers"]) == 1
+    assert sum(node["type"] == "feed_forward" for node in document["nodes"]) == 2
+
+
+def test_an_activation_layer_used_twice(parity):
+    x = keras.Input((4,), name="x")
+    relu = layers.ReLU()
+    y = relu(layers.Dense(5)(relu(layers.Dense(5)(x))))
+    document = parity(keras.Model(x, layers.Dense(1)(y)))
+    assert sum(node["type"] == "feed_forward" for node in document["nodes"]) == 5
+
+
+def test_a_shared_activation_on_two_widths(parity):
+    x = keras.Input((4,), name="x")
+    relu = layers.Activation("tanh")
+    parity(keras.Model(x, layers.Dense(1)(relu(layers.Dense(9)(relu(layers.Dense(5)(x)))))))
+
+
+def test_a_shared_convolution_with_an_activation_behind_one_use(parity):
+    a, b = keras.Input((5, 4, 1), name="a"), keras.Input((5, 4, 1), name="b")
+    convolution, flatten = layers.Conv2D(2, 3), layers.Flatten()
+    branches = [flatten(layers.ReLU()(convolution(a))), flatten(convolution(b))]
+    parity(keras.Model([a, b], layers.Concatenate()(branches)))
+    branches = [flatten(convolution(a)), flatten(layers.ReLU()(convolution(b)))]
+    parity(keras.Model([a, b], layers.Concatenate()(branches)))
+    relu = layers.ReLU()
+    branches = [flatten(relu(convolution(a))), flatten(relu(convolution(b)))]
+    parity(keras.Model([a, b], layers.Concatenate()(branches)))
+
+
+def test_residual_adds(parity):
+    x = keras.Input((6,), name="x")
+    y = layers.Dense(6, activation="relu")(x)
+    small = keras.initializers.RandomNormal(stddev=0.02, seed=1)  # larger weights would amplify rounding
+    for _ in range(30):
+        y = layers.Add()([y, layers.Dense(6, activation="tanh", kernel_initializer=small)(y)])
+    document = parity(keras.Model(x, layers.Dense(1, activation="sigmoid")(y)), weights=False)
+    assert sum(node["type"] == "add" for node in document["nodes"]) == 30
+
+
+def test_nested_models_share_their_layers(parity):
+    inner_input = keras.Input((3,), name="inner")
+    inner = keras.Model(
+        inner_input, layers.Dense(2, activation="relu")(layers.Dense(4, activation="tanh")(inner_input))
+    )
+    stack = keras.Sequential([keras.Input((2,)), layers.Dense(3), layers.Activation("sigmoid")])
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    joined = layers.Concatenate()([stack(inner(a)), inner(b)])
+    document = parity(keras.Model([a, b], layers.Dense(1)(joined)))
+    assert len(document["layers"]) == 5
+
+
+def test_several_outputs_keep_their_names(parity):
+    x = keras.Input((4,), name="x")
+    y = layers.Dense(5, activation="relu")(x)
+    outputs = [layers.Dense(3, activation="softmax", name="kind")(y), layers.Dense(1, name="energy")(y), y]
+    document = parity(keras.Model(x, outputs))
+    assert list(document["outputs"])[:2] == ["kind", "energy"]
+    assert document["outputs"]["kind"]["labels"] == ["out_0", "out_1", "out_2"]
+    assert document["outputs"]["energy"]["labels"] == ["signal"]
+
+
+def test_a_part_of_a_larger_model(parity):
+    x = keras.Input((4,), name="x")
+    y = layers.Dense(5, activation="relu", name="hidden")(x)
+    whole = keras.Model(x, layers.Dense(1)(y))
+    document = parity(keras.Model(whole.inputs, whole.get_layer("hidden").output))
+    assert len(document["layers"]) == 1
+
+
+def test_a_model_that_only_normalises(parity):
+    x = keras.Input((2,), name="x")
+    document = parity(keras.Model(x, layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0])(x)))
+    assert document["layers"] == []
+
+
+def test_a_saved_and_loaded_model(parity, tmp_path):
+    x = keras.Input((4,), name="x")
+    y = layers.Normalization(mean=[1.0, 2, 3, 4], variance=[1.0, 4, 9, 16])(x)
+    model = keras.Model(x, layers.Dense(1, activation="sigmoid")(layers.Dense(5, activation="relu")(y)))
+    model.save(tmp_path / "model.keras")
+    parity(keras.saving.load_model(tmp_path / "model.keras", safe_mode=True))
+
+
+def test_rounding_that_a_network_amplifies_widens_the_tolerance_not_more(tmp_path, caplog):
+    import json
+
+    from hepml.export import export_model, validate
+
+    x = y = keras.Input((32,), name="x")
+    for number in range(3):
+        normal = keras.initializers.RandomNormal(stddev=1.0, seed=number)
+        y = layers.Dense(64, activation="tanh" if number == 2 else "relu", kernel_initializer=normal)(y)
+    model = keras.Model(x, layers.Dense(1, activation="sigmoid")(y))
+    written = export_model(model, tmp_path / "net.json")
+    document = json.loads((tmp_path / "net.json").read_text())
+    validate(document)
+    tolerance = document["hepml"]["reference"]["tolerance"]
+    assert 1e-6 < tolerance < 1e-4
+    assert written.differences.outputs <= tolerance
+    assert "amplifies float32 rounding" in caplog.text
