@@ -13,9 +13,10 @@ from typing import Any
 from hepml import ledger
 from hepml.dataset.record import Record
 from hepml.dataset.rows import VARIABLES, Options
+from hepml.dataset.sink import Sink
 from hepml.dataset.sources import find_samples, sample_config, survey, task_of
 from hepml.dataset.workers import read_inputs
-from hepml.dataset.writer import Writer, create_hdf5
+from hepml.dataset.writer import Writer
 
 __all__ = ["Progress", "Summary", "convert"]
 
@@ -119,11 +120,11 @@ def convert(
     config = {**options.__dict__, "dense": dense, "task": task, "samples": [*map(sample_config, found.samples)]}
     record = Record(found, inputs)
     with ledger.atomic_path(output, overwrite=overwrite) as temporary:
-        with create_hdf5(temporary) as file:
+        with Sink(temporary) as sink:
             writer: Writer | None = None
             for rows in read_inputs(inputs, options, jobs=jobs, step_size=step_size):
                 record.add(rows)
-                writer = writer or Writer(file, geometry=rows.geometry, variables=VARIABLES, dense=dense)
+                writer = writer or Writer(sink, geometry=rows.geometry, variables=VARIABLES, dense=dense)
                 writer.append(rows.block)
                 if progress is not None:
                     progress(inputs[rows.file_id].file.path, rows.entries[1] - rows.entries[0], entries)
@@ -144,7 +145,7 @@ def convert(
                 {"convention": convention or "", "task": task, "provenance": provenance},
                 weight_factors=record.weight_factors(),
             )
-            checksum = str(file.attrs["content_sha256"])
+            checksum = str(sink.file.attrs["content_sha256"])
         size = temporary.stat().st_size
     if duplicates:
         _log.warning("%d of the candidates have the identity of an earlier one", duplicates)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,38 +17,14 @@ from hepml.dataset.checksum import content_checksum
 from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS
 from hepml.dataset.pixels import expanded
 from hepml.dataset.scaling import fit_flat, fit_image
+from hepml.dataset.sink import Sink
 from hepml.dataset.tokens import IMAGES
 from hepml.geometry import Geometry
 from hepml.identity import split_of
 
-__all__ = ["Writer", "create_hdf5"]
+__all__ = ["Writer"]
 
 _ROWS = 8192  # rows that are written together
-
-
-def create_hdf5(path: Any) -> h5py.File:
-    """A new HDF5 file whose bytes depend on its content alone: no times, a fixed version of the format.
-
-    That version (1.10) keeps checksums of its metadata.
-    """
-    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    creation.set_obj_track_times(False)
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
-
-
-def _group(file: h5py.File, name: str) -> h5py.Group:
-    """A group of the file, made without times if it is not there; so are those above it."""
-    above: h5py.Group = file
-    creation = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
-    creation.set_obj_track_times(False)
-    for part in name.split("/"):
-        if part not in above:
-            h5py.h5g.create(above.id, part.encode(), gcpl=creation)
-        above = above[part]
-    return above
 
 
 @dataclass(frozen=True)
@@ -101,7 +76,7 @@ class Writer:
     """Appends blocks of rows to a new data.h5.
 
     Args:
-        file: an empty HDF5 file, see `create_hdf5`.
+        sink: the new file.
         geometry: grids and windows of the images.
         variables: flat token -> names of its columns.
         dense: write images as the published files have them, (N, 31, 31, 1) and (N, 32, 32, 1).
@@ -110,14 +85,14 @@ class Writer:
 
     def __init__(
         self,
-        file: h5py.File,
+        sink: Sink,
         *,
         geometry: Geometry,
         variables: Mapping[str, tuple[str, ...]],
         dense: bool = False,
         targets: int = 0,
     ) -> None:
-        self._file = file
+        self._sink = sink
         self._geometry = geometry
         self._dense = dense
         self._variables = dict(variables)
@@ -127,7 +102,7 @@ class Writer:
         self._energy = dict.fromkeys(IMAGES, 0.0)  # of the training images
         self.rows = dict.fromkeys(SPLITS, 0)
         for token, names in self._variables.items():
-            _group(file, token).attrs["variables"] = json.dumps(names)
+            self._sink.group(token).attrs["variables"] = json.dumps(names)
         for split in SPLITS:
             self._create_split(split, (targets,) if targets else ())
 
@@ -141,7 +116,7 @@ class Writer:
                 self._create(f"{token}/{split}", _Shape("<f4", (side, side, 1), chunk=128, pack=True))
             else:
                 side = geometry.ecal_window if ecal else geometry.hcal_window
-                _group(self._file, f"{token}/{split}").attrs["shape"] = (side, side)
+                self._sink.group(f"{token}/{split}").attrs["shape"] = (side, side)
                 self._create(f"{token}/{split}/counts", _Shape("<u2"))
                 self._create(f"{token}/{split}/index", _Shape("<u2", chunk=8192))
                 self._create(f"{token}/{split}/value", _Shape("<f4", chunk=8192))
@@ -151,7 +126,7 @@ class Writer:
 
     def _create(self, name: str, shape: _Shape) -> None:
         above, _, last = name.rpartition("/")
-        self._series[name] = _Series(_group(self._file, above), last, shape)
+        self._series[name] = _Series(self._sink.group(above), last, shape)
 
     def append(self, block: Block) -> None:
         """Appends rows; each goes to the split that the hash of its group says."""
@@ -182,6 +157,8 @@ class Writer:
                     self._series[f"{token}/{split}/index"].extend(images.index)
                     self._series[f"{token}/{split}/value"].extend(images.value)
 
+        self._sink.check()
+
     def flush(self) -> None:
         """Writes the rows that still wait for their block to fill."""
         for block in self._blocks.rest():
@@ -199,7 +176,7 @@ class Writer:
             weight_factors: what the weights of each sample are multiplied by; known only when all is read.
         """
         self.flush()
-        file = self._file
+        file = self._sink.file
         if any(factor != 1.0 for factor in weight_factors):
             for split in SPLITS:
                 sample = file[f"candidate/{split}/sample_id"][()]

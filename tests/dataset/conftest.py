@@ -13,7 +13,8 @@ import pytest
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
 from hepml.dataset.rows import VARIABLES
-from hepml.dataset.writer import Writer, create_hdf5
+from hepml.dataset.sink import Sink
+from hepml.dataset.writer import Writer
 from hepml.geometry import PAPER
 from hepml.images import SparseImages
 
@@ -48,8 +49,8 @@ def make_block(n: int, seed: int = 0) -> Block:
 
 def write(path: Path, blocks: list[Block], *, dense: bool = False) -> Path:
     """A data file from blocks, as convert writes it."""
-    with create_hdf5(path) as file:
-        writer = Writer(file, geometry=PAPER, variables=VARIABLES, dense=dense)
+    with Sink(path) as sink:
+        writer = Writer(sink, geometry=PAPER, variables=VARIABLES, dense=dense)
         for block in blocks:
             writer.append(block)
         provenance = {"cut_flow": {"read": 1, "written": 1}, "inputs": [], "samples": []}
