@@ -133,7 +133,7 @@ def select_candidates(
         overlap: a tower that does not nest in a cell is divided over cells by area ("share") or an error ("refuse").
         truth: match to generator particles; otherwise every class is "unknown".
         max_eta, min_pt: keep objects with ``abs(eta) <= max_eta``, ``pt >= min_pt`` (after the leading was chosen).
-        preselection: "hard": see `hepml.hard_selection`.
+        preselection: "hard": see `hepml.features.hard_selection`.
 
     Returns:
         The candidates; none for empty events or if all objects were rejected.
@@ -194,6 +194,8 @@ def select_candidates(
         truth_class = classify(events, row, eta, phi, pt=pt, collection=collection)
     else:
         truth_class = np.zeros(len(row), np.uint8)
+    if len(row) and not len(events.ecal) and not len(events.hcal):
+        logger.warning("%s: no calorimeter towers in %d events, every image is empty", events.path, len(events))
     names = _flow_names(convention, min_pt, max_eta, preselection)
     return Candidates(
         events=events,
@@ -304,13 +306,11 @@ def _place(
     edges = None if towers.edges is None else np.ascontiguousarray(towers.edges, dtype=np.float64)
     placed = _core.place_towers((grid.n_eta, grid.n_phi, grid.eta_min, grid.eta_max), arrays, edges)
     if placed["shared"] and overlap == "refuse":
-        eta_lo, eta_hi, phi_lo, phi_hi = np.asarray(towers.edges)[placed["first_shared"]]
         raise GranularityError(
             f"{name.upper()} towers do not nest in the cells of the grid",
             where=f"{events.path}, layout {events.layout!r}",
             expected=grid.describe(),
-            found=f"{placed['shared']} of {len(towers)} towers, the first {eta_hi - eta_lo:.6g} x "
-            f"{phi_hi - phi_lo:.6g} from eta {eta_lo:.6g}, phi {phi_lo:.6g}",
+            found=f"{placed['shared']} of {len(towers)} towers do not nest; sizes: {_sizes(towers, grid)}",
             fix="give the geometry of these towers, or overlap='share' to divide them over cells by area",
         )
     record = {
@@ -321,6 +321,15 @@ def _place(
     if placed["shared"] and convention is None:
         logger.info("%s: %d of %d %s towers shared between cells", events.path, placed["shared"], len(towers), name)
     return (arrays if convention is not None else placed["towers"]), record
+
+
+def _sizes(towers: Towers, grid: Grid) -> str:
+    """The commonest sizes of the towers inside the grid, for messages."""
+    edges = np.asarray(towers.edges)
+    inside = edges[(edges[:, 1] > grid.eta_min) & (edges[:, 0] < grid.eta_max)]
+    sizes, counts = np.unique(np.round(inside[:, 1::2] - inside[:, ::2], 5), axis=0, return_counts=True)
+    common = np.argsort(-counts, kind="stable")
+    return ", ".join(f"{sizes[i, 0]:g} x {sizes[i, 1]:g}" for i in common[:3]) + (", ..." if len(common) > 3 else "")
 
 
 def _leading(objects: Objects, last: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -51,6 +51,12 @@ class SparseImages:
                 expected=f"{total} pixels, the sum of counts",
                 found=f"{len(self.index)} pixel numbers, {len(self.value)} values",
             )
+        if total and int(self.index.max()) >= self.shape[0] * self.shape[1]:
+            raise DataError(
+                "a pixel outside of its image",
+                expected=f"numbers below {self.shape[0]} x {self.shape[1]}",
+                found=int(self.index.max()),
+            )
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -239,7 +239,7 @@ class TestTowersThatDoNotNest:
 
     def test_refused_by_name(self):
         events = events_of([[at_cell(ECAL, 100, 50)]], towers_in_cells(self.coarse, [[(25, 13, 8.0, 8.0)]]))
-        with pytest.raises(GranularityError, match=r"(?s)ECAL towers.*200 x 252.*1 of 1 towers.*0\.1 x 0\.0981748"):
+        with pytest.raises(GranularityError, match=r"(?s)ECAL towers.*200 x 252.*1 of 1 towers.*0\.1 x 0\.09817"):
             select_candidates(events, overlap="refuse")
 
     @settings(max_examples=25, deadline=None)
@@ -295,6 +295,11 @@ class TestTowersThatDoNotNest:
         with caplog.at_level(logging.INFO, "hepml"):
             select_candidates(events_of([[]], towers))
         assert "1 of 1 ecal towers shared" in caplog.text
+
+
+def test_events_without_any_tower_are_warned_of(caplog):
+    select_candidates(events_of([[at_cell(ECAL, 50, 60)]], [[]]))
+    assert "every image is empty" in caplog.text
 
 
 def test_objects_in_several_events_are_asked_once_each():

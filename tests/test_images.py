@@ -258,6 +258,8 @@ class TestSparseImages:
     def test_parts_that_do_not_fit(self):
         with pytest.raises(DataError, match="do not fit"):
             SparseImages(np.array([2], np.uint16), np.zeros(1, np.uint16), np.zeros(1, np.float32), (2, 2))
+        with pytest.raises(DataError, match=r"(?s)a pixel outside.*found: +4"):
+            SparseImages(np.array([1], np.uint16), np.array([4], np.uint16), np.ones(1, np.float32), (2, 2))
         with pytest.raises(DataError, match="not images"):
             SparseImages.from_dense(np.zeros(5))
 
@@ -277,3 +279,20 @@ def test_take_keeps_all_parts():
     assert some.ecal_et[:, 15, 15, 0].tolist() == [30.0, 10.0]
     assert some.entry.tolist() == [2, 0]
     assert np.array_equal(some.hcal_offset, images.hcal_offset[[2, 0]])
+
+
+def test_merged_towers_give_the_same_images(shared):
+    path = shared / "electrons" / "unslimmed_electrons.root"
+    split, merged = (images_of(open_events(path, layout=name)) for name in ("delphes-2011.01984", "delphes"))
+    assert len(split) == 40
+    for name in IMAGE_NAMES:
+        assert np.array_equal(split.sparse[name].dense(), merged.sparse[name].dense())
+
+
+def test_towers_of_another_detector_are_shared(shared):
+    events = open_events(shared / "public" / "coffea" / "delphes.root")
+    candidates = select_candidates(events, which="all")
+    assert candidates.towers["ecal_shared"] > 1000
+    images = make_images(candidates)
+    assert len(images) == 2
+    assert images.ecal_et.sum((1, 2, 3)) == pytest.approx(candidates.pt, rel=0.05)

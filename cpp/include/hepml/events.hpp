@@ -22,9 +22,9 @@ struct Grid {
   double eta_min = -2.5;
   double eta_max = 2.5;
 
-  double eta_width() const noexcept { return (eta_max - eta_min) / n_eta; }
+  double eta_width() const noexcept;
   double phi_width() const noexcept;
-  double eta_center(int index) const noexcept { return eta_min + (index + 0.5) * eta_width(); }
+  double eta_center(int index) const noexcept;
   double phi_center(int index) const noexcept;
   /// Index of the cell that holds eta; -1 outside of the grid or not finite.
   int eta_index(double eta) const noexcept;

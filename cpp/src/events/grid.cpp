@@ -6,6 +6,14 @@
 
 namespace hepml {
 
+double Grid::eta_width() const noexcept {
+  return (eta_max - eta_min) / n_eta;
+}
+
+double Grid::eta_center(int index) const noexcept {
+  return eta_min + (index + 0.5) * eta_width();
+}
+
 double Grid::phi_width() const noexcept {
   return 2 * pi / n_phi;
 }
