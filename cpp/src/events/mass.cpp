@@ -40,12 +40,17 @@ struct Projections {
   void add(span<const float> image, int side, double eta_width, double phi_width, double deta,
            double dphi) noexcept {
     const double middle = 0.5 * (side - 1);
-    for (int i = 0; i < side; ++i) {
-      double column = 0, row = 0;
-      for (int j = 0; j < side; ++j) {
-        column += static_cast<double>(image[static_cast<std::size_t>(j * side + i)]);
-        row += static_cast<double>(image[static_cast<std::size_t>(i * side + j)]);
+    std::array<double, 255> columns{}, rows{};
+    const float* pixel = image.data();
+    for (std::size_t j = 0; j < static_cast<std::size_t>(side); ++j) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(side); ++i, ++pixel) {
+        if (*pixel == 0) continue;
+        columns[i] += static_cast<double>(*pixel);
+        rows[j] += static_cast<double>(*pixel);
       }
+    }
+    for (int i = 0; i < side; ++i) {
+      const double column = columns[static_cast<std::size_t>(i)], row = rows[static_cast<std::size_t>(i)];
       if (column != 0) {
         const double x = 0.5 * ((i - middle) * eta_width + deta);
         eta.add(column, std::sinh(x), std::cosh(x));
