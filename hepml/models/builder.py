@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepml.errors import DataError, SchemaError
 from hepml.models.inputs import InputSpec
@@ -48,6 +49,7 @@ def build_model(
     task: str | None = None,
     n_outputs: int = 1,
     dtype: str | None = None,
+    mixing: NDArray[np.float64] | None = None,
 ) -> Any:
     """The network of `settings` on these inputs, which it takes raw.
 
@@ -58,6 +60,8 @@ def build_model(
         task: "binary" (sigmoid, the default), "multiclass" (softmax) or "regression" (linear).
         n_outputs: classes or targets.
         dtype: Keras precision policy of the hidden layers; float32 by default.
+        mixing: matrix that the scaled vectors, side by side, are multiplied with by an extra, constant layer
+            "mixing"; for training only, see `hepml.training.decorrelate`.
 
     Returns:
         A `keras.Model`, not compiled; inputs are named by token and the output layer is named "output". Scaling adds
@@ -83,6 +87,14 @@ def build_model(
     with seeded(seed):
         tensors = {spec.name: keras.Input(spec.shape, name=spec.name) for spec in (*images, *vectors)}
         joined = [_scaled(spec, tensors[spec.name]) for spec in vectors]
+        if mixing is not None:
+            x = joined[0] if len(joined) == 1 else layers.Concatenate(name="vectors")(joined)
+            constant = keras.initializers.Constant(mixing)
+            mixed = layers.Dense(
+                len(mixing), use_bias=False, kernel_initializer=constant, name="mixing", dtype="float32"
+            )
+            mixed.trainable = False
+            joined = [mixed(x)]
         joined += [_tower(spec, _scaled(spec, tensors[spec.name]), settings, dtype) for spec in images]
         x = joined[0] if len(joined) == 1 else layers.Concatenate(name="concatenate")(joined)
         for number in range(1, settings.layers + 1):

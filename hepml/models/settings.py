@@ -63,6 +63,7 @@ class Settings:
         plateau_patience, plateau_factor: multiply the learning rate by the factor after so many epochs without
             progress; 0 never does.
         normalise: put the scaling fitted on the training split in front of the network.
+        decorrelate: fit the network on decorrelated vectors and fold the rotation into its first dense layer.
         weights: train with the stored event weights, which may be negative.
         balance: scale the weights so that every class counts the same.
         retries: new seeds tried, each with half the learning rate, when a training collapses.
@@ -93,6 +94,7 @@ class Settings:
     plateau_patience: int = 5
     plateau_factor: float = 0.3
     normalise: bool = True
+    decorrelate: bool = True
     weights: bool = True
     balance: bool = False
     retries: int = 3

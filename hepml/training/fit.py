@@ -19,6 +19,7 @@ from hepml.ledger import atomic_path, read_json, sha256_array, write_json
 from hepml.models import InputSpec
 from hepml.training import collapse
 from hepml.training.checkpoint import read_checkpoint, restore
+from hepml.training.decorrelate import fold
 from hepml.training.feed import training_feed, validation_feed
 from hepml.training.folds import Member
 from hepml.training.network import Recipe
@@ -88,8 +89,9 @@ def fit_member(job: Job) -> Fitted:
         raise TrainingError("the checkpoint is of another configuration", where=job.checkpoint, fix="pass overwrite")
     tried: list[dict[str, Any]] = list(saved[0]["failed"]) if saved else []
     weights = _weights(job)
+    matrix = job.recipe.mixing(specs, job.member.train)
     while True:
-        network, attempt = _attempt(job, specs, weights, tried)
+        network, attempt = _attempt(job, specs, weights, tried, matrix)
         if saved is not None:
             restore(network, saved[1], job.checkpoint)
             attempt.state, attempt.best = State(**saved[0]["state"]), saved[1]["best"]
@@ -108,7 +110,9 @@ def fit_member(job: Job) -> Fitted:
         known = {key: attempt.header[key] for key in ("seed", "learning_rate")}
         tried.append({**known, "epochs": attempt.state.epoch, "outcome": outcome or attempt.state.stopped})
         if not outcome:
-            return _finish(job, specs, attempt, tried)
+            deployed = job.recipe.make(specs, attempt.header["seed"])
+            fold(network, deployed, matrix)
+            return _finish(job, deployed, specs, attempt, tried)
         job.log(f"collapsed: {outcome}")
         job.report(dataclasses.replace(job.progress, message=f"collapsed: {outcome}"))
         if len(tried) > job.recipe.settings.retries:
@@ -136,7 +140,7 @@ def _weights(job: Job) -> NDArray[np.float32]:
 
 
 def _attempt(
-    job: Job, specs: tuple[InputSpec, ...], weights: NDArray[np.float32], tried: list[dict[str, Any]]
+    job: Job, specs: tuple[InputSpec, ...], weights: NDArray[np.float32], tried: list[dict[str, Any]], matrix: Any
 ) -> tuple[Any, Attempt]:
     """A compiled network and its watch; each attempt has another seed and half the learning rate of the one before."""
     source, member, settings = job.source, job.member, job.recipe.settings
@@ -145,7 +149,8 @@ def _attempt(
     rate = settings.learning_rate * 0.5**number
     images = any(spec.is_image for spec in specs)
     steps = settings.steps_per_execution or (1 if images else 16)
-    network = job.recipe.compiled(specs, seed, rate, max(1, min(steps, len(member.train) // settings.batch_size)))
+    steps = max(1, min(steps, len(member.train) // settings.batch_size))
+    network = job.recipe.compiled(specs, seed, learning_rate=rate, steps=steps, matrix=matrix)
     names = job.recipe.names(network)
     y, w, rows = source.y[member.train], weights[member.train], member.valid[_spaced(len(member.valid), _PROBE_ROWS)]
     attempt = Attempt(
@@ -192,11 +197,11 @@ def _judge(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32
     return ""
 
 
-def _finish(job: Job, specs: tuple[InputSpec, ...], attempt: Attempt, tried: list[dict[str, Any]]) -> Fitted:
+def _finish(
+    job: Job, network: Any, specs: tuple[InputSpec, ...], attempt: Attempt, tried: list[dict[str, Any]]
+) -> Fitted:
     """Writes the finished network; member.json comes last and says that all is there."""
     source, member, state, folder = job.source, job.member, attempt.state, job.folder
-    network = job.recipe.make(specs, attempt.header["seed"])
-    network.set_weights(attempt.best)
     scores = predict(network, source, np.arange(len(source)), job.recipe.names(network))
     if not np.all(np.isfinite(scores)):
         raise TrainingError("the trained network gives NaN", where=folder, fix="lower learning_rate")
@@ -222,7 +227,7 @@ def _finish(job: Job, specs: tuple[InputSpec, ...], attempt: Attempt, tried: lis
         "n_valid": len(member.valid),
         "n_held_out": len(member.held_out),
         "parameters": int(network.count_params()),
-        "weights_sha256": sha256_array(np.concatenate([np.ravel(weight) for weight in attempt.best])),
+        "weights_sha256": sha256_array(np.concatenate([np.ravel(weight) for weight in network.get_weights()])),
         "inputs": [spec.to_dict() for spec in specs],
     }
     write_json(folder / "member.json", record)

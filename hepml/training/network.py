@@ -6,8 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hepml.errors import DataError, SchemaError
 from hepml.models import InputSpec, Settings, build_layers, build_model, seeded
+from hepml.training.decorrelate import mixing
 from hepml.training.source import Source
 
 __all__ = ["Recipe"]
@@ -77,7 +81,12 @@ class Recipe:
                 fix='end with it, or set task="regression"',
             )
 
-    def make(self, specs: Sequence[InputSpec], seed: int, dtype: str | None = None) -> Any:
+    def mixing(self, specs: tuple[InputSpec, ...], rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """The matrix that decorrelates the vectors while the network is fitted; None if it is not used."""
+        own = self.model is None and self.layers is None
+        return mixing(self.source, rows, specs) if own and self.settings.decorrelate else None
+
+    def make(self, specs: Sequence[InputSpec], seed: int, dtype: str | None = None, matrix: Any = None) -> Any:
         """A fresh network, not compiled."""
         if self.model is not None:
             import keras
@@ -88,7 +97,7 @@ class Recipe:
         if self.layers is not None:
             return build_layers(self.layers, plain[0], seed)
         task, n_outputs = self.source.task, self.source.n_outputs
-        return build_model(plain, self.settings, seed, task=task, n_outputs=n_outputs, dtype=dtype)
+        return build_model(plain, self.settings, seed, task=task, n_outputs=n_outputs, dtype=dtype, mixing=matrix)
 
     def specs(self, specs: Sequence[InputSpec]) -> tuple[InputSpec, ...]:
         """What the networks say about their inputs: no scaling where they do not contain it."""
@@ -112,12 +121,14 @@ class Recipe:
         record.pop("name", None)
         return record
 
-    def compiled(self, specs: Sequence[InputSpec], seed: int, learning_rate: float, steps: int) -> Any:
+    def compiled(
+        self, specs: Sequence[InputSpec], seed: int, *, learning_rate: float, steps: int, matrix: Any = None
+    ) -> Any:
         """A fresh network ready to be fitted."""
         import keras
 
         dtype = None if self.settings.precision == "float32" else self.settings.precision
-        network = self.make(specs, seed, dtype)
+        network = self.make(specs, seed, dtype, matrix)
         optimizer = keras.optimizers.get({"class_name": self.settings.optimizer, "config": {}})
         optimizer.learning_rate = learning_rate
         network.compile(optimizer, LOSS[self.source.task], jit_compile=False, steps_per_execution=steps)
