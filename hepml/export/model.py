@@ -119,8 +119,8 @@ def export_model(
         "format_version": FORMAT_VERSION,
         "model_id": identity,
         "features": features,
-        "geometry": _geometry(records, geometry),
-        "convention": convention,
+        "geometry": _shared(records, "geometry", None if geometry is None else dict(geometry)),
+        "convention": _shared(records, "convention", convention),
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
         "provenance": _provenance(provenance),
@@ -183,11 +183,13 @@ def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None)
     return given
 
 
-def _geometry(records: list[InputRecord], geometry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    known = [dict(r.spec.geometry) for r in records if r.spec is not None and r.spec.geometry is not None]
-    known += [dict(geometry)] if geometry is not None else []
-    if any(other != known[0] for other in known):
-        raise DataError("the inputs come from different geometries", expected=known[0], found=known[1:])
+def _shared(records: list[InputRecord], name: str, given: Any) -> Any:
+    """What was given, or what the inputs carry; one value for all of them, or None."""
+    known = [given] + [getattr(record.spec, name, None) for record in records]
+    known = [value for value in known if value is not None]
+    for other in known[1:]:
+        if other != known[0]:
+            raise DataError(f"the inputs differ in {name}", where="inputs=", expected=known[0], found=other)
     return known[0] if known else None
 
 

@@ -1,0 +1,60 @@
+"""`hepml export`: a trained network as JSON for the C++ evaluator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("export")
+@click.argument("source", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The JSON file to write.")
+@click.option("--fold", type=click.IntRange(0), help="Of a run with folds. Default: the best on validation.")
+@click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
+@click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+def command(
+    *, source: Path, output: Path, fold: int | None, seed: int | None, lwtnn: bool, overwrite: bool, as_json: bool
+) -> None:
+    """Write a network as JSON, and check that the C++ evaluator reproduces Keras with it.
+
+    SOURCE is a run folder of hepml train or a .keras file. The model's inputs are raw values. What cannot be
+    reproduced exactly is refused by name, and nothing is written.
+    """
+    from hepml.cli.quiet import load_keras_quietly
+    from hepml.ledger import check_output
+
+    check_output(output, overwrite)
+    if source.is_dir():
+        from hepml.training import load_run
+
+        run = load_run(source)
+    elif fold is not None or seed is not None:
+        raise click.UsageError("--fold and --seed are for run folders")
+    load_keras_quietly()
+    from hepml.export.runs import export_keras_file, export_run
+
+    if source.is_dir():
+        written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, overwrite=overwrite)
+    else:
+        written = export_keras_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
+    differences = written.differences
+    if as_json:
+        summary = {
+            "output": str(written.path),
+            "model_id": written.model_id,
+            "inputs": written.inputs,
+            "outputs": written.outputs,
+            "parameters": written.parameters,
+            "max_difference": differences.outputs,
+            "max_logit_difference": differences.logits,
+        }
+        click.echo(json.dumps(summary))
+        return
+    size = output.stat().st_size
+    click.echo(f"{output}: {written.parameters} parameters, {size / 1e6:.2f} MB, model {written.model_id[:12]}")
+    logits = "" if differences.logits is None else f", logits {differences.logits:.1e}"
+    click.echo(f"Keras and C++ on {differences.events} random events: outputs within {differences.outputs:.1e}{logits}")

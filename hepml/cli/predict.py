@@ -1,0 +1,135 @@
+"""`hepml predict`: score arrays with the C++ evaluator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import DataError, InputFileError, nearest
+
+if TYPE_CHECKING:
+    from hepml.dataset import Dataset
+    from hepml.evaluator import Evaluator
+
+Arrays = dict[str, NDArray[Any]]
+_CHUNK = 4096
+
+
+@click.command("predict")
+@click.argument("network", type=click.Path(path_type=Path), metavar="NET.json")
+@click.argument("inputs", type=click.Path(path_type=Path), metavar="INPUTS.npz|DATA.h5")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The npz to write.")
+@click.option("--split", default="test", show_default=True, help="Of a data.h5: train, valid, test or all.")
+@click.option("--logits", is_flag=True, help="What the output's activation is applied to, instead of the output.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+def command(
+    *, network: Path, inputs: Path, output: Path, split: str, logits: bool, overwrite: bool, as_json: bool
+) -> None:
+    """Score arrays of raw values, event by event as in a trigger.
+
+    The keys of INPUTS.npz are the names of the network's inputs (et, ht, hl ...); those of the output are the names of
+    its outputs (output). From a DATA.h5 of hepml convert the output also holds identity, y and weight.
+    """
+    from hepml.evaluator import Evaluator
+    from hepml.ledger import atomic_path, check_output
+
+    check_output(output, overwrite)
+    evaluator = Evaluator(network)
+    if inputs.suffix in (".h5", ".hdf5"):
+        results = _from_dataset(evaluator, inputs, split, logits)
+    else:
+        results = evaluator(_read_npz(inputs, [record.name for record in evaluator.inputs]), logits=logits)
+    with atomic_path(output, overwrite=overwrite) as temporary, temporary.open("wb") as file:
+        np.savez(file, **results)
+    scores = results[evaluator.outputs[0].name]
+    bad = int(np.count_nonzero(~np.isfinite(scores).all(axis=1)))
+    summary = {"output": str(output), "events": len(scores), "not_finite": bad, "model_id": evaluator.model_id}
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        click.echo(f"{output}: {len(scores)} events" + (f", {bad} of them not finite" if bad else ""))
+
+
+def _read_npz(path: Path, names: list[str]) -> Arrays:
+    """The arrays of an npz whose keys are exactly `names`; nothing in it is executed."""
+    import zipfile
+
+    try:
+        file = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputFileError("cannot read the inputs", where=path, expected="an npz file", found=reason) from error
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise InputFileError(
+            "a single array instead of an npz", where=path, fix=f"np.savez(path, {names[0]}=array) names the input"
+        )
+    with file:
+        for key in file.files:
+            if key not in names:
+                raise DataError(
+                    f"the network has no input {key!r}",
+                    where=path,
+                    expected="exactly the keys " + ", ".join(names),
+                    found=", ".join(file.files),
+                    nearest=nearest(key, names),
+                )
+        for name in names:
+            if name not in file.files:
+                raise DataError(
+                    f"the input {name!r} is missing",
+                    where=path,
+                    expected="exactly the keys " + ", ".join(names),
+                    found=", ".join(file.files) or "no arrays",
+                )
+        try:
+            return {name: file[name] for name in names}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputFileError(
+                "an array in the npz cannot be read", where=path, expected="arrays of numbers", found=error
+            ) from error
+
+
+def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) -> Arrays:
+    from hepml.dataset import Dataset
+
+    splits = ("train", "valid", "test") if split == "all" else (split,)
+    data = Dataset.open(path)
+    for record in evaluator.inputs:
+        if record.name not in data.tokens:
+            raise DataError(
+                f"the data file does not hold the input {record.name!r}",
+                where=path,
+                expected=", ".join(one.name for one in evaluator.inputs),
+                found=", ".join(data.tokens),
+            )
+    convention = evaluator.metadata.get("convention")
+    if convention is not None and convention != data.convention:
+        raise DataError(
+            "the network and the data are of different conventions",
+            where=path,
+            expected=convention,
+            found=data.convention,
+        )
+    parts: dict[str, list[NDArray[Any]]] = {record.name: [] for record in evaluator.outputs}
+    for name in splits:
+        for batch in _batches(data, [record.name for record in evaluator.inputs], name):
+            for key, values in evaluator(batch, logits=logits).items():
+                parts[key].append(values)
+    empty = {record.name: np.zeros((0, *record.shape), np.float32) for record in evaluator.outputs}
+    results = {key: np.concatenate(values) if values else empty[key] for key, values in parts.items()}
+    for name in ("identity", "weight"):
+        results[name] = np.concatenate([data.column(name, one) for one in splits])
+    results["y"] = np.concatenate([data.y(one) for one in splits])
+    return results
+
+
+def _batches(data: Dataset, tokens: list[str], split: str) -> Iterator[Arrays]:
+    for x, _, _ in data.batches(tokens, split, _CHUNK, shuffle=False):
+        yield dict(x)

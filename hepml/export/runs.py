@@ -1,0 +1,109 @@
+"""What `hepml export` takes: a run folder or a .keras file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hepml.errors import DataError, InputFileError
+from hepml.export.model import Export, export_model
+from hepml.ledger import sha256_file
+
+if TYPE_CHECKING:
+    from hepml.training import Run
+
+__all__ = ["export_keras_file", "export_run", "load_keras_file"]
+
+
+def load_keras_file(path: str | Path) -> Any:
+    """The model in a .keras file, read in Keras' safe mode: no code of the file is run.
+
+    Raises:
+        InputFileError: absent, another format, damaged, or with layers that are not Keras' own.
+    """
+    import keras
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputFileError("no such file", where=path, expected="a run folder or a .keras file")
+    if path.suffix != ".keras":
+        raise InputFileError(
+            "not a .keras file",
+            where=path,
+            expected="a run folder or a .keras file",
+            found=path.suffix or "no suffix",
+            fix="load it with the Keras that wrote it and save it as .keras",
+        )
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its parsers do
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise InputFileError(
+            "Keras cannot load the model safely", where=path, found=f"{type(error).__name__}: {' '.join(lines)[:300]}"
+        ) from error
+
+
+def export_keras_file(path: str | Path, output: str | Path, *, lwtnn: bool = False, overwrite: bool = False) -> Export:
+    """Exports a .keras file; its inputs get the names that they have in Keras."""
+    provenance = {"model": sha256_file(path) if Path(path).is_file() else None}
+    return export_model(load_keras_file(path), output, provenance=provenance, lwtnn=lwtnn, overwrite=overwrite)
+
+
+def export_run(
+    run: Run,
+    output: str | Path,
+    *,
+    fold: int | None = None,
+    seed: int | None = None,
+    lwtnn: bool = False,
+    overwrite: bool = False,
+) -> Export:
+    """Exports a network of a run, with its geometry, input ranges, working points and provenance.
+
+    Args:
+        run: from `load_run`.
+        output: the file to write.
+        fold, seed: which network of a run of several; by default the run's own choice, the best on validation.
+            Working points belong to that one and are left out for others.
+        lwtnn, overwrite: as for `export_model`.
+
+    Raises:
+        DataError: the run has no such fold or seed.
+        UnsupportedLayerError, VerificationError, OutputError: as for `export_model`.
+    """
+    member = _member(run, fold, seed)
+    best = str(run.record["best"]["member"])
+    if member == best:
+        model, thresholds = run.model, run.thresholds
+    else:
+        model, thresholds = load_keras_file(run.path / member / "model.keras"), []
+    provenance = {
+        "run": run.path.name,
+        "member": member or None,
+        "data": run.record["config"]["data"],
+        "config": run.record["config_hash"],
+        "code": run.record["code"],
+        "val_loss": next(one["val_loss"] for one in run.record["members"] if str(one["name"]) == member),
+    }
+    return export_model(
+        model,
+        output,
+        inputs=run.inputs,
+        features=run.features,
+        geometry=None if run.geometry is None else run.geometry.to_dict(),
+        thresholds=thresholds,
+        provenance=provenance,
+        lwtnn=lwtnn,
+        overwrite=overwrite,
+    )
+
+
+def _member(run: Run, fold: int | None, seed: int | None) -> str:
+    if fold is None and seed is None:
+        return str(run.record["best"]["member"])
+    members = run.record["members"]
+    found = [one for one in members if fold in (None, one["fold"]) and seed in (None, one["seed"])]
+    if not found:
+        known = ", ".join(f"fold {one['fold']} seed {one['seed']}" for one in members)
+        raise DataError("the run has no such network", where=run.path, expected=known, found=f"fold {fold} seed {seed}")
+    return str(min(found, key=lambda one: one["val_loss"])["name"])
