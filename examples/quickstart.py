@@ -40,7 +40,7 @@ run = hepml.train(data, features="hl", output=out / "hl", epochs=40, overwrite=T
 from hepml.evaluation import evaluate  # noqa: E402
 
 result = evaluate(run, data)
-print(f"AUC {result.auc:.4f} +- {result.auc_error:.4f}")
+print(f"AUC {result.auc.value:.4f} +- {result.auc.error:.4f}")
 
 # %% Write the network for C++; the export is verified against Keras before it appears
 hepml.export_model(run.model, out / "net.json", inputs=run.inputs, overwrite=True)

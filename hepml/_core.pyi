@@ -2,7 +2,6 @@
 
 from typing import Any
 
-__file__: str
 __version__: str
 
 def __getattr__(name: str) -> Any: ...

@@ -26,6 +26,7 @@ DEMO_FEATURES: dict[str, dict[str, Any]] = {
     "hl": {"epochs": 60},
     "et_and_ht": {"epochs": 14, "learning_rate": 5e-4, "filters": 16},
 }
+NETWORKS = {"hl": "net_hl.json", "et_and_ht": "net.json"}
 
 
 def sample_file(name: str) -> str:
@@ -68,7 +69,7 @@ def run_demo(folder: str | Path, report: Callable[[str], None] = log.info) -> li
     """Walk the whole road and write everything into `folder`.
 
     Args:
-        folder: gets data.h5, runs/, figures/ and a net.json for each network.
+        folder: gets data.h5, runs/, figures/, net.json (the CNN) and net_hl.json (the seven variables).
         report: called with one line before each step.
 
     Returns:
@@ -80,38 +81,43 @@ def run_demo(folder: str | Path, report: Callable[[str], None] = log.info) -> li
     import hepml
     from hepml.dataset import Dataset, convert
     from hepml.evaluation import evaluate
-    from hepml.plots import evaluation_figures, training_figures
+    from hepml.metrics import to_json
+    from hepml.plots import comparison_figures, evaluation_figures, training_figures
 
     folder = Path(folder)
     data = folder / "data.h5"
     report("convert: towers to images, variables and data.h5")
     convert(sample_file("electrons"), sample_file("jets"), data)
 
-    rows = []
-    with Dataset.open(data) as dataset:
-        for features, changes in DEMO_FEATURES.items():
-            report(f"train: {features}")
-            run = hepml.train(data, features=features, output=folder / "runs" / features, progress=False, **changes)
-            report(f"evaluate: {features}")
-            result = evaluate(run, data)
-            training_figures(run, folder / "figures" / features)
-            evaluation_figures(result, dataset, folder / "figures" / features)
-            report(f"export: {features}, and the same score from C++")
-            network = folder / f"net_{features}.json"
-            hepml.export_model(run.model, network, inputs=run.inputs)
-            evaluator = hepml.Evaluator(network)
-            inputs = {spec.name: dataset.raw(spec.name, "test") for spec in run.inputs}
-            keras_inputs = [inputs[spec.name] for spec in run.inputs]
-            keras_scores = run.model.predict(keras_inputs, verbose=0)
-            scores = evaluator(inputs)["output"]
-            rows.append(
-                DemoRow(
-                    features=features,
-                    auc=result.auc,
-                    auc_error=result.auc_error,
-                    rejection={point.signal_efficiency: point.describe() for point in result.working_points},
-                    parity=float(np.abs(scores - keras_scores).max()),
-                    microseconds=_time_per_event(evaluator, inputs),
-                )
+    dataset = Dataset.open(data)
+    rows, results = [], []
+    for features, changes in DEMO_FEATURES.items():
+        report(f"train: {features}")
+        run = hepml.train(data, features=features, output=folder / "runs" / features, progress=False, **changes)
+        report(f"evaluate: {features}")
+        result = evaluate(run, dataset)
+        results.append(result)
+        training_figures(run, folder / "figures" / features)
+        evaluation_figures(result, dataset, folder / "figures" / features)
+        report(f"export: {features}, and the same score from C++")
+        network = folder / NETWORKS[features]
+        thresholds = to_json(result.thresholds)
+        hepml.export_model(run.model, network, inputs=run.inputs, features=features, thresholds=thresholds)
+        evaluator = hepml.Evaluator(network)
+        inputs = {spec.name: dataset.raw(spec.name, "test") for spec in run.inputs}
+        arrays = list(inputs.values())
+        keras_scores = run.model.predict(arrays if len(arrays) > 1 else arrays[0], verbose=0)
+        assert result.auc is not None  # two classes
+        rows.append(
+            DemoRow(
+                features=features,
+                auc=result.auc.value,
+                auc_error=result.auc.error,
+                rejection={point.signal_efficiency: point.describe() for point in result.working_points},
+                parity=float(np.abs(evaluator(inputs)["output"] - keras_scores).max()),
+                microseconds=_time_per_event(evaluator, inputs),
             )
+        )
+    report("figures: the networks side by side")
+    comparison_figures(results, folder / "figures")
     return rows

@@ -40,9 +40,7 @@ SELECTIONS = {"full": [], "hard": ["--selection", "hard"]}
 def hepml(*arguments: str) -> str:
     """Run a hepml command; its standard output."""
     print("hepml", *arguments, flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "hepml", *arguments], stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "hepml", *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout
 
 

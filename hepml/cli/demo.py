@@ -25,10 +25,11 @@ def command(out: Path, overwrite: bool, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from hepml.cli.quiet import load_keras_quietly
     from hepml.demo import run_demo
 
     if (out / "data.h5").exists() and overwrite:
-        for path in [out / "data.h5", *out.glob("data.h5.*"), *out.glob("net_*.json")]:
+        for path in [out / "data.h5", *out.glob("data.h5.*"), *out.glob("net*.json")]:
             path.unlink()
         for name in ("runs", "figures"):
             shutil.rmtree(out / name, ignore_errors=True)
@@ -41,25 +42,19 @@ def command(out: Path, overwrite: bool, as_json: bool) -> None:
     def report(line: str) -> None:
         click.echo(f"[{time.monotonic() - start:5.0f} s] {line}", err=True)
 
+    load_keras_quietly()
     rows = run_demo(out, report)
     report(f"done; everything is in {out}")
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
     table = Table(title="Held-out electrons against jets, bundled Delphes sample")
-    table.add_column("features")
-    table.add_column("AUC")
-    for efficiency in EFFICIENCIES:
-        table.add_column(f"rejection at {efficiency:.0%}")
-    table.add_column("largest |C++ - Keras|")
-    table.add_column("us per event (C++)")
+    headings = ["features", "AUC", *(f"rejection {efficiency:.0%}" for efficiency in EFFICIENCIES)]
+    for heading in [*headings, "|C++ - Keras|", "us/event"]:
+        table.add_column(heading, no_wrap=True)
     for row in rows:
+        auc = f"{row.auc:.4f} +- {row.auc_error:.4f}"
         rejections = [row.rejection[efficiency] for efficiency in EFFICIENCIES]
-        table.add_row(
-            row.features,
-            f"{row.auc:.4f} +- {row.auc_error:.4f}",
-            *rejections,
-            f"{row.parity:.1e}",
-            f"{row.microseconds:.2f}",
-        )
-    Console(width=120).print(table)
+        table.add_row(row.features, auc, *rejections, f"{row.parity:.1e}", f"{row.microseconds:.2f}")
+    Console(width=140).print(table)
+    click.echo("rejection = 1 / background efficiency at that signal efficiency, with its 68 % interval or 95 % limit")

@@ -12,7 +12,10 @@ from typing import Any
 
 import click
 
-CORE = "numpy scipy uproot awkward h5py hist mplhep scikit-learn tensorflow keras click rich PyYAML jsonschema".split()
+CORE = [
+    *("numpy", "scipy", "uproot", "awkward", "h5py", "hist", "mplhep", "scikit-learn"),
+    *("tensorflow", "keras", "click", "rich", "PyYAML", "jsonschema"),
+]
 EXTRAS = {"energyflow": ["energyflow", "wasserstein"], "root": ["ROOT"], "test": ["pytest", "hypothesis"]}
 
 

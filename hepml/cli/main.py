@@ -60,9 +60,9 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
 
 def _print_cmake_dir(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        from hepml import _core
-
         from pathlib import Path
+
+        from hepml import _core
 
         click.echo(Path(_core.__file__).parent / "lib" / "cmake" / "hepml")
         ctx.exit()

@@ -37,7 +37,7 @@ ROAD = [
     "cli",
 ]
 HEAVY = {
-    "keras": {"models", "training", "export"},
+    "keras": {"models", "training", "export", "cli"},
     "tensorflow": {"models", "training", "export", "cli"},
     "matplotlib": {"plots"},
     "mplhep": {"plots"},
@@ -65,7 +65,7 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
                 yield name, id(node) not in deferred
 
 
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or "__" not in path.name)
 
 
 def room(path: Path) -> str:

@@ -32,7 +32,9 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for name in COMMANDS:
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
-        sub = subprocess.run([sys.executable, "-m", "hepml", name, "--help"], capture_output=True, text=True, timeout=60)
+        sub = subprocess.run(
+            [sys.executable, "-m", "hepml", name, "--help"], capture_output=True, text=True, timeout=60
+        )
         assert sub.returncode == 0, sub.stderr
 
 
