@@ -159,16 +159,12 @@ def _write(
 def _draw(result: Evaluation, dataset: Dataset, folder: Path) -> None:
     from hepml.plots import evaluation_figures
 
-    folder.mkdir(exist_ok=True)
     click.echo(f"draw {result.name}", err=True)
     evaluation_figures(result, dataset, folder)
 
 
 def _draw_comparison(results: Sequence[Evaluation], comparisons: Sequence[Comparison], folder: Path) -> None:
-    from hepml.plots import roc_curves, save
+    from hepml.plots import comparison_figures
 
-    folder.mkdir(exist_ok=True)
-    reference = results[-1].name
-    ratios = {one.first: one.curve for one in comparisons if one.second == reference and one.curve is not None}
-    curves = {one.name: one.roc for one in results if one.roc is not None}
-    save(roc_curves(curves, reference=reference, ratios=ratios), folder, "roc_comparison")
+    click.echo("draw the comparison", err=True)
+    comparison_figures(results, folder, reference=results[-1].name, comparisons=comparisons)

@@ -24,11 +24,11 @@ def show_evaluations(
     Args:
         results: of one or several runs.
         comparisons: between them.
-        console: where; stdout if None, at least 120 columns wide where it is no terminal.
+        console: where; stdout if None, at least 160 columns wide where it is no terminal.
     """
     console = console or Console()
     if not console.is_terminal:
-        console.width = max(console.width, 140)
+        console.width = max(console.width, 160)
     binary = [one for one in results if one.task == "binary"]
     if binary:
         console.print(_binary(binary))
@@ -160,5 +160,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Table:
             if r.signal_efficiency in _SHOWN
         ]
         difference = with_error(one.auc_difference, one.auc_error)
+        if one.seeds_difference is not None and one.seeds_error is not None:
+            difference += f"\nseeds' means: {with_error(one.seeds_difference, one.seeds_error)}"
         table.add_row(f"{one.first} - {one.second}", str(one.n), difference, f"{one.p_value:.2g}", *ratios)
     return table

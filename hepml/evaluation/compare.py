@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -47,10 +49,24 @@ def compare(evaluations: Sequence[Evaluation], *, bootstrap: int = 1000, seed: i
         )
     if len(evaluations) < 2:
         return ()
-    return tuple(
-        compare_scores(*_common(a, b), (a.name, b.name), n=bootstrap, seed=seed)
-        for a, b in combinations(evaluations, 2)
-    )
+    found: list[Comparison] = []
+    for a, b in combinations(evaluations, 2):
+        paired = compare_scores(*_common(a, b), (a.name, b.name), n=bootstrap, seed=seed)
+        found.append(replace(paired, **_seeds(a, b)))
+    return tuple(found)
+
+
+def _seeds(first: Evaluation, second: Evaluation) -> dict[str, Any]:
+    """Difference of the means over training seeds, where both are of the same candidates."""
+    same = np.array_equal(np.sort(first.identity), np.sort(second.identity))  # type: ignore[arg-type]
+    areas = [one.auc.seeds for one in (first, second) if one.auc is not None]
+    if not same or len(areas) < 2 or max(len(values) for values in areas) < 2:
+        return {}
+    scatter = [np.var(values, ddof=1) / len(values) if len(values) > 1 else 0.0 for values in areas]
+    return {
+        "seeds_difference": float(np.mean(areas[0]) - np.mean(areas[1])),
+        "seeds_error": float(np.sqrt(sum(scatter))),
+    }
 
 
 def _common(first: Evaluation, second: Evaluation) -> tuple[ScoredEvents, ScoredEvents]:

@@ -135,18 +135,11 @@ class WorkingPoint:
             '> 250 (95 %, 2 events)'
         """
         if self.limit:
-            return f"> {_digits(self.rejection, self.rejection)} (95 %, {self.n_background} events)"
+            return f"> {self.rejection:.{1 if self.rejection < 100 else 0}f} (95 %, {self.n_background} events)"
         up, down = self.upper - self.rejection, self.rejection - self.lower
-        step = max(min(up, down), 1e-12)
-        return f"{_digits(self.rejection, step)} (+{_digits(up, step)} -{_digits(down, step)})"
-
-
-def _digits(value: float, step: float) -> str:
-    """A number rounded to the second significant digit of a step, at most to hundredths below 10."""
-    if not math.isfinite(value):
-        return "inf"
-    decimals = 2 if step < 0.1 else 1 if step < 10 and value < 100 else 0
-    return f"{value:.{decimals}f}"
+        step = max(min(up, down), 1e-2)
+        digits = min(2, max(0, 1 - math.floor(math.log10(step))))
+        return f"{self.rejection:.{digits}f} (+{up:.{digits}f} -{down:.{digits}f})"
 
 
 @dataclass(frozen=True)
@@ -267,7 +260,11 @@ class RatioCurve:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same candidates: AUC difference (first minus second, paired DeLong), rejection ratios."""
+    """Two models on the same candidates: AUC difference (first minus second, paired DeLong), rejection ratios.
+
+    `seeds_difference` is that of the means over training seeds, `seeds_error` what the seeds' scatter makes of it:
+    the part of the error that DeLong's, which holds for fixed networks, does not contain. None for one seed each.
+    """
 
     first: str
     second: str
@@ -278,6 +275,8 @@ class Comparison:
     rejections: tuple[RejectionRatio, ...]
     curve: RatioCurve | None = None
     n: int = 0
+    seeds_difference: float | None = None
+    seeds_error: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import pytest
 from hepml.dataset import SPLITS, Dataset
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
-from hepml.dataset.writer import Writer, create_hdf5
+from hepml.dataset.sink import Sink
+from hepml.dataset.writer import Writer
 from hepml.geometry import PAPER
 from hepml.identity import fold_of
 from hepml.images import SparseImages
@@ -50,8 +51,8 @@ def write_data(path: Path, n: int = 3000, seed: int = 0, *, kind: str = "binary"
         columns={name: columns[name].astype(dtype) for name, (dtype, _) in COLUMNS.items()},
     )
     names = {"binary": ["background", "signal"], "classes": ["e", "mu", "jet"], "regression": ["energy"]}[kind]
-    with create_hdf5(path) as file:
-        writer = Writer(file, geometry=PAPER, variables={"hl": ("a", "b")})
+    with Sink(path) as sink:
+        writer = Writer(sink, geometry=PAPER, variables={"hl": ("a", "b")})
         writer.append(block)
         provenance = {"cut_flow": {"read": n, "written": n}, "inputs": [], "samples": []}
         task = {"kind": kind, "names": names}

@@ -134,6 +134,14 @@ def test_paired_comparison_over_common_candidates(data, runs):
         compare([plain, replace(worse, selection="hard")])
 
 
+def test_means_over_seeds_are_compared_too(data, runs):
+    seeds, plain, folds = (evaluate(runs / name, data, **QUICK) for name in ("seeds", "plain", "folds"))
+    found = compare([seeds, plain, folds], bootstrap=20)
+    assert found[0].seeds_difference == pytest.approx(seeds.auc.mean - plain.auc.value)
+    assert found[0].seeds_error == pytest.approx(seeds.auc.spread / np.sqrt(3))
+    assert found[1].seeds_difference is None  # other candidates
+
+
 def test_other_data_are_refused(make, runs, tmp_path):
     other = make.data(tmp_path / "other.h5", seed=5)
     with pytest.raises(VerificationError, match="not those of the run") as error:

@@ -6,9 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from scipy.stats import norm
 
 from hepml.metrics import ScoredEvents, make_events
+
+settings.register_profile("metrics", deadline=None)  # facts, not speed, are asserted
+settings.load_profile("metrics")
 
 
 class Toys:
