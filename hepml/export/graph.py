@@ -134,13 +134,14 @@ def _add_call(call: Call, values: list[Value], network: Network) -> list[Value]:
     import keras
 
     layer = call.layer
+    handler = None if isinstance(layer, keras.Model) else handler_of(layer)
     for argument, given in _call_arguments(call):
         raise refuse(layer, argument, given, f"a call without {argument}")
-    if isinstance(layer, keras.Model):
+    if handler is None:
         check_model(layer)
         inner = {key_of(tensor): value for tensor, value in zip(layer.inputs, values, strict=True)}
         return add_model(layer, inner, network)
-    result = handler_of(layer)(layer, values, network)
+    result = handler(layer, values, network)
     expected = tuple(call.outputs[0].shape[1:])
     if result.shape != expected:
         raise refuse(layer, "output shape", expected, result.shape, "this is a defect of hepml: please report it")

@@ -84,7 +84,7 @@ def describe_inputs(model: Any, specs: Sequence[InputSpec] | None) -> list[Input
     """
     names = [input_name(tensor) for tensor in model.inputs]
     by_name = {spec.name: spec for spec in specs or ()}
-    for name in by_name.keys() - set(names):
+    for name in (name for name in by_name if name not in names):
         raise DataError(
             f"the model has no input {name!r}",
             where="inputs=",
