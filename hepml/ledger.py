@@ -19,6 +19,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -261,8 +262,9 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@cache
 def code_version() -> dict[str, str]:
-    """hepml's version and the SHA-256 of its Python sources: which code made an output."""
+    """hepml's version and the SHA-256 of its Python sources: which code made an output; found once a process."""
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):

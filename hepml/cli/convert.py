@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hepml.dataset import Summary
 
 _SEVERAL = ("--signal", "--background")
@@ -123,12 +121,13 @@ def command(
     if as_json:
         click.echo(json.dumps(summary.to_dict(), indent=1))
     else:
-        _print(summary, Console())
+        _print(summary)
 
 
-def _print(summary: Summary, console: Console) -> None:
-    from hepml.cli.show import cut_flow_table, size_text
+def _print(summary: Summary) -> None:
+    from hepml.cli.show import cut_flow_table, size_text, wide_console
 
+    console = wide_console()
     console.print(cut_flow_table(summary.samples, summary.cut_flow))
     rows = sum(summary.rows.values())
     splits = ", ".join(f"{split} {count}" for split, count in summary.rows.items())

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from hepml.errors import VerificationError
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(path: Path, as_json: bool) -> None:
+    """Print what a data file, a run folder or an exported network holds, and check it (exit 3 if damaged)."""
+    from hepml.cli.cards import card_of
+
+    card = card_of(path)
+    if as_json:
+        click.echo(json.dumps(card, indent=1))
+    else:
+        {"data": _show_data, "run": _show_run, "network": _show_network}[card["kind"]](card, wide_console())
+    if card.get("damaged"):
+        raise VerificationError(
+            "the file does not agree with its checksums",
+            where=path,
+            found="damaged: " + ", ".join(card["damaged"]),
+            fix="write it again with hepml convert",
+        )
+
+
+def wide_console() -> Console:
+    """Standard output; wide where it is no terminal, so that tables in logs are not folded."""
+    return Console() if Console().is_terminal else Console(width=140)
 
 
 def size_text(size: float) -> str:
@@ -23,21 +55,186 @@ def size_text(size: float) -> str:
     return f"{size:.3g} TB"
 
 
-def cut_flow_table(samples: Sequence[dict[str, Any]], total: dict[str, int]) -> Table:
+def cut_flow_table(samples: Sequence[Mapping[str, Any]], total: Mapping[str, int]) -> Table:
     """A line a cut, a column a sample; cuts that nothing fell to are left out."""
-    table = Table(title="Cut flow")
-    table.add_column("")
     columns = [(sample["name"], sample["cut_flow"]) for sample in samples]
     if len(columns) > 1:
         columns.append(("sum", total))
-    for name, _ in columns:
-        table.add_column(name, justify="right")
-    for cut, count in total.items():
-        if count or cut in ("read", "written"):
-            table.add_row(cut, *(str(flow.get(cut, 0)) for _, flow in columns))
+    rows = [
+        [cut, *(flow.get(cut, 0) for _, flow in columns)]
+        for cut, count in total.items()
+        if count or cut in ("read", "written")
+    ]
+    return _table("Cut flow", ["", *(name for name, _ in columns)], rows)
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(escape(column), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_text(value)) for value in row))
     return table
 
 
-@click.command()
-def command() -> None:
-    """Print what a data file, run folder or network holds."""
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return (
+            " x ".join(map(_text, value))
+            if all(isinstance(item, int) for item in value)
+            else ", ".join(map(_text, value))
+        )
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return str(value)
+
+
+def _facts(console: Console, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        if value not in (None, "", [], {}):
+            console.print(f"{key + ':':<14} {_text(value)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _numbers(values: Sequence[float], most: int = 4) -> str:
+    shown = ", ".join(f"{value:.4g}" for value in values[:most])
+    return shown + (" ..." if len(values) > most else "")
+
+
+def _show_data(card: dict[str, Any], console: Console) -> None:
+    geometry = card["geometry"]
+    _facts(
+        console,
+        {
+            "data file": f"{card['path']} ({size_text(card['size'])}, {card['layout']})",
+            "task": f"{card['task']['kind']}: {', '.join(card['task']['names'])}",
+            "convention": card["convention"],
+            "ecal": f"{geometry['ecal']['n_eta']} x {geometry['ecal']['n_phi']} cells",
+            "hcal": f"{geometry['hcal']['n_eta']} x {geometry['hcal']['n_phi']} cells",
+            "code": f"hepml {card['code']['version']}",
+            "configuration": card["config_hash"],
+            "checksum": card["checksum"] + (" DAMAGED" if card["damaged"] else " (ok)"),
+        },
+    )
+    inputs = card["inputs"].items()
+    columns = ["input", "shape", "variables", "offset", "scale"]
+    rows = [
+        (token, each["shape"], each["variables"], _numbers(each["offset"]), _numbers(each["scale"]))
+        for token, each in inputs
+    ]
+    console.print(_table("Inputs: raw values; scaled x' = (x + offset) * scale", columns, rows))
+    classes = card.get("classes", {})
+    names: dict[str, int] = next(iter(classes.values()), {})
+    rows = [(split, n, *classes.get(split, {}).values()) for split, n in card["rows"].items()]
+    console.print(_table("Splits", ["split", "candidates", *names], rows))
+    console.print(cut_flow_table(card["samples"], card["cut_flow"]))
+    files = [
+        (each["name"], each["sample"], each["layout"], each["read"], each["written"], (each["sha256"] or "-")[:12])
+        for each in card["files"]
+    ]
+    console.print(_table("Files", ["file", "sample", "layout", "read", "written", "sha256"], files))
+    _facts(console, {"truth": card.get("truth"), "weights": card.get("weights")})
+
+
+def _show_run(card: dict[str, Any], console: Console) -> None:
+    config, best = card["config"], card.get("best") or {}
+    history = card.get("history") or {}
+    metrics = card["metrics"] or {}
+    auc = metrics.get("auc") or {}
+    _facts(
+        console,
+        {
+            "run": f"{card['path']} ({card['status']})",
+            "features": config["features"],
+            "task": config["task"],
+            "parameters": card.get("parameters"),
+            "folds, seeds": f"{config['folds']}, {config['seeds']} from {config['seed']}",
+            "settings": config["settings"],
+            "best": best,
+            "epochs": len(next(iter(history.values()), [])) or None,
+            "data": config["data"],
+            "code": f"hepml {card['code']['version']}",
+            "keras": card["environment"]["packages"].get("keras"),
+        },
+    )
+    if card.get("members"):
+        columns = ["name", "seed", "fold", "epochs", "best_epoch", "loss", "val_loss"]
+        rows = [[member.get(key) for key in columns] for member in card["members"]]
+        console.print(_table("Networks", columns, rows))
+    if auc:
+        _facts(console, {"evaluated on": metrics.get("part"), "AUC": {k: v for k, v in auc.items() if _short(v)}})
+        points = [
+            (p["signal_efficiency"], p["threshold"], p["rejection"], f"{_text(p['lower'])} .. {_text(p['upper'])}")
+            for p in metrics.get("working_points", [])
+        ]
+        console.print(_table("Working points", ["signal efficiency", "threshold", "rejection", "interval"], points))
+    elif card["status"] == "done":
+        console.print("not evaluated yet: hepml evaluate", markup=False, highlight=False)
+
+
+def _short(value: Any) -> bool:
+    return isinstance(value, int | float | str)
+
+
+def _show_network(card: dict[str, Any], console: Console) -> None:
+    provenance = card["provenance"] or {}
+    _facts(
+        console,
+        {
+            "network": f"{card['path']} ({size_text(card['size'])}, {card['format']})",
+            "model id": card["model_id"],
+            "features": card["features"],
+            "parameters": card["parameters"],
+            "convention": card["convention"],
+            "outputs": [f"{each['name']} ({', '.join(each['labels'])})" for each in card["outputs"]],
+            "reference": f"{card['reference_events']} events, reproduced" if card["reference_events"] else None,
+        },
+    )
+    rows = []
+    for each in card["inputs"]:
+        ranges = card["input_ranges"].get(each["name"], {})
+        low, high = (_as_list(ranges.get(key)) for key in ("minimum", "maximum"))
+        if each["variables"]:
+            for number, variable in enumerate(each["variables"]):
+                span = f"{low[number]:.4g} .. {high[number]:.4g}" if number < len(low) else "-"
+                rows.append((each["name"], variable["name"], variable["offset"], variable["scale"], span))
+        else:
+            span = f"{low[0]:.4g} .. {high[0]:.4g}" if low else "-"
+            rows.append((each["name"], _text(each["shape"]), None, None, span))
+    console.print(_table("Inputs", ["input", "variable", "offset", "scale", "trained range"], rows))
+    layers = [
+        (n, layer["architecture"], _details(layer), layer["parameters"]) for n, layer in enumerate(card["layers"])
+    ]
+    console.print(_table("Layers", ["", "layer", "settings", "parameters"], layers))
+    if card["geometry"]:
+        _facts(console, card["geometry"])
+    thresholds = [
+        (each.get("signal_efficiency"), each.get("threshold"), _range(each.get("pt")), _range(each.get("eta")))
+        for each in card["thresholds"]
+    ]
+    if thresholds:
+        console.print(_table("Thresholds", ["signal efficiency", "threshold", "pT", "eta"], thresholds))
+    _facts(console, {str(key): value for key, value in provenance.items()})
+
+
+def _as_list(value: Any) -> list[float]:
+    """A number or a list of them, as a list.
+
+    Example:
+        >>> _as_list(1.0), _as_list([1.0, 2.0]), _as_list(None)
+        ([1.0], [1.0, 2.0], [])
+    """
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _details(layer: Mapping[str, Any]) -> str:
+    return _text({key: value for key, value in layer.items() if key not in ("architecture", "parameters")})
+
+
+def _range(interval: Sequence[float] | None) -> str:
+    return "all" if interval is None else " .. ".join(_text(edge) for edge in interval)

@@ -52,7 +52,14 @@ class Pixels:
         before = np.cumsum(counts) - counts
         position = np.arange(counts.sum()) + np.repeat(first - before, counts)
         height, width = self.images.shape
-        cells = np.zeros((len(counts), height, width), np.float32)
-        image = np.repeat(np.arange(len(counts)) * (height * width), counts)
-        cells.reshape(-1)[image + self.images.index[position]] = self.images.value[position]
-        return expanded(cells, self._token, self._geometry)[..., None]
+        index, value = self.images.index[position], self.images.value[position]
+        image = np.repeat(np.arange(len(counts)), counts)
+        if IMAGES[self._token].calorimeter == "ecal":
+            cells = np.zeros((len(counts), height, width, 1), np.float32)
+            cells.reshape(-1)[image * (height * width) + index] = value
+            return cells
+        # every cell becomes step x step pixels; few hold energy, so only these are written
+        step = self._geometry.hcal_expand
+        pixels = np.zeros((len(counts), height, step, width, step), np.float32)
+        pixels[image, index // width, :, index % width, :] = (value / np.float32(step * step))[:, None, None]
+        return pixels.reshape(len(counts), height * step, width * step, 1)

@@ -33,6 +33,7 @@ class Record:
         self.sums = [0.0] * len(samples.samples)  # of the weights of all events read
         self.written: dict[float, int] = {}
         self.geometry: Geometry | None = None
+        self._contents: dict[str, int] = {}  # checksum of a tree -> number of the file
 
     def add(self, rows: Rows) -> None:
         """Counts one step of reading.
@@ -44,8 +45,8 @@ class Record:
         number = rows.file_id
         entry, file = self.inputs[number], self._files[number]
         self._check_geometry(rows, file)
+        self._check_twice(rows, file)
         if not entry["entries"]:
-            self._check_twice(rows, file)
             entry |= {
                 "tree": rows.tree,
                 "layout": rows.layout,
@@ -78,14 +79,15 @@ class Record:
             )
 
     def _check_twice(self, rows: Rows, file: Input) -> None:
-        for other in self.inputs:
-            if other["content_sha256"] and other["content_sha256"] == rows.content:
-                raise DataError(
-                    "two files hold the same events",
-                    where=file.file.path,
-                    found=f"the content of {other['name']}",
-                    fix="list one of them: its events would count twice, in training and in test",
-                )
+        """Refuses a tree of which another file has given candidates: its rows would have the same identities."""
+        first = self._contents.setdefault(rows.content, rows.file_id) if len(rows.block) else rows.file_id
+        if first != rows.file_id:
+            raise DataError(
+                "two files hold the same events",
+                where=file.file.path,
+                found=f"the content of {self._files[first].file.path}",
+                fix="list one of them: its events would count twice, in training and in test",
+            )
 
     def total(self) -> dict[str, int]:
         """The cut flow over all samples: "read" first, "written" last."""

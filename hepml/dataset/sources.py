@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepml.errors import DataError
+from hepml.errors import DataError, nearest
 from hepml.samples import Sample, SampleSet, load_samples
 from hepml.trees import Source, expand_files
 from hepml.trees.reading import opened
 
 __all__ = ["Input", "find_samples", "sample_config", "survey", "task_of"]
 
+_FOR_TRUTH = ("particle", "track")
 Files = str | Path | Sequence[str | Path] | None
 
 
@@ -27,7 +28,7 @@ class Input:
         sample_id: number of its sample, stored with its rows.
         sample: the sample.
         entries: in the tree.
-        collections: of objects that are read; None for all.
+        collections: of objects that are read.
     """
 
     number: int
@@ -35,7 +36,7 @@ class Input:
     sample_id: int
     sample: Sample
     entries: int
-    collections: tuple[str, ...] | None
+    collections: tuple[str, ...]
 
 
 def find_samples(
@@ -95,10 +96,17 @@ def survey(samples: SampleSet, collection: str) -> list[Input]:
     for sample_id, sample in enumerate(samples.samples):
         for file in sample.files:
             with opened(file, sample.layout, weight=sample.weight, group=sample.group) as (tree, binding):
-                held = tuple(binding.layout.objects)
-                wanted = tuple(name for name in dict.fromkeys((collection, "particle", "track")) if name in held)
-                collections = wanted if collection in held else None
-                inputs.append(Input(len(inputs), file, sample_id, sample, tree.n_entries, collections))
+                held = [key.removeprefix("objects.") for key in binding.blocks if key.startswith("objects.")]
+                if collection not in held:
+                    raise DataError(
+                        f"no collection {collection!r} in the file",
+                        where=f"{tree.where}, layout {binding.layout.name!r}",
+                        expected=", ".join(held) or "none: the layout names no objects",
+                        nearest=nearest(collection, held),
+                        fix="name the collection in the layout, or choose another with --collection",
+                    )
+                wanted = tuple(name for name in dict.fromkeys((collection, *_FOR_TRUTH)) if name in held)
+                inputs.append(Input(len(inputs), file, sample_id, sample, tree.n_entries, wanted))
     return inputs
 
 

@@ -222,7 +222,7 @@ def test_existing_output_is_refused_before_reading(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_text() == "precious"
 
 
-@pytest.mark.parametrize("limit", [2_000, 100_000, 1_000_000, 2_000_000])
+@pytest.mark.parametrize("limit", [2_000, 1_000_000, 2_000_000])
 def test_full_disk_leaves_the_old_output(sample: dict[str, Path], tmp_path: Path, limit: int) -> None:
     (tmp_path / "a.h5").write_text("precious")
     script = (

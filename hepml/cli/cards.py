@@ -1,0 +1,162 @@
+"""Facts about any file that hepml writes, as plain data: `hepml show` prints them, `--json` gives them to machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepml.errors import InputFileError, SchemaError
+from hepml.ledger import read_json
+
+__all__ = ["card_of", "data_card", "network_card", "run_card"]
+
+
+def card_of(path: Path) -> dict[str, Any]:
+    """The facts about a data file, a run folder or a network, recognised by its content.
+
+    Raises:
+        InputFileError: absent, or none of these.
+        VerificationError: the reference vectors of a network do not reproduce.
+    """
+    if path.is_dir():
+        return run_card(path)
+    if (path.parent / "run.json").is_file() and path.suffix != ".json":
+        raise InputFileError("a file of a run", where=path, fix=f"give the folder: hepml show {path.parent}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
+    if head.startswith(b"\x89HDF\r\n"):
+        return data_card(path)
+    if head.lstrip().startswith(b"{"):
+        return network_card(path)
+    fix = "see hepml inspect for ROOT files" if head.startswith(b"root") else None
+    if path.suffix == ".keras":
+        fix = "export it to JSON with hepml export"
+    raise InputFileError(
+        "not a file that hepml can describe",
+        where=path,
+        expected="a data file (HDF5), a run folder, or a network (JSON)",
+        found=f"a file that begins with {head[:8]!r}",
+        fix=fix,
+    )
+
+
+def data_card(path: Path) -> dict[str, Any]:
+    """A data file: inputs, splits, classes, cut flow, provenance, and whether its checksums agree."""
+    from hepml.dataset import SPLITS, Dataset
+    from hepml.dataset.checksum import damages
+    from hepml.dataset.guard import open_hdf5
+    from hepml.truth import TRUTH_CLASSES
+
+    data = Dataset.open(path)
+    with open_hdf5(path) as file:
+        damaged = damages(file)
+    card: dict[str, Any] = {
+        "kind": "data",
+        "path": str(path),
+        "size": path.stat().st_size,
+        "layout": data.layout,
+        "convention": data.convention,
+        "task": data.task,
+        "geometry": data.geometry.to_dict(),
+        "rows": {split: data.n(split) for split in SPLITS},
+        "checksum": data.checksum,
+        "damaged": damaged,
+        "inputs": {
+            token: {"shape": data.shape(token), "variables": data.variables(token), **data.scaling[token]}
+            for token in data.tokens
+        },
+        "files": data.provenance["inputs"],
+        **{key: data.provenance[key] for key in ("samples", "cut_flow", "code", "config", "config_hash")},
+    }
+    if not damaged:
+        counts = {split: _counts(data.y(split), data.task) for split in SPLITS}
+        truth = sum(np.bincount(data.column("truth", split), minlength=len(TRUTH_CLASSES)) for split in SPLITS)
+        weights = np.concatenate([data.column("weight", split) for split in SPLITS])
+        card["classes"] = counts
+        card["truth"] = dict(zip(TRUTH_CLASSES, np.asarray(truth).tolist(), strict=True))
+        card["weights"] = {"sum": float(weights.sum()), "negative": int(np.count_nonzero(weights < 0))}
+    return card
+
+
+def _counts(y: Any, task: dict[str, Any]) -> dict[str, int]:
+    if task["kind"] == "regression":
+        return {}
+    return {name: int(np.count_nonzero(y == number)) for number, name in enumerate(task["names"])}
+
+
+def run_card(path: Path) -> dict[str, Any]:
+    """A run folder: what was trained how, the best network, and the metrics if it was evaluated."""
+    if not (path / "run.json").is_file():
+        raise InputFileError(
+            "a folder, but not that of a run", where=path, expected="run.json in it, as hepml train writes"
+        )
+    record = read_json(path / "run.json")
+    if not isinstance(record, dict) or record.get("format") != "hepml-run" or "config" not in record:
+        raise InputFileError("not the record of a run", where=path / "run.json", expected="format 'hepml-run'")
+    card = {"kind": "run", "path": str(path), **record}
+    for name in ("metrics", "thresholds"):
+        file = path / f"{name}.json"
+        card[name] = read_json(file) if file.is_file() else None
+    if (path / "history.csv").is_file():
+        from hepml.training.run import read_history
+
+        history = read_history(path / "history.csv")
+        card["history"] = {name: values.tolist() for name, values in history.items()}
+    card["files"] = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+    return card
+
+
+def network_card(path: Path) -> dict[str, Any]:
+    """A network: inputs, layers, outputs, geometry, thresholds, provenance; loading it runs its reference vectors."""
+    content = read_json(path)
+    if isinstance(content, dict) and content.get("format") in ("hepml-run",):
+        return run_card(path.parent)
+    if not isinstance(content, dict) or "layers" not in content:
+        raise SchemaError(
+            "JSON, but not a network", where=path, expected="keys inputs, layers, outputs", found=", ".join(content)
+        )
+    from hepml.evaluator import Evaluator
+
+    evaluator = Evaluator(path)
+    extra = content.get("hepml") or {}
+    return {
+        "kind": "network",
+        "path": str(path),
+        "size": path.stat().st_size,
+        "format": "hepml" if extra else "lwtnn",
+        "model_id": extra.get("model_id"),
+        "features": extra.get("features"),
+        "parameters": evaluator.n_parameters,
+        "inputs": [_input(each) for each in evaluator.inputs],
+        "outputs": [{"name": each.name, "labels": list(each.labels)} for each in evaluator.outputs],
+        "layers": [_layer(layer) for layer in content["layers"]],
+        "geometry": extra.get("geometry"),
+        "convention": extra.get("convention"),
+        "thresholds": extra.get("thresholds", []),
+        "input_ranges": extra.get("input_ranges", {}),
+        "provenance": extra.get("provenance", {}),
+        "reference_events": _reference(extra),
+    }
+
+
+def _input(record: Any) -> dict[str, Any]:
+    variables = [{"name": each.name, "offset": each.offset, "scale": each.scale} for each in record.variables]
+    return {"name": record.name, "shape": list(record.shape), "variables": variables}
+
+
+def _layer(layer: dict[str, Any]) -> dict[str, Any]:
+    sizes = {key: len(value) for key, value in layer.items() if isinstance(value, list) and len(value) > 3}
+    plain = {key: value for key, value in layer.items() if key not in sizes}
+    numbers = sum(size for key, size in sizes.items())
+    numbers += sum(len(plain.pop(key)) for key in ("weights", "bias") if isinstance(plain.get(key), list))
+    return {**plain, "parameters": numbers}
+
+
+def _reference(extra: dict[str, Any]) -> int:
+    inputs = (extra.get("reference") or {}).get("inputs", {})
+    return max((len(events) for events in inputs.values()), default=0)
