@@ -90,7 +90,8 @@ def _text(value: Any) -> str:
         )
     if isinstance(value, dict):
         return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
-    return str(value)
+    text = str(value)
+    return text if text.isprintable() else repr(text)  # escape sequences of a foreign file stay harmless
 
 
 def _facts(console: Console, facts: Mapping[str, Any]) -> None:

@@ -139,6 +139,7 @@ def convert(
                 "inputs": record.inputs,
                 "samples": record.sample_records(),
                 "cut_flow": record.total(),
+                "towers": record.towers,
                 "duplicate_identities": duplicates,
             }
             writer.finish(

@@ -2,7 +2,8 @@
 
     load_data("hl", "train") -> [x, y]        load_combined_data("et_and_hl", "train") -> [[et, hl], y]
 
-Arrays are scaled, as those of the published data.h5; `unscaled=True` gives raw values, as unscaled_data.h5 did.
+Arrays are scaled, as those of the published data.h5; `unscaled=True` gives raw values, as unscaled_data.h5 did. The
+published files themselves can be read too; their raw values are in the file beside them.
 Source: arXiv:2011.01984 and its public code.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hepml.dataset.published import PublishedFile
 from hepml.dataset.reader import Dataset
 from hepml.dataset.tokens import TOKENS, parse_features
 from hepml.errors import DataError, nearest
@@ -49,7 +51,7 @@ def load_data(
         >>> x.shape, y.shape  # doctest: +SKIP
         ((7731, 1), (7731,))
     """
-    data = Dataset.open(path)
+    data = _open(path)
     if feature not in TOKENS:
         raise DataError(
             f"no feature is named {feature!r}",
@@ -83,9 +85,13 @@ def load_combined_data(feature: str, dset: str, unscaled: bool = False, *, path:
         ((7731, 31, 31, 1), (7731, 7))
     """
     tokens = parse_features(feature)
-    data = Dataset.open(path)
+    data = _open(path)
     return [[_values(data, token, dset, unscaled) for token in tokens], data.y(dset)]
 
 
-def _values(data: Dataset, token: str, dset: str, unscaled: bool) -> NDArray[Any]:
+def _open(path: str | Path) -> Dataset | PublishedFile:
+    return PublishedFile.recognise(path) or Dataset.open(path)
+
+
+def _values(data: Dataset | PublishedFile, token: str, dset: str, unscaled: bool) -> NDArray[Any]:
     return data.raw(token, dset) if unscaled else data.scaled(token, dset)

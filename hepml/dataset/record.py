@@ -33,6 +33,7 @@ class Record:
         self.sums = [0.0] * len(samples.samples)  # of the weights of all events read
         self.written: dict[float, int] = {}
         self.geometry: Geometry | None = None
+        self.towers: dict[str, float] = {}
         self._contents: dict[str, int] = {}  # checksum of a tree -> number of the file
 
     def add(self, rows: Rows) -> None:
@@ -42,8 +43,7 @@ class Record:
             GranularityError: the file has other grids than the first.
             DataError: the same tree was read under another name.
         """
-        number = rows.file_id
-        entry, file = self.inputs[number], self._files[number]
+        entry, file = self.inputs[rows.file_id], self._files[rows.file_id]
         self._check_geometry(rows, file)
         self._check_twice(rows, file)
         if not entry["entries"]:
@@ -63,6 +63,8 @@ class Record:
                 flow[name] = flow.get(name, 0) + count
         flow["written"] = written
         self.sums[file.sample_id] += rows.sum_of_weights
+        for name, number in rows.towers.items():
+            self.towers[name] = self.towers.get(name, 0) + number
         for value, count in zip(*np.unique(rows.block.y, return_counts=True), strict=True):
             self.written[float(value)] = self.written.get(float(value), 0) + int(count)
 

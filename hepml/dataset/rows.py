@@ -49,6 +49,7 @@ class Rows:
         entries: first entry and the one after the last.
         tree, layout, content, geometry: facts about the file; content is the checksum of the tree.
         sum_of_weights: of all events read.
+        towers: how many were shared between cells or lay outside of the grid; see `hepml.candidates.Candidates`.
     """
 
     file_id: int
@@ -60,6 +61,7 @@ class Rows:
     content: str
     geometry: Geometry
     sum_of_weights: float
+    towers: dict[str, float]
 
 
 def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -> Iterator[Rows]:
@@ -86,6 +88,7 @@ def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -
             content=events.sample,
             geometry=events.geometry,
             sum_of_weights=float(np.sum(events.weight)),
+            towers=candidates.towers,
         )
 
 

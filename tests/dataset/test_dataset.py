@@ -13,7 +13,7 @@ import pytest
 from hepml.dataset import SPLITS, Dataset, load_combined_data, load_data
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
-from hepml.errors import DataError
+from hepml.errors import DataError, HepmlError
 from hepml.identity import fold_of, split_of
 
 IMAGES = ("et", "ht", "ee", "he")
@@ -216,3 +216,24 @@ def test_no_rows_give_a_file_with_empty_splits(block: Block, write_blocks: Calla
         assert data.raw("ht", "test").shape == (0, 32, 32, 1)
         assert data.scaling["hl"] == {"offset": [0.0] * 7, "scale": [1.0] * 7}
         assert data.scaling["et"]["scale"] == [1.0]
+
+
+def test_published_files_are_read_with_the_raw_one_beside(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    shapes = {"et": (31, 31, 1), "ht": (32, 32, 1), "hl": (7,), "mass": (1,), "efpe": (5,)}
+    raw = {token: rng.random((6, *shape)).astype(np.float32) for token, shape in shapes.items()}
+    for name, factor in (("data.h5", 0.5), ("unscaled_data.h5", 1.0)):
+        with h5py.File(tmp_path / name, "w") as file:
+            for split in SPLITS:
+                file[f"y/{split}"] = np.array([0, 1, 0, 1, 1, 0])
+                for token, values in raw.items():
+                    file[f"{token}/{split}"] = values * np.float32(factor)
+    (et, hl), y = load_combined_data("et_and_hl", "valid", path=tmp_path / "data.h5")
+    np.testing.assert_array_equal(et, raw["et"] / 2)
+    assert (hl.shape, y.tolist()) == ((6, 7), [0, 1, 0, 1, 1, 0])
+    np.testing.assert_array_equal(load_data("efpe", "test", True, True, path=tmp_path / "data.h5"), raw["efpe"])
+    with pytest.raises(DataError, match="no 'ee'"):
+        load_data("ee", "test", path=tmp_path / "data.h5")
+    (tmp_path / "unscaled_data.h5").unlink()
+    with pytest.raises(HepmlError, match="no file of unscaled values"):
+        load_data("et", "test", unscaled=True, path=tmp_path / "data.h5")
