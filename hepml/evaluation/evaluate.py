@@ -219,6 +219,9 @@ def _cuts(
         return own, ()
     if sample.part == "out-of-fold":
         notes.append("thresholds are those of the stored network, from the fold that it was not trained on")
+        notes.append(
+            "scores of the folds' networks are pooled: small differences between their scales count against the run"
+        )
         return own, thresholds
     return cut, thresholds
 
