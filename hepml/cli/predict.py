@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, InputFileError, nearest
+from hepml.errors import DataError, HepmlError, InputFileError, nearest
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
@@ -46,8 +47,10 @@ def command(
         results = _from_dataset(evaluator, inputs, split, logits)
     else:
         results = evaluator(_read_npz(inputs, [record.name for record in evaluator.inputs]), logits=logits)
-    with atomic_path(output, overwrite=overwrite) as temporary, temporary.open("wb") as file:
-        np.savez(file, **results)
+    buffer = io.BytesIO()  # on a full disk an open zip file would complain again when it is closed
+    np.savez(buffer, **results)
+    with atomic_path(output, overwrite=overwrite) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
     scores = results[evaluator.outputs[0].name]
     bad = int(np.count_nonzero(~np.isfinite(scores).all(axis=1)))
     summary = {"output": str(output), "events": len(scores), "not_finite": bad, "model_id": evaluator.model_id}
@@ -61,39 +64,45 @@ def _read_npz(path: Path, names: list[str]) -> Arrays:
     """The arrays of an npz whose keys are exactly `names`; nothing in it is executed."""
     import zipfile
 
+    expected = "an npz file with the keys " + ", ".join(names)
     try:
-        file = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputFileError(
+                    "a single array instead of an npz",
+                    where=path,
+                    expected=expected,
+                    fix=f"np.savez(path, {names[0]}=array) names the input",
+                )
+            with file:
+                _check_keys(path, file.files, names)
+                return {name: file[name] for name in names}
+    except HepmlError:
+        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputFileError("cannot read the inputs", where=path, expected="an npz file", found=reason) from error
-    if not isinstance(file, np.lib.npyio.NpzFile):
-        raise InputFileError(
-            "a single array instead of an npz", where=path, fix=f"np.savez(path, {names[0]}=array) names the input"
-        )
-    with file:
-        for key in file.files:
-            if key not in names:
-                raise DataError(
-                    f"the network has no input {key!r}",
-                    where=path,
-                    expected="exactly the keys " + ", ".join(names),
-                    found=", ".join(file.files),
-                    nearest=nearest(key, names),
-                )
-        for name in names:
-            if name not in file.files:
-                raise DataError(
-                    f"the input {name!r} is missing",
-                    where=path,
-                    expected="exactly the keys " + ", ".join(names),
-                    found=", ".join(file.files) or "no arrays",
-                )
-        try:
-            return {name: file[name] for name in names}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputFileError(
-                "an array in the npz cannot be read", where=path, expected="arrays of numbers", found=error
-            ) from error
+        raise InputFileError("the inputs cannot be read", where=path, expected=expected, found=reason) from error
+
+
+def _check_keys(path: Path, keys: list[str], names: list[str]) -> None:
+    for key in keys:
+        if key not in names:
+            raise DataError(
+                f"the network has no input {key!r}",
+                where=path,
+                expected="exactly the keys " + ", ".join(names),
+                found=", ".join(keys),
+                nearest=nearest(key, names),
+            )
+    for name in names:
+        if name not in keys:
+            raise DataError(
+                f"the input {name!r} is missing",
+                where=path,
+                expected="exactly the keys " + ", ".join(names),
+                found=", ".join(keys) or "no arrays",
+            )
 
 
 def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) -> Arrays:

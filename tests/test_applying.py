@@ -1,0 +1,248 @@
+"""Towers to scores: bit for bit what predict gives to the images, and what the C++ Tagger gives to the towers."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+import hepml
+from hepml.applying import WorkingPoint, apply, score_events, working_point
+from hepml.candidates import STATUS_NAMES
+from hepml.errors import DataError, GranularityError, InputFileError, OutputError
+from hepml.geometry import PAPER, Grid
+
+FEATURES = ["hl", "mass", "et_and_ht_and_hl"]
+COLUMNS = ("offsets", "et", "e", "eta", "phi")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """Exported files of small networks, with working points."""
+    specification = importlib.util.spec_from_file_location(
+        "export_fixtures", Path(__file__).with_name("export") / "conftest.py"
+    )
+    fixtures = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(fixtures)
+    from hepml.export import export_model
+    from hepml.models import Settings, build_model
+
+    folder = tmp_path_factory.mktemp("networks")
+
+    def exported(features, **options):
+        path = folder / f"{features}{'_'.join(options)}.json"
+        if not path.exists():
+            specs = [fixtures.spec(token) for token in features.split("_and_")]
+            model = build_model(specs, Settings(conv_blocks=2, filters=4, layers=2, units=8), seed=1)
+            export_model(model, path, inputs=specs, **{"thresholds": fixtures.THRESHOLDS, **options})
+        return path
+
+    return exported
+
+
+def predicted(evaluator, candidates):
+    """Images and variables made step by step, as a user would."""
+    images = hepml.make_images(candidates)
+    arrays = {
+        "et": images.ecal_et,
+        "ht": images.hcal_et,
+        "hl": hepml.high_level(images),
+        "mass": hepml.mass(images)[:, None],
+    }
+    return evaluator({record.name: arrays[record.name] for record in evaluator.inputs})["output"][:, 0]
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("which", ["leading", "all"])
+def test_towers_to_score_equals_images_to_score_and_the_tagger(network, sample, features, which):
+    evaluator = hepml.Evaluator(network(features))
+    for path in sample.values():
+        events = hepml.open_events(path, entry_stop=400)
+        scored = score_events(evaluator, events, which=which)
+        candidates = hepml.select_candidates(events, which=which)
+        kept = scored.status == 0
+        assert np.array_equal(scored.status, candidates.status)
+        assert np.array_equal(np.isnan(scored.score), ~kept)
+        assert np.array_equal(scored.score[kept], predicted(evaluator, candidates))
+        assert scored.score.dtype == np.float32
+
+        objects = events.objects["electron"]
+        if which == "all":
+            row = np.repeat(np.arange(len(events)), np.diff(objects.offsets))
+            eta, phi = objects.eta, objects.phi
+        else:
+            row, eta, phi = candidates.row, candidates.eta, candidates.phi
+        ecal, hcal = (
+            replace(towers, edges=None, **dict(zip(COLUMNS, placed, strict=True)))
+            for towers, placed in zip((events.ecal, events.hcal), candidates.cells, strict=True)
+        )
+        tags = evaluator.tag(ecal, hcal, row, eta, phi)
+        found = scored.score if which == "all" else scored.score[row]
+        assert np.array_equal(tags.score, found, equal_nan=True)
+        assert np.array_equal(tags.status, scored.status if which == "all" else scored.status[row])
+
+
+def test_the_tree_has_one_entry_per_input_entry(network, sample, tmp_path):
+    (record,) = apply(network("hl"), sample["jets"], tmp_path / "scores.root", step_size=700)
+    assert record.entries == sum(record.counts.values()) == uproot.open(sample["jets"])["Delphes"].num_entries
+    tree = uproot.open(tmp_path / "scores.root")["hepml"]
+    assert tree.classname == "TTree"
+    assert tree.typenames() == {"score": "float", "status": "uint8_t"}
+    arrays = tree.arrays(library="np")
+    expected = score_events(hepml.Evaluator(network("hl")), hepml.open_events(sample["jets"]))
+    assert np.array_equal(arrays["score"], expected.score, equal_nan=True)
+    assert np.array_equal(arrays["status"], expected.status)
+
+
+def test_with_all_objects_the_branches_are_jagged_like_the_collection(network, sample, tmp_path):
+    apply(network("hl"), sample["electrons"], tmp_path / "s.root", which="all", step_size=800, threshold=0.3)
+    tree = uproot.open(tmp_path / "s.root")["hepml"]
+    arrays = tree.arrays()
+    sizes = uproot.open(sample["electrons"])["Delphes"]["Electron_size"].array(library="np")
+    assert ak.num(arrays["score"]).tolist() == ak.num(arrays["status"]).tolist() == sizes.tolist()
+    score, status, passed = (ak.to_numpy(ak.flatten(arrays[name])) for name in ("score", "status", "pass"))
+    assert score.dtype == np.float32
+    assert status.dtype == np.uint8
+    assert np.array_equal(np.isnan(score), status != 0)
+    assert {STATUS_NAMES[code] for code in np.unique(status)} > {"ok"}
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(passed, score >= np.float64(0.3))
+
+
+def test_several_files_go_to_a_folder(network, sample, tmp_path):
+    seen = []
+    records = apply(
+        network("mass"), list(sample.values()), tmp_path / "out", progress=lambda name, entries: seen.append(entries)
+    )
+    assert [record.output.name for record in records] == ["sample_electrons.root", "sample_jets.root"]
+    assert all(record.output.exists() for record in records)
+    assert seen[-1] == records[-1].entries
+    with pytest.raises(OutputError, match="exists"):
+        apply(network("mass"), list(sample.values()), tmp_path / "out")
+    apply(network("mass"), list(sample.values()), tmp_path / "out", overwrite=True)
+    with pytest.raises(DataError, match="several inputs for one output"):
+        apply(network("mass"), list(sample.values()), tmp_path / "out.root")
+
+
+def test_the_input_is_never_overwritten(network, sample, tmp_path):
+    copy = tmp_path / "events.root"
+    copy.write_bytes(sample["jets"].read_bytes())
+    before = copy.read_bytes()
+    for output in (copy, tmp_path):
+        with pytest.raises(OutputError, match="input itself"):
+            apply(network("hl"), copy, output, overwrite=True)
+    assert copy.read_bytes() == before
+
+
+def test_working_points(network):
+    evaluator = hepml.Evaluator(network("hl"))
+    assert working_point(evaluator) is None
+    assert working_point(evaluator, signal_efficiency=0.9) == WorkingPoint(((0.25, None, None),))
+    assert working_point(evaluator, threshold=0.7) == WorkingPoint(((0.7, None, None),))
+    with pytest.raises(DataError, match=r"one of 0.8, 0.9"):
+        working_point(evaluator, signal_efficiency=0.5)
+    with pytest.raises(DataError, match="both"):
+        working_point(evaluator, signal_efficiency=0.8, threshold=0.5)
+
+
+def test_thresholds_in_bins_are_used_where_they_are_stored(network, sample):
+    plain = score_events(hepml.Evaluator(network("hl")), hepml.open_events(sample["electrons"], entry_stop=500))
+    low, high = np.nanquantile(plain.score, [0.3, 0.7]).tolist()
+    flat = {"signal_efficiency": 0.8, "threshold": 0.99, "pt": None, "eta": None}
+    bins = [
+        {"signal_efficiency": 0.8, "threshold": low, "pt": [10.0, 25.0], "eta": [-1.0, 1.0]},
+        {"signal_efficiency": 0.8, "threshold": high, "pt": [25.0, 1000.0], "eta": [-1.0, 1.0]},
+    ]
+    evaluator = hepml.Evaluator(network("hl", thresholds=[flat, *bins]))
+    scored = score_events(evaluator, hepml.open_events(sample["electrons"], entry_stop=500))
+    passed = working_point(evaluator, signal_efficiency=0.8).passes(scored.score, scored.pt, scored.eta)
+    for k in range(len(passed)):
+        cut = low if 10 <= scored.pt[k] < 25 else high if 25 <= scored.pt[k] < 1000 else np.inf
+        expected = -1 <= scored.eta[k] < 1 and scored.score[k] >= cut
+        assert passed[k] == expected
+    assert 0 < passed.sum() < len(passed)
+
+
+def test_networks_that_cannot_start_from_towers_are_refused(sample, tmp_path):
+    import keras
+
+    from hepml.export import export_model
+
+    x = keras.Input((3,), name="isolation")
+    model = keras.Model(x, keras.layers.Dense(1)(x))
+    export_model(model, tmp_path / "bare.json")
+    with pytest.raises(DataError, match="no image geometry"):
+        apply(tmp_path / "bare.json", sample["jets"], tmp_path / "s.root")
+    export_model(model, tmp_path / "other.json", geometry=PAPER.to_dict())
+    with pytest.raises(DataError, match="'isolation' cannot be made from towers"):
+        apply(tmp_path / "other.json", sample["jets"], tmp_path / "s.root")
+    assert not (tmp_path / "s.root").exists()
+
+
+def test_towers_of_another_granularity_are_refused_by_name(network, sample, tmp_path):
+    finer = replace(PAPER, ecal=Grid("ecal", n_eta=160, n_phi=252))
+    with pytest.raises(DataError, match="differ in geometry"):
+        network("hl", geometry=finer.to_dict())
+    evaluator = hepml.Evaluator(network("hl"))
+    events = hepml.open_events(sample["jets"], entry_stop=20)
+    bare = replace(events, ecal=replace(events.ecal, edges=None), geometry=finer)
+    with pytest.raises(GranularityError, match=r"160 x 252"):
+        score_events(evaluator, bare)
+    if events.ecal.edges is not None:
+        edges = events.ecal.edges.copy()
+        edges[:, :2] += 0.0125  # half a cell
+        shifted = replace(events, ecal=replace(events.ecal, edges=edges))
+        with pytest.raises(GranularityError, match="do not nest"):
+            score_events(evaluator, shifted)
+        assert len(score_events(evaluator, shifted, overlap="share").score) == 20
+
+
+def test_events_without_objects_and_empty_chunks(network, sample):
+    events = hepml.open_events(sample["jets"], entry_stop=30)
+    electrons = events.objects["electron"]
+    nothing = replace(electrons, offsets=np.zeros(31, np.int64), **{k: np.zeros(0) for k in ("pt", "eta", "phi")})
+    empty = replace(events, objects={**events.objects, "electron": replace(nothing, fields={})})
+    evaluator = hepml.Evaluator(network("hl"))
+    scored = score_events(evaluator, empty)
+    assert [STATUS_NAMES[code] for code in np.unique(scored.status)] == ["no_object"]
+    assert np.isnan(scored.score).all()
+    assert score_events(evaluator, empty, which="all").score.shape == (0,)
+    none = hepml.open_events(sample["jets"], entry_stop=0)
+    assert score_events(evaluator, none).score.shape == (0,)
+
+
+def test_a_nan_energy_rejects_the_event_by_name(network, sample):
+    events = hepml.open_events(sample["jets"], entry_stop=30)
+    et = events.ecal.et.copy()
+    et[events.ecal.offsets[4]] = np.nan
+    evaluator = hepml.Evaluator(network("hl"))
+    scored = score_events(evaluator, replace(events, ecal=replace(events.ecal, et=et)))
+    clean = score_events(evaluator, events)
+    assert STATUS_NAMES[scored.status[4]] == "not_finite"
+    others = np.arange(30) != 4
+    assert np.array_equal(scored.score[others], clean.score[others], equal_nan=True)
+
+
+def test_bad_files(network, sample, tmp_path):
+    with pytest.raises(InputFileError):
+        apply(network("hl"), tmp_path / "absent.root", tmp_path / "s.root")
+    (tmp_path / "text.root").write_text("no ROOT file")
+    with pytest.raises(InputFileError):
+        apply(network("hl"), tmp_path / "text.root", tmp_path / "s.root")
+    (tmp_path / "cut.root").write_bytes(sample["jets"].read_bytes()[:20_000])
+    with pytest.raises(InputFileError):
+        apply(network("hl"), tmp_path / "cut.root", tmp_path / "s.root")
+    assert not (tmp_path / "s.root").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_files_of_the_development_sample(network, shared, tmp_path):
+    for name in ("noselection_jets", "unslimmed_electrons"):
+        (record,) = apply(network("hl"), shared / "electrons" / f"{name}.root", tmp_path / f"{name}.root")
+        assert record.entries == sum(record.counts.values())
+    assert uproot.open(tmp_path / "noselection_jets.root")["hepml"].num_entries == 120
+    status = uproot.open(tmp_path / "noselection_jets.root")["hepml"]["status"].array(library="np")
+    assert np.count_nonzero(status == STATUS_NAMES.index("no_object")) == 70
