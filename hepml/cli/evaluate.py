@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-
     from hepml.dataset import Dataset
     from hepml.evaluation import Evaluation
     from hepml.metrics import Comparison

@@ -212,7 +212,7 @@ def test_independent_data_are_scored_by_the_stored_network_and_must_be_new(make,
     from hepml.training import train
 
     data, other = make.data(tmp_path / "data.h5", 1500), make.data(tmp_path / "other.h5", 1000, seed=7)
-    run = train(data, "hl", tmp_path / "run", layers=1, units=8, epochs=3, progress=False)
+    run = train(data, "hl", tmp_path / "run", layers=1, units=8, epochs=4, learning_rate=0.02, progress=False)
     own = evaluate(run, data, **QUICK)
     found = evaluate(run, other, independent=True, **QUICK)
     assert found.part == "independent"
