@@ -1,6 +1,8 @@
 #include <hepml/tagger.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -35,6 +37,30 @@ std::vector<std::size_t> shape_of(Token token, const Geometry& geometry) {
       return {n_features};
     default:
       return {1};
+  }
+}
+
+constexpr const char* feature_names[] = {"r_had",        "w_eta2", "r_phi", "r_eta",
+                                         "sigma_etaeta", "iso_03", "iso_04"};
+static_assert(sizeof feature_names / sizeof *feature_names == n_features);
+
+/// Variables that have hepml's names must have its order; names of the user's own say nothing.
+void check_names(const Input& input) {
+  std::vector<std::string> own, known(std::begin(feature_names), std::end(feature_names));
+  bool any = false;
+  for (const Variable& variable : input.variables) {
+    own.push_back(variable.name);
+    any = any || std::find(known.begin(), known.end(), variable.name) != known.end();
+  }
+  if (any && own != known) {
+    throw Error(Error::Code::usage,
+                {"the variables of the input " + text::quoted(input.name) + " are not hepml's",
+                 {},
+                 "inputs",
+                 text::joined(known),
+                 text::joined(own),
+                 {},
+                 {}});
   }
 }
 
@@ -82,6 +108,7 @@ struct Tagger::Parts {
                      {},
                      {}});
       }
+      if (found->token == Token::hl) check_names(input);
       needed.push_back(found->token);
     }
     const auto ecal = static_cast<std::size_t>(geometry.ecal_pixels());
@@ -187,6 +214,10 @@ bool same(double a, double b) {
   return std::abs(a - b) < 1e-9;
 }
 
+bool reached(float score, const Threshold& record) {
+  return static_cast<double>(score) >= record.threshold;
+}
+
 bool inside(double value, const std::optional<std::pair<double, double>>& bin) {
   return !bin || (value >= bin->first && value < bin->second);
 }
@@ -211,7 +242,7 @@ bool inside(double value, const std::optional<std::pair<double, double>>& bin) {
 bool Tagger::passes(double signal_efficiency) const {
   for (const Threshold& record : model().thresholds()) {
     if (same(record.signal_efficiency, signal_efficiency) && !record.pt && !record.eta) {
-      return parts_->score >= record.threshold;
+      return reached(parts_->score, record);
     }
   }
   no_working_point(model(), signal_efficiency);
@@ -222,7 +253,7 @@ bool Tagger::passes(double signal_efficiency, double pt, double eta) const {
   for (const Threshold& record : model().thresholds()) {
     if (!same(record.signal_efficiency, signal_efficiency) || (!record.pt && !record.eta)) continue;
     binned = true;
-    if (inside(pt, record.pt) && inside(eta, record.eta)) return parts_->score >= record.threshold;
+    if (inside(pt, record.pt) && inside(eta, record.eta)) return reached(parts_->score, record);
   }
   return binned ? false : passes(signal_efficiency);
 }

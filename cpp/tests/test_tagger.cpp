@@ -106,6 +106,10 @@ void unfit_models() {
   const auto unknown = hepml::Model::parse(text);
   const auto error = ERROR_OF(hepml::Tagger t(unknown));
   CHECK(check::contains(error.what(), "'hx'"));
+  text = networks::tagger_network();
+  text.replace(text.find("hl_3"), 4, "r_had");
+  const auto swapped = hepml::Model::parse(text);
+  CHECK(check::contains(ERROR_OF(hepml::Tagger t(swapped)).what(), "are not hepml's"));
   CHECK(check::contains(error.what(), "nearest:"));
 }
 

@@ -40,7 +40,7 @@ struct Output {
 /// A stored working point: cut on the score at a signal efficiency, in a bin of pT and eta or everywhere.
 struct Threshold {
   double signal_efficiency = 0;
-  float threshold = 0;                             ///< a candidate passes if score >= threshold
+  double threshold = 0;                            ///< a candidate passes if score >= threshold
   std::optional<std::pair<double, double>> pt{};   ///< [low, high) in GeV
   std::optional<std::pair<double, double>> eta{};  ///< [low, high)
 };

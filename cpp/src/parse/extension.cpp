@@ -54,7 +54,7 @@ Threshold read_threshold(const At& at) {
     at.member("signal_efficiency")
         .wrong("not an efficiency", "0 to 1", text::number(record.signal_efficiency));
   }
-  record.threshold = static_cast<float>(at.member("threshold").number());
+  record.threshold = at.member("threshold").number();
   record.pt = read_bin(at, "pt");
   record.eta = read_bin(at, "eta");
   return record;
