@@ -94,7 +94,8 @@ def command(
     from hepml.dataset import convert
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("events", total=None)
 
         def progress(file: str, entries: int, total: int) -> None:
