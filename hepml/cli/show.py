@@ -168,12 +168,23 @@ def _show_run(card: dict[str, Any], console: Console) -> None:
     if auc:
         _facts(console, {"evaluated on": metrics.get("part"), "AUC": {k: v for k, v in auc.items() if _short(v)}})
         points = [
-            (p["signal_efficiency"], p["threshold"], p["rejection"], f"{_text(p['lower'])} .. {_text(p['upper'])}")
+            (p["signal_efficiency"], p["threshold"], *_rejection(p), p.get("n_background"))
             for p in metrics.get("working_points", [])
         ]
-        console.print(_table("Working points", ["signal efficiency", "threshold", "rejection", "interval"], points))
+        console.print(
+            _table(
+                "Working points", ["signal efficiency", "threshold", "rejection", "interval", "background left"], points
+            )
+        )
     elif card["status"] == "done":
         console.print("not evaluated yet: hepml evaluate", markup=False, highlight=False)
+
+
+def _rejection(point: Mapping[str, Any]) -> tuple[str, str]:
+    """Rejection and its interval, or its lower limit where too little background is left."""
+    if point.get("limit"):
+        return f"> {_text(point['rejection'])}", "limit"
+    return _text(point["rejection"]), f"{_text(point['lower'])} .. {_text(point['upper'])}"
 
 
 def _short(value: Any) -> bool:
