@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -85,9 +86,15 @@ def hepml(ctx: click.Context, debug: bool) -> None:
     ctx.obj = {"debug": debug}
 
 
+def _terminate(_signal: int, _frame: object) -> None:
+    """A batch system's polite kill: unwinding removes temporary files."""
+    sys.exit(143)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run `hepml`; exit codes: 0 done, 1 HepmlError, 2 usage, 3 verification or skipped input, 4 output, 130/143."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         result: Any = hepml.main(arguments, prog_name="hepml", standalone_mode=False)
         code = result if isinstance(result, int) else 0

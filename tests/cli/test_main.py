@@ -1,0 +1,48 @@
+"""The command itself: signals and exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hepml.demo import sample_file
+
+
+def test_error_is_one_message_without_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hepml", "inspect", str(tmp_path / "absent.root")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "absent.root" in done.stderr
+    debug = subprocess.run([*command[:3], "--debug", *command[3:]], capture_output=True, text=True, timeout=60)
+    assert debug.returncode == 1
+    assert "Traceback" in debug.stderr
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted_training_leaves_a_code(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    data = tmp_path / "data.h5"
+    convert = ["convert", "--signal", sample_file("electrons"), "--background", sample_file("jets"), "-o", str(data)]
+    subprocess.run([sys.executable, "-m", "hepml", *convert], check=True, capture_output=True, timeout=120)
+    run = tmp_path / "run"
+    command = ["train", str(data), "--features", "mass", "-o", str(run), "--epochs", "100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hepml", *command, "--set", "patience=100000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "checkpoint.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(sent)
+        assert process.wait(timeout=60) == code
+    finally:
+        process.kill()
+    assert (run / "checkpoint.npz").exists()
+    assert not (run / "model.keras").exists()
