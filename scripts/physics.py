@@ -2,17 +2,24 @@
 
     python scripts/physics.py --signal eid_dev_electrons.root --background eid_dev_jets.root --work physics
 
-Slow (about two hours on 2 cores, most of it the ECal-only CNN) and resumable: what is finished is not done again.
-Each step is a `hepml` command; the numbers are collected in WORK/results.json.
+Slow (hours on 2 cores, most of it the ECal-only CNN) and resumable: what is finished is not done again, and a training
+that was killed goes on. Each step is a `hepml` command. The numbers go to docs/results.json (or --results), from which
+scripts/results_table.py writes the tables of README.md and docs/physics.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from hepml.ledger import config_hash, write_json
+
+ROOT = Path(__file__).parents[1]
 
 # features -> options of `hepml train`: small networks by folds and seeds, CNNs on the 64/16/20 split
 RUNS = {
@@ -24,17 +31,8 @@ RUNS = {
     "ht": [],
     "et": [],
 }
-# The published AUC of the same networks on the paper's own sample (arXiv:2011.01984 and its reproduction)
-PAPER_AUC = {
-    "mass": 0.7766,
-    "hl": 0.9446,
-    "hl_and_mass": 0.9525,
-    "et": 0.9176,
-    "ht": 0.8250,
-    "et_and_ht": 0.9720,
-    "et_and_ht_and_hl": 0.9752,
-}
-SELECTIONS = {"full": [], "hard": ["--selection", "hard"]}
+SELECTIONS = ("full", "hard")
+EFFICIENCIES = (0.5, 0.8, 0.9)
 
 
 def hepml(*arguments: str) -> str:
@@ -44,33 +42,66 @@ def hepml(*arguments: str) -> str:
     return done.stdout
 
 
+def summary(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of one evaluation that the tables show."""
+    auc = evaluation["auc"]
+    points = [p for p in evaluation["working_points"] if round(p["signal_efficiency"], 3) in EFFICIENCIES]
+    keys = ("signal_efficiency", "rejection", "lower", "upper", "n_background", "limit")
+    return {
+        "part": evaluation["part"],
+        "folds": evaluation["folds"],
+        "seeds": len(evaluation["seeds"]),
+        "n_signal": evaluation["n_signal"],
+        "n_background": evaluation["n_background"],
+        "auc": auc["value"],
+        "auc_error": auc["error"],
+        "auc_seed_mean": auc["mean"],
+        "auc_seed_spread": auc["spread"],
+        "rejection": [{key: point[key] for key in keys} for point in points],
+    }
+
+
+def commit() -> str:
+    """The commit that is checked out."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
 def main() -> None:
     """Convert, train, evaluate, collect."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--signal", nargs="+", required=True)
     parser.add_argument("--background", nargs="+", required=True)
     parser.add_argument("--work", type=Path, default=Path("physics"))
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "results.json")
     parser.add_argument("--features", nargs="+", choices=RUNS, default=list(RUNS))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
 
     data = options.work / "data.h5"
     if not data.exists():
-        samples = [argument for name in options.signal for argument in ("--signal", name)]
-        samples += [argument for name in options.background for argument in ("--background", name)]
+        samples = [word for name in options.signal for word in ("--signal", name)]
+        samples += [word for name in options.background for word in ("--background", name)]
         hepml("convert", *samples, "-o", str(data))
-
-    results: dict[str, dict[str, object]] = {}
-    for features in options.features:
-        run = options.work / "runs" / features
+    runs = {features: options.work / "runs" / features for features in options.features}
+    for features, run in runs.items():
         hepml("train", str(data), "--features", features, "-o", str(run), "--resume", *RUNS[features])
-        entry: dict[str, object] = {"paper_auc": PAPER_AUC[features]}
-        for name, selection in SELECTIONS.items():
-            folder = options.work / "evaluation" / name / features
-            text = hepml("evaluate", str(run), str(data), "-o", str(folder), "--json", "--overwrite", *selection)
-            entry[name] = json.loads(text)
-        results[features] = entry
-        (options.work / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+    results: dict[str, Any] = {name: {} for name in SELECTIONS}
+    for selection, found in results.items():
+        words = ["-o", str(options.work / "evaluation" / selection), "--json", "--overwrite"]
+        words += [] if selection == "full" else ["--selection", selection]
+        record = json.loads(hepml("evaluate", *map(str, runs.values()), str(data), *words))
+        for features, evaluation in zip(runs, record.get("runs", [record]), strict=True):
+            found[features] = summary(evaluation)
+    about = {
+        "commit": commit(),
+        "config": config_hash({features: RUNS[features] for features in runs}),
+        "seed": 0,
+        "machine": f"{platform.machine()}, {platform.processor() or 'unknown processor'}",
+        "sample": [Path(name).name for name in (*options.signal, *options.background)],
+    }
+    write_json(options.results, {"about": about, **results}, overwrite=True)
 
 
 if __name__ == "__main__":
