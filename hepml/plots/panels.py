@@ -90,7 +90,7 @@ def binned(values: ArrayLike, weight: ArrayLike | None, edges: ArrayLike, *, den
 
     Returns:
         Contents with intervals: Garwood's Poisson interval, scaled by sum(w^2)/sum(w) for weights; a symmetric
-        sqrt(sum(w^2)) where a bin's sum is negative; [0, one-event limit] in an empty bin.
+        sqrt(sum(w^2)) where a bin's sum is negative; the interval of no events, times that scale, in an empty bin.
 
     Raises:
         DataError: empty input, or weights that add up to nothing.
@@ -123,7 +123,7 @@ def binned(values: ArrayLike, weight: ArrayLike | None, edges: ArrayLike, *, den
     odd = (middle <= 0) & (variance > 0)
     empty = variance == 0
     lower = np.where(odd, middle - spread, np.where(empty, 0.0, lower))
-    upper = np.where(odd, middle + spread, np.where(empty, 1.1478745 * abs(scale), upper))  # Garwood: 0 events
+    upper = np.where(odd, middle + spread, np.where(empty, 1.8410216 * abs(scale), upper))  # Garwood: 0 events
     norm = 1 / (total * np.diff(edges)) if density else np.ones_like(middle)
     return Binned(
         edges,

@@ -108,7 +108,7 @@ def _panel(axes: Axes, quantity: str, chosen: Mapping[str, Sequence[BinnedEffici
             empty = np.isposinf(one.value) & np.isfinite(one.lower)
             if empty.any():  # nothing passes: the lower end of the interval, with an arrow
                 bars = np.stack([half + shift, half - shift])[:, empty]
-                up = {"lolims": True, "yerr": 0.25 * one.lower[empty], "marker": "_", "linestyle": "none"}
+                up = {"lolims": True, "yerr": 0.15 * one.lower[empty], "marker": "_", "linestyle": "none"}
                 axes.errorbar((middle + shift)[empty], one.lower[empty], xerr=bars, color=colour, elinewidth=0.9, **up)
                 low.append(one.lower[empty])
                 high.append(1.3 * one.lower[empty])
@@ -289,6 +289,8 @@ def residual_profile(
         for panel, row, colour, marker in zip(axes, rows, COLOURS[::2], "os", strict=False):
             panel.plot(values, row, linestyle="-", linewidth=0.8, marker=marker, color=colour)
         follow(axes[0], regression.profile_bias, regression.profile_bias, include=0.0, margin=0.15)
+        edge = 0.04 * (values.max() - values.min()) or 1.0
+        axes[0].set_xlim(values.min() - edge, values.max() + edge)
         axes[0].set_ylabel("Bias" + (f" [{unit}]" if unit else ""))
         if len(axes) > 1:
             follow(axes[1], regression.profile_resolution, regression.profile_resolution, include=0.0, margin=0.15)

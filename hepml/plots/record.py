@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepml.errors import DataError
 from hepml.ledger import atomic_path
-from hepml.plots.style import Style, drawing
+from hepml.plots.style import Style, drawing, settle
 
 __all__ = ["Column", "FigureRecord", "Table", "save"]
 
@@ -111,6 +111,10 @@ class FigureRecord:
     caption: str
     style: Style
 
+    def __post_init__(self) -> None:
+        with drawing(self.style):
+            settle(self.figure)
+
     @property
     def table(self) -> Table:
         """The first table."""
@@ -160,7 +164,7 @@ def save(record: FigureRecord, folder: str | Path, name: str, *, overwrite: bool
         OutputError: a file exists and `overwrite` is off, the disk is full, the folder is read-only.
     """
     folder = Path(folder)
-    if not name or Path(name).name != name:
+    if name in ("", ".", "..") or Path(name).name != name:
         raise DataError("not the name of a figure", expected="a file name without folder or suffix", found=repr(name))
     contents = {
         "pdf": record.render("pdf"),

@@ -50,8 +50,7 @@ def roc_curves(
     Args:
         curves: by name; a pair of arrays (signal_efficiency, background_efficiency) will do, without a band.
         reference: name of the curve that the ratio panel divides by; without it, no ratio panel.
-        ratios: paired ratios to the reference by name; where given, they and their bands replace the ratio of the
-            two curves with the numerator's own band.
+        ratios: paired ratios to the reference by name; their relative bands replace the numerator's own band.
         published: (signal efficiency, rejection) points to compare with, drawn as open markers.
         efficiencies: range of the x axis.
         style: look and label.
@@ -233,15 +232,14 @@ def _ratio(
 ) -> tuple[Floats, Floats, Floats]:
     rejection, lower, upper = lines[name]
     below = lines[reference][0]
-    good = np.isfinite(rejection) & np.isfinite(below)
-    if name in ratios:
-        curve = ratios[name]
-        first, second, third = (
-            np.where(good, np.interp(grid, curve.signal_efficiency, values), np.nan)
-            for values in (curve.ratio, curve.lower, curve.upper)
-        )
-        return first, second, third
-    return rejection / below, lower / below, upper / below
+    ratio = rejection / below
+    if name not in ratios:
+        return ratio, lower / below, upper / below
+    curve = ratios[name]  # its band, around the ratio of the drawn curves
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down, up = curve.lower / curve.ratio, curve.upper / curve.ratio
+    low, high = (_log_interp(grid, curve.signal_efficiency, band) for band in (down, up))
+    return ratio, ratio * low, ratio * high
 
 
 def _table(

@@ -1,0 +1,194 @@
+"""One small figure of every kind, from fixed toy data: what the tests of this folder look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hepml.metrics.results import (
+    BinnedEfficiency,
+    Calibration,
+    ClassRejection,
+    Confusion,
+    RatioCurve,
+    Regression,
+    RocCurve,
+    ScoredEvents,
+    WorkingPoint,
+)
+from hepml.plots import (
+    FigureRecord,
+    Style,
+    calibration_curves,
+    candidate_images,
+    confusion_matrix,
+    distribution,
+    distributions,
+    efficiency_profile,
+    mean_images,
+    residual_profile,
+    roc_curves,
+    score_distributions,
+    training_curves,
+    truth_classes,
+)
+
+
+def curve(power: float, name: str, n: int = 4000) -> RocCurve:
+    """background_efficiency = signal_efficiency**power, with Poisson bands and counts."""
+    signal = np.linspace(0.01, 1.0, 100)
+    background = signal**power
+    count = n * background
+    with np.errstate(divide="ignore"):
+        band = 1 / background * (1 / np.sqrt(count))
+    rejection = 1 / background
+    area = 1 - 1 / (power + 1)
+    lower, upper = np.maximum(rejection - band, 1.0), rejection + band
+    return RocCurve(signal, background, 1 - signal, area, 0.0012, lower, upper, count, name)
+
+
+def events(n: int, step: int) -> ScoredEvents:
+    """Scores on a regular grid, signal high, background low; no random numbers."""
+    grid = (np.arange(n) * step % n + 0.5) / n
+    score = np.concatenate([1 - grid**2, grid**2])
+    return ScoredEvents(score, np.repeat([1.0, 0.0], n), np.ones(2 * n))
+
+
+def profile(quantity: str, level: float, name: str = "pt") -> BinnedEfficiency:
+    edges = np.array([10.0, 15.0, 20.0, 30.0, 40.0, 60.0])
+    value = level * np.array([0.93, 1.0, 1.04, 1.08, np.inf if quantity == "rejection" else 1.1])
+    lower = np.where(np.isfinite(value), 0.95 * value, 0.8 * level)
+    count = np.array([400, 300, 200, 100, 20])
+    return BinnedEfficiency(
+        name, edges, value, lower, 1.06 * value, quantity, count, count // 2, 0.8, 0.6, "GeV" if name == "pt" else ""
+    )
+
+
+def _point(efficiency: float, rejection: float, limit: bool = False) -> WorkingPoint:
+    lower, upper = (rejection, np.inf) if limit else (0.85 * rejection, 1.25 * rejection)
+    return WorkingPoint(efficiency, 0.5, rejection, lower, upper, 5 if limit else 60, limit)
+
+
+def images(width: float, hcal: float) -> dict[str, np.ndarray]:
+    """Three candidates: a peak of 10 GeV with an exponential halo, and a flat HCal."""
+    row, column = np.mgrid[-15:16, -15:16]
+    one = 10 * np.exp(-np.hypot(row / (1.5 * width), column / width))
+    stack = np.stack([one, 0.5 * one, np.where(one > 0.05, one, 0)]).astype(np.float32)
+    return {"et": stack[..., None], "ht": np.full((3, 32, 32, 1), hcal / 1024, np.float32)}
+
+
+def variables(n: int = 600) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    grid = (np.arange(n) + 0.5) / n
+    signal, background = grid**3, np.sqrt(grid)
+    both = np.concatenate([signal, background])
+    columns = {"r_had": 2 * both, "r_phi": 1 - 0.5 * both, "iso_03": 5 + 250 * both, "mass": 12 * both}
+    return columns, np.repeat([1.0, 0.0], n)
+
+
+def roc() -> FigureRecord:
+    curves = [curve(power, name) for power, name in ((2.0, "mass"), (5.0, "hl"), (7.0, "et_and_ht"))]
+    grid = np.linspace(0.5, 1, 11)
+    paired = {"et_and_ht": RatioCurve(grid, grid**-2.0, 0.9 * grid**-2.0, 1.1 * grid**-2.0)}
+    return roc_curves(curves, reference="hl", ratios=paired, published={"Published": [(0.7, 9.0), (0.9, 2.5)]})
+
+
+def roc_page() -> FigureRecord:
+    return roc_curves([curve(5.0, "hl")], style=Style(width=7.0, experiment="ATLAS", text="Simulation Internal"))
+
+
+def scores() -> FigureRecord:
+    names = ("Electrons", "Jets")
+    return score_distributions(events(300, 7), events(900, 11), ks=(0.31, 0.0042), names=names, bins=20)
+
+
+def history() -> FigureRecord:
+    epoch = np.arange(40.0)
+    rate = np.where(epoch < 20, 1e-3, 3e-4)
+    validation = 0.3 + 0.3 * np.exp(-epoch / 6) + 0.0004 * np.maximum(epoch - 25, 0) ** 1.5
+    loss = 0.22 + 0.4 * np.exp(-epoch / 8)
+    return training_curves({"epoch": epoch, "loss": loss, "val_loss": validation, "learning_rate": rate})
+
+
+def performance() -> FigureRecord:
+    both = {
+        name: [profile("signal_efficiency", 0.8 + shift), profile("rejection", 20 * (1 + 9 * shift))]
+        for name, shift in (("hl", 0.0), ("et_and_ht_and_hl", 0.05))
+    }
+    return efficiency_profile(both)
+
+
+def truth() -> FigureRecord:
+    points = (_point(0.5, 60.0), _point(0.8, 22.0), _point(0.9, 11.0))
+    few = (_point(0.5, 9.0, True), _point(0.8, 12.0), _point(0.9, 6.0))
+    return truth_classes(
+        [
+            ClassRejection("hadron", 5000, points),
+            ClassRejection("heavy_flavour", 90, few),
+            ClassRejection("unknown", 0, ()),
+        ]
+    )
+
+
+def confusion() -> FigureRecord:
+    counts = np.array([[3733, 183], [759, 3043]])
+    zero = np.zeros(2)
+    result = Confusion(("background", "signal"), counts, counts.astype(float), zero, zero, zero, 0.88, 0.8464, 0.8)
+    return confusion_matrix(result, names=("Jets", "Electrons"))
+
+
+def calibration() -> FigureRecord:
+    edges = np.linspace(0, 1, 11)
+    middle = (edges[1:] + edges[:-1]) / 2
+    count = np.array([2900, 400, 180, 140, 160, 160, 140, 230, 540, 2900])
+    error = 0.5 / np.sqrt(count)
+    fraction = middle**1.1
+    result = Calibration(edges, middle, fraction, fraction - error, fraction + error, count, 0.0083, 0.07, 0.25)
+    return calibration_curves(result)
+
+
+def residuals() -> FigureRecord:
+    target = np.linspace(10, 100, 10)
+    return residual_profile(
+        Regression(0.1, 0.02, 3.0, 0.1, 2.8, 2.2, 0.9, target, np.sin(target / 20), np.sqrt(target)),
+        "energy",
+        unit="GeV",
+    )
+
+
+def mean() -> FigureRecord:
+    return mean_images(images(0.8, 0.1), images(2.5, 4.0), names=("Electrons", "Jets"))
+
+
+def single() -> FigureRecord:
+    return candidate_images(images(1.2, 2.0), titles=("First", "Second", "Third"))
+
+
+def variable() -> FigureRecord:
+    columns, y = variables()
+    return distribution(columns["iso_03"], y, "iso_03", names=("Electrons", "Jets"))
+
+
+def page() -> FigureRecord:
+    columns, y = variables()
+    return distributions(columns, y, names=("Electrons", "Jets"), bins=25, ranges={"r_had": (0.0, 1.5)})
+
+
+DRAWINGS: dict[str, Callable[[], FigureRecord]] = {
+    one.__name__: one
+    for one in (
+        roc,
+        roc_page,
+        scores,
+        history,
+        performance,
+        truth,
+        confusion,
+        calibration,
+        residuals,
+        mean,
+        single,
+        variable,
+        page,
+    )
+}
