@@ -190,7 +190,7 @@ def _ancestry(record: Objects, start: Ints) -> Ints:
         active, current = active[~orphan], current[~orphan]
         kind = pid[current]
         photon = (kind == 22) & ~(((status[current] >= 21) & (status[current] <= 29)) | (status[current] == 62))
-        hadron = (kind > 100) & (mother[current] >= 0)
+        hadron = (kind > 100) & (mother[current] >= 0) & (status[current] != 4)  # 4: the beam
         rules = (
             (_is_heavy(kind), HEAVY),
             (photon | (hadron & np.isin(kind, _DALITZ)), CONVERSION),

@@ -54,21 +54,32 @@ class Where:
 
 @dataclass(frozen=True)
 class Block:
-    """A collection of towers or objects: columns, units (factors to GeV and radians), a selection."""
+    """A collection of towers or objects.
+
+    Attributes:
+        columns, fields: the branches.
+        where: keep some entries of the collection only.
+        index: a branch with positions in the collection: these, in this order, are the objects (podio's subsets).
+        energy, angle: factors to GeV and radians.
+        required: whether a tree without it does not fit.
+    """
 
     columns: Mapping[str, Column]
     fields: Mapping[str, Column] = field(default_factory=dict)
     where: Where | None = None
+    index: Column | None = None
     energy: float = 1.0
     angle: float = 1.0
     required: bool = True
 
     def all_columns(self) -> Iterator[tuple[str, Column]]:
-        """Every column with its key, the fields as `fields.<name>`, the selection as `where`."""
+        """Every column with its key, the fields as `fields.<name>`, the selection as `where` and `index`."""
         yield from self.columns.items()
         yield from ((f"fields.{name}", column) for name, column in self.fields.items())
         if self.where is not None:
             yield "where", self.where.column
+        if self.index is not None:
+            yield "index", self.index
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,7 @@ def _block(content: dict[str, Any], units: dict[str, str], known: tuple[str, ...
         fields={key: Column.parse(value, key in optional) for key, value in content.get("fields", {}).items()},
         where=where
         and Where(Column.parse(where["branch"]), tuple(where["values"]), bool(where.get("absolute", False))),
+        index=Column.parse(content["index"]) if "index" in content else None,
         energy=_ENERGY[own.get("energy", "GeV")],
         angle=_ANGLE[own.get("angle", "rad")],
         required=content.get("required", True),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError
 from hepml.layouts import Block
-from hepml.trees.columns import Arrays, Tree
+from hepml.trees.columns import Arrays, Tree, widened
 from hepml.trees.events import Objects, Towers
 
 __all__ = ["objects_of", "towers_of"]
@@ -58,6 +58,8 @@ def _columns(
     fields: dict[str, NDArray[np.generic]] = {}
     keep: NDArray[np.bool_] | None = None
     for key, branch in names.items():
+        if key == "index":
+            continue
         own, values = tree.jagged(branch, arrays[branch], width=4 if key == "edges" else 0)
         if offsets is None:
             offsets, reference = own, branch
@@ -69,13 +71,35 @@ def _columns(
         elif key.startswith("fields."):
             fields[key.removeprefix("fields.")] = values.astype(values.dtype.newbyteorder("="))
         else:
-            columns[key] = values.astype(np.float64) * _factor(key, block)
+            columns[key] = widened(values) * _factor(key, block)
     assert offsets is not None
+    if "index" in names:
+        new, rows = _positions(tree, names["index"], arrays, offsets, first)
+        columns = {key: values[rows] for key, values in columns.items()}
+        fields = {key: values[rows] for key, values in fields.items()}
+        offsets, keep = new, None if keep is None else keep[rows]
     if keep is not None:
         kept_offsets, columns = _keep(offsets, columns, keep)
         fields = {key: values[keep] for key, values in fields.items()}
         offsets = kept_offsets
     return offsets, columns, fields
+
+
+def _positions(
+    tree: Tree, branch: str, arrays: Arrays, offsets: NDArray[np.int64], first: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Offsets of the subset, and the rows of the collection that it takes."""
+    new, index = tree.jagged(branch, arrays[branch])
+    event = np.repeat(np.arange(len(new) - 1), np.diff(new))
+    rows = index.astype(np.int64) + offsets[event]
+    bad = (rows < offsets[event]) | (rows >= offsets[event + 1])
+    if bad.any():
+        raise DataError(
+            f"the branch {branch!r} points outside its collection",
+            where=f"{tree.where}, entry {first + int(event[np.argmax(bad)])}",
+            found=int(index[np.argmax(bad)]),
+        )
+    return new, rows
 
 
 def _factor(key: str, block: Block) -> float | NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.layouts import Binding
-from hepml.trees.columns import Tree
+from hepml.trees.columns import Tree, widened
 
 __all__ = ["sample_checksum"]
 
@@ -34,7 +34,7 @@ def sample_checksum(tree: Tree, binding: Binding, step_size: int | str = "50 MB"
     for first, _, arrays in tree.iterate(branches, step_size, 0, tree.n_entries):
         for key in sorted(seed):
             offsets, values = tree.jagged(seed[key], arrays[seed[key]])
-            hashes[key].update(values.astype("<f8").tobytes())
+            hashes[key].update(widened(values).tobytes())
         if seed:
             hashes["count"].update(np.diff(offsets).astype("<i8").tobytes())
         if counter:
@@ -55,11 +55,10 @@ def _counter(tree: Tree, branch: str) -> tuple[str, bool]:
     """A branch that holds the numbers of towers, and whether it holds nothing else."""
     if tree.is_rntuple:
         return branch, False
-    node = tree.tree[branch]
-    parent = branch.split("/", maxsplit=1)[0]
-    if parent != branch and type(tree.tree[parent].interpretation).__name__ == "AsDtype":
-        return parent, True
-    counter = node.count_branch
-    if counter is not None and counter.name in tree.tree and counter.name != node.name:
-        return str(counter.name), True
+    counter = tree.tree[branch].count_branch
+    for name in (branch.partition("/")[0], "" if counter is None else str(counter.name)):
+        if name in tree.tree and name != branch:
+            dtype, jagged = tree.numeric(name)
+            if dtype is not None and dtype.kind in "iu" and not jagged:
+                return name, True
     return branch, False

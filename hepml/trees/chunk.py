@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hepml.errors import DataError, MissingBranchError
 from hepml.layouts import Binding, Column, Layout, bind
 from hepml.trees.assembly import objects_of, towers_of
-from hepml.trees.columns import Arrays, Tree
+from hepml.trees.columns import Arrays, Tree, widened
 from hepml.trees.events import Events, Objects, Towers
 
 __all__ = ["Request", "assemble", "branches_to_read"]
@@ -85,7 +85,7 @@ def assemble(
     def numbers(branch: str | None) -> NDArray[np.float64] | None:
         if branch is None:
             return None
-        return np.zeros(0) if arrays is None else data.scalar(branch, arrays[branch], first).astype(np.float64)
+        return np.zeros(0) if arrays is None else widened(data.scalar(branch, arrays[branch], first))
 
     def integers(key: str) -> NDArray[np.int64] | None:
         branch = binding.event.get(key)

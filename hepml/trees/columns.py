@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hepml.errors import DataError
 from hepml.trees.files import reading
 
-__all__ = ["Arrays", "Tree"]
+__all__ = ["Arrays", "Tree", "widened"]
 
 _NUMERIC = ("AsDtype", "AsDouble32", "AsFloat16")
 Arrays = Mapping[str, Any]  # branch -> awkward array
@@ -203,3 +203,9 @@ def _numbers(layout: Any) -> NDArray[np.generic] | None:
         return None
     values = np.asarray(layout.data)
     return values if values.dtype.kind in "fiu" else None
+
+
+def widened(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """As float64, little-endian as in memory; a NaN of a damaged file may signal, which is no news here."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values, dtype="<f8")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hepml.geometry import Grid
 from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
+from hepml.trees.assembly import objects_of
 from hepml.trees.columns import Tree
 from hepml.trees.events import Events, Towers
 from hepml.trees.files import Source, choose_tree, expand_files, list_trees, open_file, reading
@@ -177,17 +178,24 @@ def _content(tree: Tree, binding: Binding, max_entries: int) -> Content:
 
 
 def count_objects(tree: Tree, binding: Binding) -> dict[str, ObjectCount]:
-    """Objects of each collection over the whole tree, counted from one branch each."""
-    branches = {
-        place.split(".", 1)[1]: next(iter(names.values()))
-        for place, names in binding.blocks.items()
-        if place.startswith("objects.") and place not in ("objects.track", "objects.particle")
-    }
-    tree.check(list(branches.values()))
+    """Objects of each collection over the whole tree, counted from one branch each if no selection needs more."""
+    branches: dict[str, dict[str, str]] = {}
+    for place, names in binding.blocks.items():
+        kind, name = place.split(".", 1)
+        if kind == "objects" and name not in ("track", "particle"):
+            selected = "where" in names or "index" in names
+            branches[name] = dict(names) if selected else dict([next(iter(names.items()))])
+    read = list(dict.fromkeys(branch for names in branches.values() for branch in names.values()))
+    tree.check(read)
     histograms = {name: np.zeros(1, np.int64) for name in branches}
-    for _, _, arrays in tree.iterate(list(dict.fromkeys(branches.values())), "50 MB", 0, tree.n_entries):
-        for name, branch in branches.items():
-            new = np.bincount(np.diff(tree.jagged(branch, arrays[branch])[0]))
+    for first, _, arrays in tree.iterate(read, "50 MB", 0, tree.n_entries):
+        for name, names in branches.items():
+            if len(names) == 1:
+                branch = next(iter(names.values()))
+                counts = np.diff(tree.jagged(branch, arrays[branch])[0])
+            else:
+                counts = objects_of(tree, binding.layout.objects[name], names, arrays, first).counts
+            new = np.bincount(counts)
             size = max(len(new), len(histograms[name]))
             histograms[name] = np.pad(histograms[name], (0, size - len(histograms[name]))) + np.pad(
                 new, (0, size - len(new))
