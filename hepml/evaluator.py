@@ -201,7 +201,8 @@ class Evaluator:
         """Towers to scores with `hepml::Tagger`: hottest cell, images, variables, network.
 
         Args:
-            ecal, hcal: towers of a batch of events; eta and phi are those of cell centres.
+            ecal, hcal: towers of a batch of events, each inside one cell. Where they have edges, their centres are
+                taken (Delphes smears eta and phi inside the cell), else eta and phi.
             row: event of each seed, shape (n,).
             eta, phi: of each seed, float64 (n,).
 
@@ -211,13 +212,7 @@ class Evaluator:
         Raises:
             DataError: the file has no geometry, or an input that cannot be made from towers.
         """
-        columns = [
-            (
-                np.ascontiguousarray(towers.offsets, dtype=np.int64),
-                *(np.ascontiguousarray(getattr(towers, name), dtype=np.float64) for name in ("et", "e", "eta", "phi")),
-            )
-            for towers in (ecal, hcal)
-        ]
+        columns = [_columns(towers) for towers in (ecal, hcal)]
         score, logit, status = self._core.tag(
             columns[0],
             columns[1],
@@ -272,6 +267,15 @@ class Evaluator:
                 )
             array = array.reshape(-1, *record.shape) if len(array) else array.reshape(0, *record.shape)
         return array
+
+
+def _columns(towers: Towers) -> tuple[NDArray[np.int64], ...]:
+    """Offsets, ET, E and the centres of towers, contiguous, as the C++ takes them."""
+    eta, phi = towers.eta, towers.phi
+    if towers.edges is not None:
+        eta, phi = ((towers.edges[:, i] + towers.edges[:, i + 1]) / 2 for i in (0, 2))
+    numbers: list[Any] = [np.ascontiguousarray(column, dtype=np.float64) for column in (towers.et, towers.e, eta, phi)]
+    return (np.ascontiguousarray(towers.offsets, dtype=np.int64), *numbers)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -267,3 +267,28 @@ def test_an_unknown_instruction_set_is_refused():
     )
     assert "HEPML_CPU" in run.stderr
     assert "generic" in run.stderr
+
+
+def test_tags_of_smeared_towers_equal_scores_of_images(sample):
+    variables = [{"name": name, "offset": 0.0, "scale": 0.01} for name in hepml.FEATURE_NAMES]
+    record = network(
+        inputs=[{"name": "hl", "variables": variables}],
+        nodes=[
+            {"type": "input", "sources": [0], "size": 7},
+            {"type": "feed_forward", "sources": [0], "layer_index": 0},
+        ],
+        layers=[dense([1.0, -2.0, 0.5, 0.25, 0.125, 0.0625, -1.0], [0.1], "sigmoid")],
+        outputs={"output": {"labels": ["signal"], "node_index": 1}},
+    )
+    record["hepml"]["geometry"] = PAPER.to_dict()
+    ev = load(record)
+    events = hepml.open_events(sample["electrons"], entry_stop=300)
+    candidates = hepml.select_candidates(events)
+    tags = ev.tag(events.ecal, events.hcal, candidates.row, candidates.eta, candidates.phi)
+    expected = ev(hepml.high_level(hepml.make_images(candidates)))["output"][:, 0]
+    assert len(expected) > 200
+    assert not tags.status.any()
+    assert np.array_equal(tags.score, expected)
+    assert np.isnan(ev.tag(events.ecal, events.hcal, [0], [9.0], [0.0]).score).all()
+    with pytest.raises(DataError, match="no image geometry"):
+        load(network()).tag(events.ecal, events.hcal, [0], [0.0], [0.0])
