@@ -41,11 +41,12 @@ def validate(document: Any) -> None:
         SchemaError: the first thing that does not follow the schema, with its JSON path.
 
     Example:
-        >>> validate({"inputs": []})
-        Traceback (most recent call last):
-            ...
-        hepml.errors.SchemaError: not a hepml model: [] should be non-empty
-          where:    $.inputs
+        >>> try:
+        ...     validate({})
+        ... except SchemaError as error:
+        ...     print(error)
+        not a hepml model: 'inputs' is a required property
+          where:    $
     """
     from jsonschema.exceptions import best_match
 

@@ -36,7 +36,8 @@ def affine_of(layer: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
         if layer.mean is None or layer.variance is None:
             raise refuse(layer, "mean", "not known before the layer is adapted", "mean= and variance=, or adapt()")
         mean = np.asarray(layer.mean, dtype=np.float64)
-        deviation = np.maximum(np.sqrt(np.asarray(layer.variance, dtype=np.float64)), keras.config.epsilon())
+        root = np.sqrt(np.asarray(layer.variance, dtype=np.float32))  # rounded as in Keras, which divides by it
+        deviation = np.maximum(root, np.float32(keras.config.epsilon())).astype(np.float64)
         scale = deviation if layer.invert else 1.0 / deviation
         offset = mean / deviation if layer.invert else -mean
         offset, scale = np.broadcast_arrays(offset, scale)
