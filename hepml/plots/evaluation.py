@@ -35,7 +35,7 @@ __all__ = ["comparison_figures", "dataset_figures", "evaluation_figures", "train
 
 Paths = dict[str, list[Path]]
 _VARIABLES = ("hl", "mass", "et_mass", "ee_mass", "iso")
-_IMAGES = ("et", "ht", "ee", "he")
+_IMAGES = {"images": ("et", "ht"), "images_energy": ("ee", "he")}
 
 
 def evaluation_figures(
@@ -119,7 +119,8 @@ def dataset_figures(
     """Draws the inputs in a two-class data file.
 
     Returns:
-        variables (axes fitted to the data), variables_published (axes of the published figures), kinematics, images.
+        variables (axes fitted to the data), variables_published (axes of the published figures), images (ET),
+        images_energy (E), kinematics.
 
     Raises:
         DataError: not two classes, or one of them is empty.
@@ -177,7 +178,8 @@ def comparison_figures(
     }
     for variable in dict.fromkeys(one.name for result in evaluations for one in result.binned):
         profiles = {result.name: [one for one in result.binned if one.name == variable] for result in evaluations}
-        found[f"performance_{variable}"] = efficiency_profile(profiles, variable=variable, style=style)
+        if any(np.isfinite(one.value).any() for results in profiles.values() for one in results):
+            found[f"performance_{variable}"] = efficiency_profile(profiles, variable=variable, style=style)
     calibrations = {one.name: one.calibration for one in evaluations if one.calibration is not None}
     if calibrations:
         found["calibration"] = calibration_curves(calibrations, style=style)
@@ -241,11 +243,12 @@ def _inputs(
     if columns:
         found["variables"] = distributions(columns, y, weight=weight, names=names, ranges="data", style=style)
         found["variables_published"] = distributions(columns, y, weight=weight, names=names, style=style)
-    images = [token for token in _IMAGES if token in tokens]
-    if images:
-        classes = [{token: _stack(dataset, rows, token, code) for token in images} for code in (1, 0)]
-        weights = (weight[y == 1], weight[y == 0])
-        found["images"] = mean_images(*classes, weights=weights, names=names, geometry=dataset.geometry, style=style)
+    for figure, wanted in _IMAGES.items():
+        images = [token for token in wanted if token in tokens]
+        if images:
+            classes = [{token: _stack(dataset, rows, token, code) for token in images} for code in (1, 0)]
+            weights = (weight[y == 1], weight[y == 0])
+            found[figure] = mean_images(*classes, weights=weights, names=names, geometry=dataset.geometry, style=style)
     return found
 
 

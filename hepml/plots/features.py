@@ -226,7 +226,7 @@ def _draw(axes: Sequence[Axes], filled: tuple[Binned, Binned], variable: Variabl
             flow="none",
             color=colour,
             linewidth=1.0,
-            linestyle="-" if colour == SIGNAL else (0, (4, 1)),
+            linestyle="-" if colour == SIGNAL else "--",
             label=name,
         )
         middle, drawn = (one.edges[1:] + one.edges[:-1]) / 2, one.values > 0

@@ -174,9 +174,10 @@ def use_axes(ax: Axes | Sequence[Axes] | None, wanted: int) -> list[Axes] | None
 
 def figure_of(axes: Axes) -> Figure:
     """The figure that panels belong to."""
-    figure = axes.get_figure(root=True)
-    if figure is None:
+    if axes.figure is None:
         raise DataError("ax belongs to no figure")
+    figure = axes.figure.figure  # also of a subfigure
+    assert isinstance(figure, Figure)
     return figure
 
 

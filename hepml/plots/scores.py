@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import mplhep
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from hepml.errors import DataError
 from hepml.metrics.results import ScoredEvents
@@ -110,7 +111,7 @@ def _held_out(axes: Axes, one: Binned, colour: str, hatch: str, name: str) -> No
         histtype="fill",
         yerr=False,
         flow="none",
-        facecolor=(colour, 0.25),
+        facecolor=to_hex((colour, 0.25), keep_alpha=True),  # mplhep takes a tuple for one value a histogram
         edgecolor=colour,
         hatch=hatch,
         linewidth=1.0,

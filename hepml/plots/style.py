@@ -224,7 +224,7 @@ def label(axes: Axes, style: Style, *, right: Axes | None = None, above: float =
 
 
 def _above(axes: Axes, box: HPacker, side: str, points: float) -> None:
-    figure = axes.get_figure(root=True)
+    figure = axes.figure
     shift = ScaledTranslation(0, points / 72, figure.dpi_scale_trans) if figure is not None else IdentityTransform()
     anchored = AnchoredOffsetbox(
         loc=f"lower {side}",

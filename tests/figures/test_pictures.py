@@ -1,5 +1,6 @@
-"""Pictures against committed ones. Both are averaged over 4 x 4 pixels before, so that the way a library version
-smooths its letters does not matter but a moved, missing or recoloured element does.
+"""Pictures against committed ones. Both are averaged over blocks of pixels before, so that the way a library version
+smooths its letters does not matter but a moved, missing or recoloured element does. With another matplotlib than the
+one that drew the committed pictures, where everything may move by a pixel, the comparison is coarser.
 
 `python tests/figures/test_pictures.py` writes the committed pictures and tables anew; look at them before committing.
 """
@@ -11,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -21,6 +23,7 @@ from hepml.plots import FigureRecord, drawing
 BASELINE = Path(__file__).parent / "baseline"
 PICTURES = ("roc", "scores", "mean", "performance", "page")
 LARGEST = 60_000
+MADE_WITH = "3.11"  # matplotlib
 
 
 def rendered(record: FigureRecord) -> bytes:
@@ -31,33 +34,44 @@ def rendered(record: FigureRecord) -> bytes:
     return buffer.getvalue()
 
 
-def coarse(png: bytes) -> NDArray[np.float64]:
-    """Means over 4 x 4 pixels, shape (rows, columns, 3), 0 to 1."""
+def coarse(png: bytes, block: int) -> NDArray[np.float64]:
+    """Means over blocks of pixels, shape (rows, columns, 3), 0 to 1."""
     pixels = imread(io.BytesIO(png))[..., :3]
-    rows, columns = (4 * (size // 4) for size in pixels.shape[:2])
-    return np.asarray(pixels[:rows, :columns].reshape(rows // 4, 4, columns // 4, 4, 3).mean(axis=(1, 3)))
+    rows, columns = (block * (size // block) for size in pixels.shape[:2])
+    shape = (rows // block, block, columns // block, block, 3)
+    return np.asarray(pixels[:rows, :columns].reshape(shape).mean(axis=(1, 3)))
+
+
+def difference(one: bytes, other: bytes, block: int) -> NDArray[np.float64]:
+    """The largest difference of the three colours, block by block."""
+    found, expected = coarse(one, block), coarse(other, block)
+    assert found.shape == expected.shape
+    return np.asarray(np.abs(found - expected).max(axis=-1))
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_those_committed(records: dict[str, FigureRecord], name: str) -> None:
     path = BASELINE / f"{name}.png"
     assert path.stat().st_size <= LARGEST
-    found, expected = coarse(rendered(records[name])), coarse(path.read_bytes())
-    assert found.shape == expected.shape
-    difference = np.abs(found - expected).max(axis=-1)
-    assert np.sqrt(np.mean(difference**2)) < 0.025
-    assert np.mean(difference > 0.25) < 0.003
+    one, other = rendered(records[name]), path.read_bytes()
+    if matplotlib.__version__.startswith(MADE_WITH + "."):
+        fine = difference(one, other, 4)
+        assert np.sqrt(np.mean(fine**2)) < 0.02
+        assert np.mean(fine > 0.25) < 0.001
+    rough = difference(one, other, 8)
+    assert np.sqrt(np.mean(rough**2)) < 0.07
+    assert rough.max() < 0.3
 
 
 def test_the_comparison_notices_a_lost_curve(records: dict[str, FigureRecord]) -> None:
-    expected = coarse((BASELINE / "roc.png").read_bytes())
+    expected = rendered(records["roc"])
     (line,) = [one for one in records["roc"].axes["main"].lines if one.get_label().startswith("mass")]
     line.set_visible(False)
     try:
-        found = coarse(rendered(records["roc"]))
+        found = rendered(records["roc"])
     finally:
         line.set_visible(True)
-    assert np.mean(np.abs(found - expected).max(axis=-1) > 0.25) > 0.003
+    assert np.mean(difference(found, expected, 4) > 0.25) > 0.001
 
 
 def write_baseline() -> None:
