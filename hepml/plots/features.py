@@ -142,7 +142,7 @@ def distributions(
     ranges: Mapping[str, tuple[float, float]] | Literal["published", "data"] = "published",
     style: Style | None = None,
 ) -> FigureRecord:
-    """Several variables on one page: for each a panel as `distribution` draws it, three in a row.
+    """Several variables on one page, each as `distribution` draws it, three in a row; a single one as `distribution`.
 
     Args:
         columns: values by name, shape (n,) each.
@@ -161,6 +161,10 @@ def distributions(
         raise DataError(f"a range for {unknown[0]!r}, which is not drawn", nearest=nearest(unknown[0], columns))
     variables = {name: VARIABLES.get(name, Variable(name)) for name in columns}
     limits = {name: None if ranges == "data" else own.get(name, variables[name].range) for name in columns}
+    if len(columns) == 1:
+        name, values = next(iter(columns.items()))
+        chosen = _central(finite_array(values, name)) if ranges == "data" else limits[name]
+        return distribution(values, y, name, weight=weight, names=names, bins=bins, range=chosen, style=style)
     filled = {
         name: _fill(values, y, weight, name=name, bins=bins, limits=limits[name]) for name, values in columns.items()
     }
@@ -305,7 +309,7 @@ def _page(style: Style, names: Sequence[str]) -> tuple[Figure, dict[str, tuple[A
     """Pairs of panels, three in a row, placed by inches."""
     across = min(3, len(names))
     down = -(-len(names) // across)
-    width = style.width or PAGE * across / 3
+    width = style.width or PAGE
     left, right, top, bottom, gap = 0.56, 0.12, 0.28, 0.42, 0.09
     side = width / across - left - right
     main, ratio = 0.72 * side, 0.32 * side
@@ -340,8 +344,8 @@ def _header(figure: Figure, panels: Mapping[str, tuple[Axes, Axes]], names: tupl
     handles, texts = mains[0].get_legend_handles_labels()
     order = [texts.index(name) for name in names]
     place: dict[str, Any] = {
-        "loc": "lower center",
-        "bbox_to_anchor": (0.5, 1.0),
+        "loc": "lower center" if across == 3 else "lower left",
+        "bbox_to_anchor": (0.5 if across == 3 else 0.0, 1.0),
         "borderaxespad": 0.1,
         "columnspacing": 1.0,
     }

@@ -174,6 +174,17 @@ def page() -> FigureRecord:
     return distributions(columns, y, names=("Electrons", "Jets"), bins=25, ranges={"r_had": (0.0, 1.5)})
 
 
+def pair() -> FigureRecord:
+    columns, y = variables()
+    chosen = {name: columns[name] for name in ("iso_03", "mass")}
+    return distributions(chosen, y, names=("Electrons", "Jets"), bins=25, ranges="data")
+
+
+def alone() -> FigureRecord:
+    columns, y = variables()
+    return distributions({"mass": columns["mass"]}, y, bins=25, ranges="data")
+
+
 DRAWINGS: dict[str, Callable[[], FigureRecord]] = {
     one.__name__: one
     for one in (
@@ -190,5 +201,7 @@ DRAWINGS: dict[str, Callable[[], FigureRecord]] = {
         single,
         variable,
         page,
+        pair,
+        alone,
     )
 }
