@@ -93,7 +93,7 @@ def pixel_grid(token: str, shape: tuple[int, int], geometry: Geometry = PAPER) -
     Example:
         >>> eta, phi = pixel_grid("et", (31, 31))
         >>> round(float(eta[0]), 4), round(float(phi[0]), 6)
-        (-0.3875, 0.386463)
+        (-0.3875, 0.386466)
     """
     ecal = _calorimeter(token) == "ecal"
     grid, cells = (geometry.ecal, geometry.ecal_window) if ecal else (geometry.hcal, geometry.hcal_window)
