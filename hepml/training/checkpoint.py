@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from hepml.errors import TrainingError
 from hepml.ledger import atomic_path
 
-__all__ = ["read_checkpoint", "restore", "write_checkpoint"]
+__all__ = ["read_arrays", "read_checkpoint", "restore", "write_arrays", "write_checkpoint"]
 
 Arrays = list[NDArray[Any]]
+_FIX = "train again with overwrite (--overwrite)"
 
 
 def write_checkpoint(path: Path, model: Any, best: Arrays, state: dict[str, Any]) -> None:
@@ -41,18 +43,35 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Arrays]] | No
     """
     if not path.exists():
         return None
+    found = read_arrays(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            state = json.loads(file["state"].tobytes())
-            arrays: dict[str, Arrays] = {}
-            for kind in ("variable", "optimizer", "best"):
-                count = sum(name.startswith(f"{kind}_") for name in file.files)
-                arrays[kind] = [file[f"{kind}_{k}"] for k in range(count)]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainingError(
-            "the checkpoint cannot be read", where=path, found=error, fix="train again with overwrite (--overwrite)"
-        ) from error
+        state = json.loads(found["state"].tobytes())
+    except (KeyError, ValueError) as error:
+        raise TrainingError("not a checkpoint", where=path, fix=_FIX) from error
+    arrays = {
+        kind: [found[f"{kind}_{k}"] for k in range(sum(name.startswith(f"{kind}_") for name in found))]
+        for kind in ("variable", "optimizer", "best")
+    }
     return state, arrays
+
+
+def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Writes an .npz whose bytes depend on the arrays alone, atomically."""
+    with atomic_path(path, overwrite=True) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz.
+
+    Raises:
+        TrainingError: absent, truncated or damaged.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise TrainingError("a file of the run cannot be read", where=path, found=error, fix=_FIX) from error
 
 
 def restore(model: Any, arrays: dict[str, Arrays], where: Path) -> None:
@@ -65,8 +84,6 @@ def restore(model: Any, arrays: dict[str, Arrays], where: Path) -> None:
     for kind, variables in (("variable", model.variables), ("optimizer", model.optimizer.variables)):
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [array.shape for array in arrays[kind]]:
-            raise TrainingError(
-                "the checkpoint is of another network", where=where, fix="train again with overwrite (--overwrite)"
-            )
+            raise TrainingError("the checkpoint is of another network", where=where, fix=_FIX)
         for variable, array in zip(variables, arrays[kind], strict=True):
             variable.assign(array)

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONSTANT", "PATIENCE", "constant_loss", "never_learnt", "spread"]
+__all__ = ["DEAD", "PATIENCE", "constant_loss", "never_learnt", "spread"]
 
-CONSTANT = 1e-4  # outputs that differ by less are one number
+DEAD = 1e-6  # outputs that differ by less do not depend on the input: dead rectifiers, a saturated sigmoid
 PATIENCE = 3  # epochs in a row
+_CONSTANT = 1e-4  # the same at the end of a training; at its start faint images can give so little
 _FLAT = 0.02  # spread of an output that carries no information, when the loss says so too
 _GAIN = 1e-3  # relative gain on the constant's loss that counts as learning
 
@@ -57,6 +58,10 @@ def spread(outputs: NDArray[Any], y: NDArray[Any], task: str) -> float:
     return widest / deviation if deviation > 0 else widest
 
 
-def never_learnt(best_loss: float, constant: float, width: float) -> bool:
-    """Whether a finished training is worthless: one number for everything, or no gain and next to no spread."""
-    return width < CONSTANT or (best_loss > constant - _GAIN * abs(constant) and width < _FLAT)
+def never_learnt(best_loss: float, constant: float, width: float) -> str:
+    """Why a finished training is worthless, one number for everything or no gain and next to no spread; else empty."""
+    if width < _CONSTANT:
+        return f"the output is constant to {width:.1g}"
+    if best_loss > constant - _GAIN * abs(constant) and width < _FLAT:
+        return f"the validation loss stayed at {best_loss:.5f}, a constant output has {constant:.5f}"
+    return ""

@@ -74,4 +74,4 @@ def training_feed(
 def validation_feed(source: Source, rows: NDArray[np.int64], weight: NDArray[np.float32], names: list[str]) -> Any:
     """Batches in the order of the rows."""
     images = any(spec.is_image for spec in source.specs)
-    return _feed_class()(source, rows, weight, names, batch_size=256 if images else 4096, seed=None)
+    return _feed_class()(source, rows, weight, names, batch_size=256 if images else 65_536, seed=None)

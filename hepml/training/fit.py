@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
-import zipfile
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError, TrainingError
-from hepml.ledger import atomic_path, read_json, sha256_array, write_json
+from hepml.ledger import read_json, sha256_array, write_json
 from hepml.models import InputSpec
 from hepml.training import collapse
-from hepml.training.checkpoint import read_checkpoint, restore
+from hepml.training.checkpoint import read_arrays, read_checkpoint, restore, write_arrays
 from hepml.training.decorrelate import fold
 from hepml.training.feed import training_feed, validation_feed
+from hepml.training.files import save_model, write_history
 from hepml.training.folds import Member
 from hepml.training.network import Recipe
 from hepml.training.source import Source
 from hepml.training.watch import Attempt, Progress, Report, State, watcher
 
-__all__ = ["Fitted", "Job", "fit_member", "save_model"]
+__all__ = ["Fitted", "Job", "fit_member"]
 
 N_REFERENCE = 16
 _PROBE_ROWS = 256
+_ONE_BATCH = 65_536  # validation rows of vectors that go through the network at once
+_FEW_BATCHES = 20
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def fit_member(job: Job) -> Fitted:
     """
     folder = job.folder
     if (folder / "member.json").exists():
-        with np.load(folder / "scores.npz", allow_pickle=False) as file:
-            return Fitted(read_json(folder / "member.json"), file["score"], folder)
+        scores = read_arrays(folder / "scores.npz")["score"]
+        return Fitted(read_json(folder / "member.json"), scores, folder)
     folder.mkdir(parents=True, exist_ok=True)
     stored = job.member.fold < 0 and bool(np.all(job.source.split[job.member.train] == 0))
     specs = job.recipe.specs(job.source.scaled_specs(job.member.train, stored))
@@ -92,27 +93,21 @@ def fit_member(job: Job) -> Fitted:
     matrix = job.recipe.mixing(specs, job.member.train)
     while True:
         network, attempt = _attempt(job, specs, weights, tried, matrix)
+        deployed = job.recipe.make(specs, attempt.header["seed"])
+        attempt.keep = functools.partial(_keep, deployed, matrix, folder / "model.keras")
         if saved is not None:
             restore(network, saved[1], job.checkpoint)
             attempt.state, attempt.best = State(**saved[0]["state"]), saved[1]["best"]
             job.log(f"resumed after epoch {attempt.state.epoch}")
             saved = None
-        network.fit(
-            attempt.feed,
-            validation_data=validation_feed(job.source, job.member.valid, weights, job.recipe.names(network)),
-            initial_epoch=attempt.state.epoch,
-            epochs=attempt.settings.epochs,
-            callbacks=[watcher(attempt)],
-            verbose=0,
-            shuffle=False,
-        )
+        _fit(job, network, attempt, weights)
         outcome = attempt.state.collapsed or _judge(job, network, attempt, weights)
         known = {key: attempt.header[key] for key in ("seed", "learning_rate")}
         tried.append({**known, "epochs": attempt.state.epoch, "outcome": outcome or attempt.state.stopped})
         if not outcome:
-            deployed = job.recipe.make(specs, attempt.header["seed"])
             fold(network, deployed, matrix)
             return _finish(job, deployed, specs, attempt, tried)
+        (folder / "model.keras").unlink(missing_ok=True)
         job.log(f"collapsed: {outcome}")
         job.report(dataclasses.replace(job.progress, message=f"collapsed: {outcome}"))
         if len(tried) > job.recipe.settings.retries:
@@ -124,6 +119,28 @@ def fit_member(job: Job) -> Fitted:
                 found=f"{outcome} (learning rates {rates})",
                 fix="lower learning_rate or dropout, or look whether the inputs tell the classes apart",
             )
+
+
+def _fit(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32]) -> None:
+    """Epochs until the watch stops them; by hand where an epoch is shorter than what Keras' fit does around it."""
+    watch = watcher(attempt)
+    names, rows, vectors = job.recipe.names(network), job.member.valid, not any(s.is_image for s in job.source.specs)
+    if vectors and len(rows) <= _ONE_BATCH:
+        attempt.valid = validation_feed(job.source, rows, weights, names)[0]
+    if attempt.valid is None or len(attempt.feed) > _FEW_BATCHES:
+        valid = validation_feed(job.source, rows, weights, names) if attempt.valid is None else None
+        more = {"initial_epoch": attempt.state.epoch, "epochs": attempt.settings.epochs}
+        network.fit(attempt.feed, validation_data=valid, callbacks=[watch], verbose=0, shuffle=False, **more)
+        return
+    watch.set_model(network)
+    network.stop_training = False
+    while attempt.state.epoch < attempt.settings.epochs and not network.stop_training:
+        watch.on_epoch_begin(attempt.state.epoch)
+        network.reset_metrics()
+        for number in range(len(attempt.feed)):
+            logs = network.train_on_batch(*attempt.feed[number], return_dict=True)
+            watch.on_train_batch_end(number, logs)
+        watch.on_epoch_end(attempt.state.epoch, logs)
 
 
 def _weights(job: Job) -> NDArray[np.float32]:
@@ -188,13 +205,16 @@ def predict(network: Any, source: Source, rows: NDArray[np.int64], names: list[s
 
 def _judge(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32]) -> str:
     """Why a finished training is worthless; empty if it is not."""
-    source, train, valid = job.source, job.member.train, job.member.valid
-    y, w = source.y, weights
     network.set_weights(attempt.best)
-    constant = collapse.constant_loss(y[train], w[train], y[valid], w[valid], classes=source.n_classes)
-    if collapse.never_learnt(attempt.state.best_loss, constant, attempt.probe(network)):
-        return f"the validation loss stayed at {attempt.state.best_loss:.5f}, a constant output has {constant:.5f}"
-    return ""
+    y, w = job.source.y[job.member.valid], weights[job.member.valid]
+    constant = collapse.constant_loss(y, w, y, w, classes=job.source.n_classes)
+    return collapse.never_learnt(attempt.state.best_loss, constant, attempt.probe(network))
+
+
+def _keep(deployed: Any, matrix: Any, path: Path, network: Any) -> None:
+    """Saves the best network so far, which is the one that trains."""
+    fold(network, deployed, matrix)
+    save_model(deployed, path)
 
 
 def _finish(
@@ -208,12 +228,8 @@ def _finish(
     save_model(network, folder / "model.keras")
     write_history(folder / "history.csv", state.history)
     rows, names = member.valid[_spaced(len(member.valid), N_REFERENCE)], [spec.name for spec in specs]
-    for name, content in (
-        ("reference.npz", dict(zip(names, source.batches(rows, names), strict=True))),
-        ("scores.npz", {"score": scores}),
-    ):
-        with atomic_path(folder / name, overwrite=True) as temporary:
-            np.savez(temporary, **content)
+    write_arrays(folder / "reference.npz", dict(zip(names, source.batches(rows, names), strict=True)))
+    write_arrays(folder / "scores.npz", {"score": scores})
     record = {
         "name": member.name,
         "fold": member.fold,
@@ -233,27 +249,3 @@ def _finish(
     write_json(folder / "member.json", record)
     job.checkpoint.unlink(missing_ok=True)
     return Fitted(record, scores, folder)
-
-
-def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """history.csv: epoch (from 0), loss, val_loss, learning_rate."""
-    lines = ["epoch,loss,val_loss,learning_rate"]
-    lines += [f"{row['epoch']},{row['loss']!r},{row['val_loss']!r},{row['learning_rate']:.9g}" for row in history]
-    with atomic_path(path, overwrite=True) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def save_model(network: Any, path: Path) -> None:
-    """Saves a .keras file whose bytes depend on the network alone: the date that Keras notes in it is left out."""
-    with atomic_path(path, overwrite=True) as temporary:
-        network.save(temporary)
-        with zipfile.ZipFile(temporary) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
-        metadata = json.loads(parts["metadata.json"])
-        metadata["date_saved"] = ""
-        parts["metadata.json"] = json.dumps(metadata).encode()
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in parts.items():
-                archive.writestr(zipfile.ZipInfo(name), content)
-        temporary.write_bytes(buffer.getvalue())

@@ -24,6 +24,7 @@ from hepml.errors import InputFileError, TrainingError
 from hepml.geometry import Geometry
 from hepml.ledger import atomic_path, read_json
 from hepml.models import InputSpec, Settings
+from hepml.training.checkpoint import read_arrays
 
 __all__ = ["Run", "Scores", "load_run", "read_scores", "write_scores"]
 
@@ -109,8 +110,8 @@ class Run:
     @cached_property
     def inputs(self) -> list[InputSpec]:
         """The inputs of `model`, in its order, with up to 16 raw validation events each."""
-        with np.load(self.path / "reference.npz", allow_pickle=False) as file:
-            return [InputSpec.from_dict(record, file[record["name"]]) for record in self.record["inputs"]]
+        reference = read_arrays(self.path / "reference.npz")
+        return [InputSpec.from_dict(record, reference.get(record["name"])) for record in self.record["inputs"]]
 
     @property
     def history(self) -> dict[str, NDArray[np.float64]]:

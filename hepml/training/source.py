@@ -7,7 +7,7 @@ and become dense a batch at a time, which costs about 1 us an event and a thirte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,7 +121,7 @@ class Source:
             offset, scale = -(first + mean), 1.0 / np.where(constant, 1.0, deviation)
         numbers = {"offset": offset, "scale": scale, "minimum": low, "maximum": high}
         lists = {key: np.asarray(value, dtype=np.float64).tolist() for key, value in numbers.items()}
-        return InputSpec(spec.name, spec.shape, spec.variables, spec.geometry, **lists)
+        return replace(spec, **lists)
 
     def batches(self, rows: NDArray[np.int64], names: list[str]) -> list[NDArray[np.float32]]:
         """The inputs `names` of some rows."""
@@ -160,8 +160,7 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str) -> Sou
     specs, columns = [], {}
     for token in features:
         shape = tuple(dataset.shape(token))
-        image = len(shape) == 3
-        specs.append(InputSpec(token, shape, tuple(dataset.variables(token)), geometry if image else None))
+        specs.append(InputSpec(token, shape, tuple(dataset.variables(token)), geometry, convention=dataset.convention))
         columns[token] = _column(dataset, token)
     n_split = [int(dataset.n(split)) for split in SPLITS]
     own = {"binary": "binary", "classes": "multiclass", "regression": "regression"}[dataset.task["kind"]]

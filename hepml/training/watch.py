@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hepml.models import Settings
 from hepml.training import collapse
 from hepml.training.checkpoint import write_checkpoint
+from hepml.training.files import write_history
 
 __all__ = ["Progress", "Report", "State", "watcher"]
 
@@ -108,6 +109,8 @@ class Attempt:
     progress: Progress
     log: Callable[[str], None]
     best: list[NDArray[Any]] = field(default_factory=list)
+    keep: Callable[[Any], None] = lambda network: None  # saves the network, the best so far
+    valid: Any = None  # x, y, weight of the validation rows where Keras' fit does not look at them
 
 
 def watcher(attempt: Attempt) -> Any:
@@ -132,7 +135,11 @@ def watcher(attempt: Attempt) -> Any:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             state, settings = attempt.state, attempt.settings
-            loss, val_loss = float((logs or {})["loss"]), float((logs or {})["val_loss"])
+            found = dict(logs or {})
+            if attempt.valid is not None:
+                self.model.reset_metrics()
+                found["val_loss"] = self.model.test_on_batch(*attempt.valid, return_dict=True)["loss"]
+            loss, val_loss = float(found["loss"]), float(found["val_loss"])
             rate = float(np.asarray(self.model.optimizer.learning_rate))
             best, next_rate = state.end_epoch(loss, val_loss, rate, settings)
             if best:
@@ -140,7 +147,7 @@ def watcher(attempt: Attempt) -> Any:
             if not (math.isfinite(loss) and math.isfinite(val_loss)):
                 state.collapsed = f"the loss is {loss:g}"
             elif loss > attempt.constant - 0.02 * abs(attempt.constant):
-                flat = attempt.probe(self.model) < collapse.CONSTANT
+                flat = attempt.probe(self.model) < collapse.DEAD
                 state.constant = state.constant + 1 if flat else 0
                 if state.constant >= collapse.PATIENCE:
                     state.collapsed = f"the output was constant for {collapse.PATIENCE} epochs, loss {loss:.5f}"
@@ -155,8 +162,10 @@ def watcher(attempt: Attempt) -> Any:
             if state.stopped or state.collapsed:
                 self.model.stop_training = True
             elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-                state_record = {**attempt.header, "state": state.to_dict()}
-                write_checkpoint(attempt.path, self.model, attempt.best, state_record)
+                if best:
+                    attempt.keep(self.model)
+                write_history(attempt.path.with_name("history.csv"), state.history)
+                write_checkpoint(attempt.path, self.model, attempt.best, {**attempt.header, "state": state.to_dict()})
                 self.saved = time.monotonic()
 
         def tell(self, **what: Any) -> None:

@@ -1,0 +1,26 @@
+"""Small trainings: two classes in a plane, and data.h5 from the bundled sample."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SMALL = {"layers": 1, "units": 8, "epochs": 3, "learning_rate": 0.01}
+
+
+def plane(n: int = 600, seed: int = 0) -> dict[str, Any]:
+    """Two overlapping classes with unequal scales and offsets of the variables."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    x = rng.normal(size=(n, 2)) + y[:, None] * [1.5, 0.5]
+    return {"arrays": {"x": x * [10.0, 0.1] + [100.0, 0.0]}, "y": y}
+
+
+@pytest.fixture(scope="session")
+def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from hepml.dataset import convert
+
+    path = tmp_path_factory.mktemp("training") / "data.h5"
+    convert(sample["electrons"], sample["jets"], path)
+    return path

@@ -1,0 +1,105 @@
+"""Bad input to train: one message that names the culprit, and nothing left on disk."""
+
+import numpy as np
+import pytest
+
+from hepml.errors import HepmlError
+from hepml.training import load_run, train
+from hepml.training.folds import members
+from hepml.training.source import array_source
+
+from .conftest import SMALL, plane
+
+
+def changed(**what):
+    return plane() | what
+
+
+def with_nan():
+    x = plane()["arrays"]["x"].copy()
+    x[7, 1] = np.nan
+    return {"x": x}
+
+
+N = len(plane()["y"])
+CASES = {
+    "nan": (changed(arrays=with_nan()), "NaN or infinity column 'x_1'"),
+    "row": (changed(arrays=with_nan()), "first in row 7"),
+    "one class": (changed(y=np.ones(N)), "only one class"),
+    "labels": (changed(y=np.arange(N) % 2 * 2, task="binary"), "0 or 1"),
+    "length": (changed(y=np.zeros(3)), "differ in length"),
+    "no valid": (changed(split=np.arange(N) // 2 % 2 * 2), "no rows in the validation split"),
+    "class absent in train": (changed(split=plane()["y"]), "a class is missing in the training split"),
+    "split codes": (changed(split=np.arange(N) % 4), "0 train, 1 valid, 2 test"),
+    "split name": (changed(split="some"), '"all"'),
+    "text": (changed(arrays={"x": np.full((N, 2), "a")}), "cannot be trained on"),
+    "no labels": (changed(y=None), "without labels"),
+    "weights": (changed(weight=-np.ones(N)), "do not sum to more than 0"),
+    "weight nan": (changed(weight=np.full(N, np.nan)), "weight is NaN"),
+    "setting": (changed(unitz=3), "'units'"),
+    "reference name": (changed(numLayers=3), "'layers'"),
+    "preset": (changed(preset="hll"), "'hl'"),
+    "folds": (changed(folds=1), "from 2"),
+    "seeds": (changed(seeds=0), "from 1"),
+    "both": (changed(data="x.h5"), "either"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_named_and_leaves_nothing(tmp_path, case):
+    arguments, message = CASES[case]
+    with pytest.raises(HepmlError, match=message) as caught:
+        train(output=tmp_path / "run", progress=False, **arguments)
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_data_files(data, tmp_path):
+    with pytest.raises(HepmlError, match="no such file"):
+        train(tmp_path / "none.h5", "hl", tmp_path / "run")
+    with pytest.raises(HepmlError, match="'hl'"):
+        train(data, "h1", tmp_path / "run")
+    with pytest.raises(HepmlError, match="no features"):
+        train(data, output=tmp_path / "run")
+    with pytest.raises(HepmlError, match="no output"):
+        train(data, "hl")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(HepmlError, match="is a file") as caught:
+        train(data, "mass", tmp_path / "file", progress=False, **SMALL)
+    assert caught.value.exit_code == 4
+
+
+def test_load_run_tells_what_is_wrong(tmp_path):
+    with pytest.raises(HepmlError, match="no such folder"):
+        load_run(tmp_path / "none")
+    with pytest.raises(HepmlError, match="not a run folder"):
+        load_run(tmp_path)
+    (tmp_path / "run.json").write_text('{"format": "other"}')
+    with pytest.raises(HepmlError, match="not the record of a run"):
+        load_run(tmp_path)
+    (tmp_path / "run.json").write_text('{"format": "hepml-run", "format_version": 99}')
+    with pytest.raises(HepmlError, match="newer hepml"):
+        load_run(tmp_path)
+
+
+def test_relatives_stay_together_in_folds_and_parts():
+    n = 4000
+    group = np.arange(n) // 4
+    source = array_source({"x": np.random.default_rng(0).normal(size=(n, 1))}, np.arange(n) % 2, group=group)
+    parts, fold = members(source, folds=5, seeds=2, seed=3)
+    assert len(parts) == 10
+    assert np.all(fold.reshape(-1, 4) == fold[::4, None])
+    held_out = np.zeros(n, dtype=int)
+    for part in parts:
+        assert part.seed in (3, 4)
+        rows = [part.train, part.valid, part.held_out]
+        assert sorted(np.concatenate(rows)) == list(range(n))
+        for k, one in enumerate(rows):
+            for other in rows[:k]:
+                assert not set(group[one]) & set(group[other])
+        assert len(part.train) / n == pytest.approx(0.64, abs=0.04)
+        assert len(part.valid) / n == pytest.approx(0.16, abs=0.04)
+        held_out[part.held_out] += 1
+    assert np.all(held_out == 2)
+    first, second = (set(part.valid) for part in parts[::2][:2])
+    assert len(first & second) < 0.5 * len(first)  # another fifth stops another fold

@@ -1,0 +1,69 @@
+"""Result files under the published names; the best of several is chosen on validation."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from hepml.errors import HepmlError
+from hepml.training import best_results, train, write_reference_results
+from hepml.training.results import results_table
+
+from .conftest import SMALL, plane
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        train(output=folder / f"u{n}", progress=False, **plane(), **SMALL | {"units": n, "epochs": n}) for n in (1, 9)
+    ]
+
+
+def test_published_files(runs, tmp_path):
+    import keras
+    from sklearn.metrics import roc_auc_score
+
+    run = runs[1]
+    files = write_reference_results(run, tmp_path)
+    name = "feature_x_numLayers_1_units_9_lr_0.0100_dp_0.0000_epochs_9"
+    assert {path.relative_to(tmp_path).as_posix() for path in files} == {
+        f"x/models/{name}_model.h5",
+        f"x/logs/{name}_log.csv",
+        f"x/auc/{name}_auc.csv",
+        f"x/auc/{name}_fpr.npy",
+        f"x/auc/{name}_tpr.npy",
+    }
+    scores = run.scores()
+    y, score = scores.y[scores.held_out], scores.score[scores.held_out, 0]
+    auc = float((tmp_path / f"x/auc/{name}_auc.csv").read_text())
+    assert auc == pytest.approx(roc_auc_score(y, score), abs=1e-12)
+    fpr, tpr = (np.load(tmp_path / f"x/auc/{name}_{kind}.npy") for kind in ("fpr", "tpr"))
+    assert np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2) == pytest.approx(auc)
+    with (tmp_path / f"x/logs/{name}_log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == list(run.history["val_loss"])
+    model = keras.models.load_model(tmp_path / f"x/models/{name}_model.h5", compile=False)
+    x = np.float32(plane()["arrays"]["x"])
+    np.testing.assert_array_equal(model(x), run.model(x))
+    with pytest.raises(HepmlError, match="exists"):
+        write_reference_results(run, tmp_path)
+
+
+def test_the_best_is_chosen_on_validation(runs, tmp_path):
+    folder = runs[0].path.parent
+    (best,) = best_results(folder)
+    assert best.path == runs[1].path
+    assert best.n_trainings == 2
+    assert best.val_loss == min(run.record["members"][0]["val_loss"] for run in runs)
+    for run in runs:
+        write_reference_results(run, tmp_path)
+    # the worse one claims a better test AUC: it is still not chosen
+    worse = next(tmp_path.glob("x/auc/*units_1_*_auc.csv"))
+    worse.write_text("0.9999\n")
+    (published,) = best_results(tmp_path)
+    assert "units_9" in published.name
+    assert published.auc == pytest.approx(best.auc)
+    assert "units_9" in results_table([published])
+    with pytest.raises(HepmlError, match="no such folder"):
+        best_results(tmp_path / "none")

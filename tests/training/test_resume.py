@@ -1,0 +1,140 @@
+"""A training that was killed ends with the weights of the uninterrupted one; no epoch repeats another's order."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hepml.errors import HepmlError
+from hepml.training import load_run, train, watch
+from hepml.training.feed import order
+
+from .conftest import plane
+
+# enough epochs for the learning rate to fall and, with dropout, for random states to matter
+SETTINGS = {
+    "layers": 2,
+    "units": 8,
+    "dropout": 0.3,
+    "epochs": 9,
+    "learning_rate": 0.05,
+    "plateau_patience": 1,
+    "patience": 6,
+}
+
+
+def weights(path):
+    record = load_run(path).record["members"][0]
+    return record["weights_sha256"], record["epochs"], record["best_epoch"]
+
+
+@pytest.fixture
+def every_epoch(monkeypatch):
+    monkeypatch.setattr(watch, "CHECKPOINT_SECONDS", -1.0)
+
+
+@pytest.mark.usefixtures("every_epoch")
+@pytest.mark.parametrize("stop", [1, 4])
+def test_interrupted_training_goes_on_bit_for_bit(tmp_path, stop):
+    def interrupt(step):
+        # told before an epoch's checkpoint: the one of the epoch before is the last
+        if step.epoch == stop + 1 and not step.batch:
+            raise KeyboardInterrupt
+
+    whole = train(output=tmp_path / "whole", progress=False, **plane(), **SETTINGS)
+    with pytest.raises(KeyboardInterrupt):
+        train(output=tmp_path / "cut", progress=interrupt, **plane(), **SETTINGS)
+    with pytest.raises(HepmlError, match="not ended"):
+        load_run(tmp_path / "cut")
+    epochs = []
+    train(output=tmp_path / "cut", progress=lambda step: step.batch or epochs.append(step.epoch), **plane(), **SETTINGS)
+    assert min(epochs) == stop + 1
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    assert (tmp_path / "cut/history.csv").read_bytes() == (tmp_path / "whole/history.csv").read_bytes()
+    assert len(set(whole.history["learning_rate"])) > 1
+
+
+KILLED = """
+import os, signal
+from hepml.training import train, watch
+from tests.training.conftest import plane
+from tests.training.test_resume import SETTINGS
+watch.CHECKPOINT_SECONDS = -1.0
+def kill(step):
+    if step.n_member == 2 and step.epoch == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+train(output={output!r}, progress=kill, seeds=2, **plane(), **SETTINGS)
+"""
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_killed_training_goes_on_in_another_process(tmp_path, request):
+    script = KILLED.format(output=str(tmp_path / "cut"))
+    done = subprocess.run([sys.executable, "-c", script], cwd=request.config.rootpath, capture_output=True, check=False)
+    assert done.returncode == -9
+    first = (tmp_path / "cut/seed0/member.json").stat().st_mtime_ns
+    members = []
+    cut = train(
+        output=tmp_path / "cut", progress=lambda step: members.append(step.member), seeds=2, **plane(), **SETTINGS
+    )
+    whole = train(output=tmp_path / "whole", progress=False, seeds=2, **plane(), **SETTINGS)
+    assert set(members) == {"seed1"}
+    assert (tmp_path / "cut/seed0/member.json").stat().st_mtime_ns == first
+    assert cut.record == whole.record
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_damaged_checkpoint_is_refused(tmp_path):
+    def interrupt(step):
+        if step.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(output=tmp_path / "run", progress=interrupt, **plane(), **SETTINGS)
+    path = tmp_path / "run/checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(HepmlError, match=r"checkpoint\.npz"):
+        train(output=tmp_path / "run", progress=False, **plane(), **SETTINGS)
+
+
+def test_a_folder_is_trained_in_once_at_a_time(tmp_path):
+    def again(step):
+        train(output=tmp_path / "run", progress=False, **plane(), **SETTINGS)
+
+    with pytest.raises(HepmlError, match="another process"):
+        train(output=tmp_path / "run", progress=again, **plane(), **SETTINGS)
+
+
+def test_every_epoch_has_its_own_order():
+    rows = np.arange(1000)
+    orders = [order(rows, 3, epoch) for epoch in range(4)]
+    for one in orders:
+        np.testing.assert_array_equal(np.sort(one), rows)
+    assert all(np.mean(a == b) < 0.02 for k, a in enumerate(orders) for b in orders[:k])
+    np.testing.assert_array_equal(orders[2], order(rows, 3, 2))
+    assert not np.array_equal(orders[0], order(rows, 4, 0))
+
+
+def test_keras_is_fed_in_that_order(tmp_path, monkeypatch):
+    from hepml.training.source import DenseColumn
+
+    asked = []
+    dense = DenseColumn.dense
+
+    def recorded(self, rows):
+        if isinstance(rows, np.ndarray) and len(rows) == 32:
+            asked.append(rows.copy())
+        return dense(self, rows)
+
+    monkeypatch.setattr(DenseColumn, "dense", recorded)
+    toy = plane(160)
+    split = np.tile([0, 0, 0, 1, 2], 32)
+    changes = {"layers": 1, "epochs": 3, "batch_size": 32, "decorrelate": False, "patience": 0}
+    run = train(output=tmp_path / "run", split=split, progress=False, steps_per_execution=1, **toy, **changes)
+    seed = run.record["members"][0]["attempts"][0]["seed"]
+    train_rows = np.flatnonzero(split == 0)
+    batches = [rows for rows in asked if np.any(np.diff(rows) < 0)]  # validation and Keras' look at shapes are sorted
+    for epoch in range(3):
+        seen = np.concatenate(batches[3 * epoch : 3 * epoch + 3])
+        np.testing.assert_array_equal(seen, order(train_rows, seed, epoch))
