@@ -59,6 +59,8 @@ def fold(trained: Any, network: Any, matrix: NDArray[np.float64] | None) -> None
         return
     first = next(layer.name for layer in network.layers if layer.__class__.__name__ == "Dense")
     for layer in network.layers:
+        if not layer.weights:
+            continue
         weights = trained.get_layer(layer.name).get_weights()
         if layer.name == first:  # vectors are concatenated first
             kernel = weights[0].astype(np.float64)

@@ -71,9 +71,6 @@ def test_regression_on_two_targets(tmp_path):
 
 
 def test_decorrelated_training_gives_the_plain_architecture(tmp_path):
-    from hepml.models import InputSpec, Settings, build_model
-    from hepml.training.decorrelate import fold
-
     rng = np.random.default_rng(0)
     common = rng.normal(size=(600, 1))
     x = common + 0.1 * rng.normal(size=(600, 2))
@@ -84,13 +81,28 @@ def test_decorrelated_training_gives_the_plain_architecture(tmp_path):
     assert run.record["parameters"] == plain.record["parameters"]
     assert run.record["members"][0]["val_loss"] < plain.record["members"][0]["val_loss"] - 0.05
 
-    specs = [InputSpec("et", (8, 8, 1)), InputSpec("hl", (2,), offset=[1.0, 2.0], scale=[3.0, 4.0])]
-    matrix = np.array([[1.0, 0.5], [-0.5, 2.0]])
-    trained = build_model(specs, Settings(filters=2), mixing=matrix)
-    network = build_model(specs, Settings(filters=2))
+
+@pytest.mark.parametrize("names", [("hl",), ("hl", "mass"), ("et", "hl"), ("et", "hl", "mass")])
+@pytest.mark.parametrize("layers", [0, 2])
+def test_the_decorrelation_is_folded_exactly(names, layers):
+    from hepml.models import InputSpec, Settings, build_model
+    from hepml.training.decorrelate import fold
+
+    rng = np.random.default_rng(0)
+    known = {
+        "et": InputSpec("et", (8, 8, 1)),
+        "hl": InputSpec("hl", (2,), offset=[1.0, 2.0], scale=[3.0, 4.0]),
+        "mass": InputSpec("mass", (1,), offset=[0.5], scale=[2.0]),
+    }
+    specs, settings = [known[name] for name in names], Settings(filters=2, layers=layers, dropout=0.1)
+    columns = sum(spec.shape[0] for spec in specs if not spec.is_image)
+    matrix = rng.normal(size=(columns, columns))
+    trained, network = build_model(specs, settings, mixing=matrix), build_model(specs, settings, seed=1)
     fold(trained, network, matrix)
-    batch = [rng.random((5, 8, 8, 1), dtype=np.float32), rng.random((5, 2), dtype=np.float32)]
-    np.testing.assert_allclose(network(batch), trained(batch), rtol=1e-5)
+    batch = [rng.random((5, *spec.shape), dtype=np.float32) for spec in specs]
+    x = batch if len(batch) > 1 else batch[0]
+    np.testing.assert_allclose(network(x), trained(x), rtol=1e-4)
+    assert network.count_params() == trained.count_params() - columns**2
 
 
 @pytest.mark.parametrize(
