@@ -6,9 +6,9 @@
 same weights.
 """
 
+from hepml.training.entry import train
 from hepml.training.results import best_results, write_reference_results
 from hepml.training.run import Run, Scores, load_run
-from hepml.training.entry import train
 from hepml.training.watch import Progress
 
 __all__ = ["Progress", "Run", "Scores", "best_results", "load_run", "train", "write_reference_results"]

@@ -285,9 +285,16 @@ def _at(record: Any, key: str) -> Any:
 
 
 def _log(folder: Path) -> Callable[[str], None]:
+    path = folder / "log.txt"
+
     def write(line: str) -> None:
-        with (folder / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {line}\n")
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {line}\n")
+        except OSError as error:
+            raise OutputError(
+                "cannot write the log", where=path, found=error.strerror, fix="free some space"
+            ) from error
 
     return write
 

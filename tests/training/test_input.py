@@ -103,3 +103,21 @@ def test_relatives_stay_together_in_folds_and_parts():
     assert np.all(held_out == 2)
     first, second = (set(part.valid) for part in parts[::2][:2])
     assert len(first & second) < 0.5 * len(first)  # another fifth stops another fold
+
+
+def test_a_full_disk_ends_the_training_and_it_goes_on_later(tmp_path):
+    import resource
+
+    # larger than run.json and the log, smaller than the network
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    changes = SMALL | {"units": 2000}
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, limits[1]))
+        with pytest.raises(HepmlError) as caught:
+            train(output=tmp_path / "run", progress=False, **plane(), **changes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.exit_code == 4
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "log.txt"}
+    run = train(output=tmp_path / "run", progress=False, **plane(), **changes)
+    assert run.record["parameters"] == 8001
