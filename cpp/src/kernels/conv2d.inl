@@ -1,10 +1,15 @@
-// Direct convolution, channels last. R pixels of one row times P vectors of filters stay in registers; for every
-// (tap, channel) one broadcast a pixel meets P vectors of weights. Weights are packed [panel][tap][channel][lane].
+// Direct convolution, channels last. R pixels of one row times P vectors of filters stay in registers; for
+// every (tap, channel) one broadcast a pixel meets P vectors of weights. Weights are packed
+// [panel][tap][channel][lane].
 
 constexpr std::size_t conv_panel = 3;
+constexpr std::size_t conv_sum = 16;  // products summed before they join the total: keeps float32 sums exact
 /// Pixels at once, so that R * P sums, P weights and a broadcast fit the registers.
 template <std::size_t P>
-constexpr std::size_t most_pixels = HEPML_REGISTERS >= 32 ? (P == 3 ? 8 : 12) : (P == 3 ? 4 : P == 2 ? 6 : 12);
+constexpr std::size_t most_pixels = HEPML_REGISTERS >= 32 ? (P == 3 ? 8 : 12)
+                                                          : (P == 3   ? 4
+                                                             : P == 2 ? 6
+                                                                      : 12);
 
 std::size_t conv2d_size(std::size_t taps, std::size_t n_in, std::size_t n_out) {
   return taps * n_in * vectors(n_out) * width;
@@ -29,35 +34,44 @@ struct ConvPanel {
   const float* bias;
   std::size_t n_runs_rows, n_runs_columns;  // stretches of inputs that are contiguous in memory
   std::size_t run, row_offset, column_offset;
-  std::size_t pixel_step;   // floats from one output pixel's inputs to the next
-  std::size_t pixel_size;   // floats from one output pixel to the next
-  std::size_t last_lanes;   // outputs in the panel's last vector
+  std::size_t pixel_step;  // floats from one output pixel's inputs to the next
+  std::size_t pixel_size;  // floats from one output pixel to the next
+  std::size_t last_lanes;  // outputs in the panel's last vector
   bool rectified;
 };
 
 template <std::size_t P, std::size_t R>
 void conv_block(const ConvPanel& panel, const float* x, float* y) {
-  V sums[R][P];
+  V totals[R][P];
 #pragma GCC unroll 16
   for (std::size_t p = 0; p < P; ++p) {
     const V bias = load(panel.bias + p * width);
 #pragma GCC unroll 16
-    for (std::size_t r = 0; r < R; ++r) sums[r][p] = bias;
+    for (std::size_t r = 0; r < R; ++r) totals[r][p] = bias;
   }
   const float* weights = panel.weights;
   const std::size_t step = panel.pixel_step;
   for (std::size_t row = 0; row < panel.n_runs_rows; ++row) {
     for (std::size_t column = 0; column < panel.n_runs_columns; ++column) {
       const float* input = x + row * panel.row_offset + column * panel.column_offset;
-      for (std::size_t i = 0; i < panel.run; ++i, weights += P * width) {
-        V w[P];
+      for (std::size_t start = 0; start < panel.run; start += conv_sum) {
+        const std::size_t stop = smaller(start + conv_sum, panel.run);
+        V sums[R][P] = {};
+        for (std::size_t i = start; i < stop; ++i, weights += P * width) {
+          V w[P];
 #pragma GCC unroll 16
-        for (std::size_t p = 0; p < P; ++p) w[p] = load(weights + p * width);
+          for (std::size_t p = 0; p < P; ++p) w[p] = load(weights + p * width);
+#pragma GCC unroll 16
+          for (std::size_t r = 0; r < R; ++r) {
+            const V value = set(input[i + r * step]);
+#pragma GCC unroll 16
+            for (std::size_t p = 0; p < P; ++p) sums[r][p] = fma(value, w[p], sums[r][p]);
+          }
+        }
 #pragma GCC unroll 16
         for (std::size_t r = 0; r < R; ++r) {
-          const V value = set(input[i + r * step]);
 #pragma GCC unroll 16
-          for (std::size_t p = 0; p < P; ++p) sums[r][p] = fma(value, w[p], sums[r][p]);
+          for (std::size_t p = 0; p < P; ++p) totals[r][p] += sums[r][p];
         }
       }
     }
@@ -68,8 +82,8 @@ void conv_block(const ConvPanel& panel, const float* x, float* y) {
   for (std::size_t r = 0; r < R; ++r) {
     float* out = y + r * panel.pixel_size;
 #pragma GCC unroll 16
-    for (std::size_t p = 0; p + 1 < P; ++p) store(out + p * width, at_least(sums[r][p], floor));
-    store_some(out + (P - 1) * width, at_least(sums[r][P - 1], floor), lanes);
+    for (std::size_t p = 0; p + 1 < P; ++p) store(out + p * width, at_least(totals[r][p], floor));
+    store_some(out + (P - 1) * width, at_least(totals[r][P - 1], floor), lanes);
   }
 }
 

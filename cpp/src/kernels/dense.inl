@@ -1,9 +1,11 @@
-// Matrix times vector. Wide layers: panels of up to HEPML_DENSE_PANEL vectors of outputs, packed [panel][input][lane],
-// so that an input is broadcast once and meets consecutive weights. Narrow layers (n_out <= narrow): rows of inputs.
+// Matrix times vector. Wide layers: panels of up to HEPML_DENSE_PANEL vectors of outputs, packed
+// [panel][input][lane], so that an input is broadcast once and meets consecutive weights. Narrow layers
+// (n_out <= narrow): rows of inputs.
 
 constexpr std::size_t narrow = 4;
 constexpr std::size_t dense_panel = HEPML_DENSE_PANEL;
-constexpr std::size_t block = 256;  // inputs summed before the partial sum joins the total: keeps float32 sums exact
+constexpr std::size_t block =
+    64;  // inputs summed before the partial sum joins the total: keeps float32 sums exact
 
 std::size_t dense_size(std::size_t n_in, std::size_t n_out) {
   return n_out <= narrow ? n_out * vectors(n_in) * width : n_in * vectors(n_out) * width;
@@ -29,7 +31,8 @@ void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, float
   }
 }
 
-/// P vectors of outputs; inputs are taken U at a time into independent sums, so that few vectors hide the latency too.
+/// P vectors of outputs; inputs are taken U at a time into independent sums, so that few vectors hide the
+/// latency too.
 template <std::size_t P, std::size_t U>
 HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weights, V* total) {
   for (std::size_t start = 0; start < n_in; start += block) {
@@ -49,7 +52,8 @@ HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weig
     for (; i < stop; ++i) {
       const V value = set(x[i]);
 #pragma GCC unroll 16
-      for (std::size_t p = 0; p < P; ++p) sums[0][p] = fma(value, load(weights + (i * P + p) * width), sums[0][p]);
+      for (std::size_t p = 0; p < P; ++p)
+        sums[0][p] = fma(value, load(weights + (i * P + p) * width), sums[0][p]);
     }
 #pragma GCC unroll 16
     for (std::size_t p = 0; p < P; ++p) {
@@ -90,7 +94,8 @@ HEPML_INLINE void dense_narrow(const DenseArgs& args, const float* x, float* y) 
       }
     }
     for (; i < whole; ++i) sums[i % 4] = fma(load(x + i * width), load(weights + i * width), sums[i % 4]);
-    if (rest != 0) sums[3] = fma(load_some(x + whole * width, rest, 0.0F), load(weights + whole * width), sums[3]);
+    if (rest != 0)
+      sums[3] = fma(load_some(x + whole * width, rest, 0.0F), load(weights + whole * width), sums[3]);
     const float value = sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + args.bias[o];
     y[o] = args.rectified && value < 0.0F ? 0.0F : value;
   }

@@ -1,8 +1,8 @@
 // Pooling, activations and the other functions of single elements.
 
 /// Rows or columns [first, last) of the image that the window at output `index` covers.
-HEPML_INLINE void window(std::size_t index, std::size_t step, std::size_t pad, std::size_t pool, std::size_t size,
-                         std::size_t& first, std::size_t& last) {
+HEPML_INLINE void window(std::size_t index, std::size_t step, std::size_t pad, std::size_t pool,
+                         std::size_t size, std::size_t& first, std::size_t& last) {
   const std::size_t start = index * step;  // in padded coordinates
   first = start > pad ? start - pad : 0;
   last = smaller(start + pool - pad, size);
@@ -61,9 +61,15 @@ void softmax(const float* x, float* y, std::size_t n) {
 void activate(Activation activation, const float* x, float* y, std::size_t n) noexcept {
   const float alpha = activation.alpha;
   switch (activation.function) {
-    case Function::linear: each(x, y, n, [](V v) { return v; }); break;
-    case Function::rectified: each(x, y, n, [](V v) { return at_least(v, V{}); }); break;
-    case Function::sigmoid: each(x, y, n, [](V v) { return sigmoid(v); }); break;
+    case Function::linear:
+      each(x, y, n, [](V v) { return v; });
+      break;
+    case Function::rectified:
+      each(x, y, n, [](V v) { return at_least(v, V{}); });
+      break;
+    case Function::sigmoid:
+      each(x, y, n, [](V v) { return sigmoid(v); });
+      break;
     case Function::hard_sigmoid:
       each(x, y, n, [](V v) {
         const V line = 0.2F * v + 0.5F;
@@ -71,14 +77,24 @@ void activate(Activation activation, const float* x, float* y, std::size_t n) no
         return low > 1.0F ? set(1.0F) : low;
       });
       break;
-    case Function::tanh: each(x, y, n, [](V v) { return hyperbolic_tangent(v); }); break;
-    case Function::softmax: softmax(x, y, n); break;
-    case Function::abs: each(x, y, n, [](V v) { return v < 0.0F ? -v : v; }); break;
+    case Function::tanh:
+      each(x, y, n, [](V v) { return hyperbolic_tangent(v); });
+      break;
+    case Function::softmax:
+      softmax(x, y, n);
+      break;
+    case Function::abs:
+      each(x, y, n, [](V v) { return v < 0.0F ? -v : v; });
+      break;
     case Function::elu:
       each(x, y, n, [alpha](V v) { return v >= 0.0F ? v : alpha * (exponential(v) - 1.0F); });
       break;
-    case Function::leakyrelu: each(x, y, n, [alpha](V v) { return v > 0.0F ? v : alpha * v; }); break;
-    case Function::swish: each(x, y, n, [alpha](V v) { return v * sigmoid(alpha * v); }); break;
+    case Function::leakyrelu:
+      each(x, y, n, [alpha](V v) { return v > 0.0F ? v : alpha * v; });
+      break;
+    case Function::swish:
+      each(x, y, n, [alpha](V v) { return v * sigmoid(alpha * v); });
+      break;
   }
 }
 
@@ -99,13 +115,17 @@ bool prepare(const float* x, const double* offset, const double* scale, std::siz
     for (std::size_t i = 0; i < n; ++i) {
       const float value = x[i];
       bad += value - value == 0.0F ? 0.0F : 1.0F;
-      y[i] = static_cast<float>((static_cast<double>(value) + shift) * factor);
+      const auto moved =
+          static_cast<float>(static_cast<double>(value) + shift);  // rounded here, as Keras does
+      y[i] = static_cast<float>(static_cast<double>(moved) * factor);
     }
   } else {
     for (std::size_t i = 0; i < n; ++i) {
       const float value = x[i];
       bad += value - value == 0.0F ? 0.0F : 1.0F;
-      y[i] = static_cast<float>((static_cast<double>(value) + offset[i]) * scale[i]);
+      const auto moved =
+          static_cast<float>(static_cast<double>(value) + offset[i]);  // rounded here, as Keras does
+      y[i] = static_cast<float>(static_cast<double>(moved) * scale[i]);
     }
   }
   return bad == 0.0F;
