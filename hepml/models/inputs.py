@@ -23,11 +23,12 @@ class InputSpec:
         name: the token, which is the name of the Keras input.
         shape: of one event, (rows, columns, channels) for an image, (n,) for a vector.
         variables: names of the columns of a vector; empty for an image.
-        geometry: `Geometry.to_dict()` of the images, or None.
+        geometry: `Geometry.to_dict()` of the images that the input is or is computed from, or None.
         offset, scale: x' = (x + offset) * scale is what the first layer sees; per column for a vector, one number
             for an image; None where the network does not rescale.
         minimum, maximum: of the raw values in training, per column for a vector, one number for an image.
         reference: up to 16 raw events of the validation split, shape (n, *shape), float32, or None.
+        convention: of candidates, images and variables; None is the correct one.
 
     Example:
         >>> InputSpec("hl", (7,)).is_image
@@ -43,6 +44,7 @@ class InputSpec:
     minimum: list[float] | None = None
     maximum: list[float] | None = None
     reference: NDArray[np.float32] | None = None
+    convention: str | None = None
 
     def __post_init__(self) -> None:
         width = 1 if self.is_image else int(np.prod(self.shape))
@@ -71,6 +73,7 @@ class InputSpec:
             "scale": self.scale,
             "minimum": self.minimum,
             "maximum": self.maximum,
+            "convention": self.convention,
         }
 
     @classmethod
