@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hepml.candidates import Candidates, select_candidates
-    from hepml.dataset import load_combined_data, load_data
+    from hepml.dataset import Dataset, load_combined_data, load_data
     from hepml.errors import HepmlError
     from hepml.evaluator import Evaluator
     from hepml.export import export_model
@@ -36,6 +36,7 @@ _OWNERS = {
     "FEATURE_NAMES": "features",
     "high_level": "features",
     "mass": "features",
+    "Dataset": "dataset",
     "load_data": "dataset",
     "load_combined_data": "dataset",
     "Run": "training",
@@ -50,6 +51,7 @@ __all__ = [
     "FEATURE_NAMES",
     "HCAL",
     "Candidates",
+    "Dataset",
     "Evaluator",
     "Events",
     "Geometry",

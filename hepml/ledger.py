@@ -79,7 +79,7 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
     except (FileExistsError, NotADirectoryError) as error:
         raise OutputError("the output's folder is a file", where=path.parent) from error
     except OSError as error:
-        _refuse(path, error)
+        raise OutputError("the output's folder cannot be made", where=path.parent, found=error.strerror) from error
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError("the output's folder cannot be written", where=path.parent, fix="choose another folder")
     return path

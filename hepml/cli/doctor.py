@@ -16,7 +16,7 @@ CORE = [
     *("numpy", "scipy", "uproot", "awkward", "h5py", "hist", "mplhep", "scikit-learn"),
     *("tensorflow", "keras", "click", "rich", "PyYAML", "jsonschema"),
 ]
-EXTRAS = {"energyflow": ["energyflow", "wasserstein"], "root": ["ROOT"], "test": ["pytest", "hypothesis"]}
+EXTRAS = {"energyflow": ["energyflow", "wasserstein"], "test": ["pytest", "hypothesis"]}
 
 
 def _version(distribution: str) -> str | None:
@@ -26,8 +26,8 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _self_test() -> dict[str, bool]:
-    """A tower through the compiled kernels, and a network with a known answer through the evaluator."""
+def _self_test() -> tuple[dict[str, bool], str]:
+    """A network with a known answer and towers through the compiled code; the instruction set that it chose."""
     import tempfile
     from pathlib import Path
 
@@ -54,9 +54,9 @@ def _self_test() -> dict[str, bool]:
         path = Path(folder) / "xor.json"
         path.write_text(json.dumps(network))
         events = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
-        xor = Evaluator(path)({"x": events})["output"].ravel().tolist()
-    sample = _sample_test()
-    return {"evaluator: XOR gives 0, 1, 1, 0": xor == [0.0, 1.0, 1.0, 0.0], **sample}
+        evaluator = Evaluator(path)
+        xor = evaluator({"x": events})["output"].ravel().tolist()
+    return {"evaluator: XOR gives 0, 1, 1, 0": xor == [0.0, 1.0, 1.0, 0.0], **_sample_test()}, evaluator.cpu
 
 
 def _sample_test() -> dict[str, bool]:
@@ -73,16 +73,17 @@ def report() -> dict[str, Any]:
     """Everything that `hepml doctor` prints, as plain data."""
     from hepml import _core
 
+    tests, kernels = _self_test()
     return {
         "hepml": version("hepml"),
         "module": _core.__file__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "kernels": _core.cpu_level(),
+        "kernels": kernels,
         "packages": {name: _version(name) for name in CORE},
         "extras": {extra: all(find_spec(name) is not None for name in names) for extra, names in EXTRAS.items()},
-        "self_test": _self_test(),
+        "self_test": tests,
     }
 
 

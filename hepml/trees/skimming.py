@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import MissingBranchError
+from hepml.errors import MissingBranchError, OutputError
 from hepml.layouts import Binding, Layout
 from hepml.layouts.binding import plain
 from hepml.ledger import atomic_path
@@ -86,6 +86,8 @@ def skim(
     import uproot
 
     sources = expand_files(files)
+    if any(Path(source.path).resolve() == Path(output).resolve() for source in sources):
+        raise OutputError("the output is an input", where=output, fix="choose another name")
     plan, left_out, name = _plan(sources, layout, tree)
     n_read = n_written = 0
     with atomic_path(output, overwrite) as temporary, uproot.recreate(temporary) as file:

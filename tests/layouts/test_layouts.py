@@ -129,3 +129,11 @@ def test_edm4hep_pandora_objects(shared: Path) -> None:
     events = open_events(shared / "public/unroot/edm4hep_266.root", layout=EXAMPLES / "edm4hep_pandora.yaml")
     assert len(events.objects["electron"]) == 14
     assert set(np.abs(events.objects["muon"].fields["pid"]).tolist()) == {13}
+
+
+def test_a_number_with_an_exponent_needs_no_sign(tmp_path: Path) -> None:
+    import yaml
+
+    from hepml.layouts.yamlfile import _Loader
+
+    assert yaml.load("[8.4e7, 1e-3, .5E2, e7, 1.5]", _Loader) == [8.4e7, 1e-3, 50.0, "e7", 1.5]  # noqa: S506

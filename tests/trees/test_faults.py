@@ -245,3 +245,15 @@ def test_unknown_layouts_and_collections(sample: dict[str, Path]) -> None:
     assert "delphes" in error.value.parts["nearest"]
     with pytest.raises(DataError, match="no collection 'tau'"):
         open_events(sample["jets"], collections=["tau"])
+
+
+def test_skim_never_replaces_its_input(sample: dict[str, Path], tmp_path: Path) -> None:
+    from hepml.errors import OutputError
+    from hepml.trees.skimming import skim
+
+    own = tmp_path / "own.root"
+    own.write_bytes(sample["electrons"].read_bytes())
+    before = own.read_bytes()
+    with pytest.raises(OutputError, match="is an input"):
+        skim(own, own, lambda events: np.ones(len(events), dtype=bool), overwrite=True)
+    assert own.read_bytes() == before
