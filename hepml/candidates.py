@@ -160,7 +160,7 @@ def select_candidates(
     _check_choice("preselection", preselection, (None, *PRESELECTIONS))
     geometry = events.geometry if geometry is None else geometry
     core = core_geometry(geometry)
-    objects = _collection(events, collection)
+    objects = object_collection(events, collection)
     ecal, ecal_record = _place(events, "ecal", geometry.ecal, convention, overlap)
     hcal, hcal_record = _place(events, "hcal", geometry.hcal, convention, overlap)
 
@@ -236,7 +236,7 @@ def count_objects(events: Events, collection: str = "electron") -> NDArray[np.in
         >>> bool((count_objects(events) >= 1).all())
         True
     """
-    return np.asarray(np.diff(_collection(events, collection).offsets), dtype=np.int64)
+    return np.asarray(np.diff(object_collection(events, collection).offsets), dtype=np.int64)
 
 
 @lru_cache(maxsize=16)
@@ -282,7 +282,8 @@ def _check_choice(option: str, value: object, known: tuple[str | None, ...]) -> 
         )
 
 
-def _collection(events: Events, collection: str) -> Objects:
+def object_collection(events: Events, collection: str) -> Objects:
+    """The objects of that name. Raises DataError, with the nearest names, if the events hold none."""
     if collection not in events.objects:
         raise DataError(
             f"no collection {collection!r} in these events",

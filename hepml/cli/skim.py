@@ -63,16 +63,16 @@ def command(
 def _mask(
     events: Events, collection: str, require: str, min_pt: float | None, max_eta: float | None
 ) -> NDArray[np.bool_]:
+    from hepml.candidates import object_collection, select_candidates
+
     mask = np.zeros(len(events), np.bool_)
     if require == "candidate":
-        from hepml.candidates import select_candidates
-
         candidates = select_candidates(
             events, collection=collection, which="all", truth=False, min_pt=min_pt, max_eta=max_eta
         )
         mask[candidates.row] = True
         return mask
-    objects = events.objects[collection]
+    objects = object_collection(events, collection)
     good = np.ones(len(objects), np.bool_)
     if min_pt is not None:
         good &= objects.pt >= min_pt
