@@ -74,7 +74,7 @@ def command(
             overlap=overlap,
             threshold=threshold,
             signal_efficiency=signal_efficiency,
-            step_size=int(step_size) if step_size.isdigit() else step_size,
+            step_size=step_size,
             overwrite=overwrite,
             progress=lambda name, entries: shown.update(f"{name}: {entries} entries"),
         )

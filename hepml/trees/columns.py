@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from hepml.trees.files import reading
 
 __all__ = ["Arrays", "Tree", "widened"]
 
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*([kMGT]i?)?B", re.IGNORECASE)
 _NUMERIC = ("AsDtype", "AsDouble32", "AsFloat16")
 Arrays = Mapping[str, Any]  # branch -> awkward array
 
@@ -105,6 +107,7 @@ class Tree:
         self, branches: list[str], step_size: int | str, start: int, stop: int
     ) -> Iterator[tuple[int, int, Arrays]]:
         """Chunks of entries: first entry, last entry + 1, branch -> awkward array."""
+        step_size = _entries_or_memory(step_size)
         if start >= stop:
             return
         chunks = self._ntuple_chunks(branches, step_size, start, stop) if self.is_rntuple else None
@@ -164,6 +167,20 @@ class Tree:
             self._refuse(branch, str(array.type), "one number per event")
         assert values is not None
         return values
+
+
+def _entries_or_memory(step_size: int | str) -> int | str:
+    """A number of entries, also of a command line, or a memory size."""
+    text = str(step_size).strip()
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    if _MEMORY.fullmatch(text):
+        return text
+    raise DataError(
+        "the step size cannot be used",
+        expected='a positive number of entries, or an amount of memory as "100 MB"',
+        found=step_size,
+    )
 
 
 def _field_type(form: Any) -> tuple[np.dtype[Any] | None, bool]:

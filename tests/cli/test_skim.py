@@ -92,3 +92,29 @@ def test_outputs_are_whole_or_absent(
     assert code == 1
     assert "of the first file is not in the tree" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.root", "damaged.root"]
+
+
+@pytest.mark.parametrize("require", ["object", "candidate"])
+def test_a_collection_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture[str], sample: dict[str, Path], tmp_path: Path, require: str
+) -> None:
+    options = ("--collection", "electrn", "--require", require)
+    code, out, err = run(capsys, sample["jets"], "-o", tmp_path / "a.root", *options)
+    assert (code, out) == (1, "")
+    assert err.startswith("DataError: no collection 'electrn'")
+    assert "nearest:  'electron'" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_step_sizes(capsys: pytest.CaptureFixture[str], sample: dict[str, Path], tmp_path: Path) -> None:
+    outputs = [tmp_path / f"{i}.root" for i in range(2)]
+    for output, step in zip(outputs, ("400", "100 MB"), strict=True):
+        assert run(capsys, sample["jets"], "-o", output, "--step-size", step)[0] == 0
+    one, other = map(open_events, outputs)
+    assert np.array_equal(one.ecal.et, other.ecal.et)
+    for step in ("0", "-5", "much"):
+        code, _, err = run(capsys, sample["jets"], "-o", tmp_path / "no.root", "--step-size", step)
+        assert code == 1
+        assert "the step size cannot be used" in err
+        assert "damaged" not in err
+    assert not (tmp_path / "no.root").exists()
