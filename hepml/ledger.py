@@ -36,6 +36,7 @@ __all__ = [
     "code_version",
     "config_hash",
     "environment",
+    "make_folder",
     "read_json",
     "sha256_array",
     "sha256_file",
@@ -66,7 +67,7 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
 
     Raises:
         OutputError: the name is taken (and `overwrite` is off, or what is there is not a regular file or folder), or
-            its folder cannot be made or written.
+            its folder, or the nearest one above that exists, cannot be written.
     """
     path = Path(path)
     if os.path.lexists(path):
@@ -74,15 +75,26 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
             raise OutputError("the output exists", where=path, fix="choose another name, or pass --overwrite")
         if not (path.is_file() or path.is_dir()):
             raise OutputError("the output exists and is neither a file nor a folder", where=path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise OutputError("the output's folder is a file", where=path.parent) from error
-    except OSError as error:
-        raise OutputError("the output's folder cannot be made", where=path.parent, found=error.strerror) from error
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError("the output's folder cannot be written", where=path.parent, fix="choose another folder")
+    folder = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not folder.is_dir():
+        raise OutputError("the output's folder is a file", where=folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError("the output's folder cannot be written", where=folder, fix="choose another folder")
     return path
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Makes a folder and those above it; returns the ones that were absent, the deepest first.
+
+    Raises:
+        OutputError: they cannot be made.
+    """
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError("the output's folder cannot be made", where=folder, found=error.strerror) from error
+    return absent
 
 
 @contextlib.contextmanager
@@ -107,6 +119,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = check_output(path, overwrite)
     if path.is_dir():
         raise OutputError("the output is a folder", where=path, expected="the name of a file")
+    made = make_folder(path.parent)
     temporary = _temporary(path)
     try:
         yield temporary
@@ -121,6 +134,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        _remove_empty(made)
 
 
 @contextlib.contextmanager
@@ -133,6 +147,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = check_output(path, overwrite)
     if path.is_file():
         raise OutputError("the output is a file", where=path, expected="the name of a folder")
+    made = make_folder(path.parent)
     temporary = _temporary(path)
     old = temporary.with_name(temporary.name + "-old")
     try:
@@ -154,6 +169,13 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             old.rename(path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+        _remove_empty(made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _temporary(path: Path) -> Path:

@@ -81,6 +81,18 @@ def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
         pytest.fail("the block ran")
 
 
+def test_folders_are_made_for_an_output_and_for_nothing_else(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "deep" / "a"
+    ledger.check_output(output)
+    for writer in (ledger.atomic_path, ledger.atomic_folder):
+        with pytest.raises(KeyError), writer(output):
+            raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    with ledger.atomic_path(output) as temporary:
+        temporary.write_text("whole")
+    assert output.read_text() == "whole"
+
+
 def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from hepml.ledger import atomic_path\n"

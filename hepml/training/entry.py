@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hepml.errors import DataError, OutputError, SchemaError, TrainingError
-from hepml.ledger import check_output, code_version, config_hash, environment, read_json, write_json
+from hepml.ledger import check_output, code_version, config_hash, environment, make_folder, read_json, write_json
 from hepml.models import Settings, preset_settings
 from hepml.training.fit import Fitted, Job, fit_member
 from hepml.training.folds import members
@@ -237,6 +237,7 @@ def _claimed(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool
     if is_run and not overwrite:
         _compare(folder, config)
     check_output(folder / "run.json", overwrite=True)
+    make_folder(folder)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
