@@ -119,7 +119,11 @@ def convert(
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
     config = {**options.__dict__, "dense": dense, "task": task, "samples": [*map(sample_config, found.samples)]}
     record = Record(found, inputs)
-    with ledger.atomic_path(output, overwrite=overwrite) as temporary:
+    log = output.with_name(output.name + ".log.json")
+    with (  # neither gets its name before both are written
+        ledger.atomic_path(log, overwrite=True) as temporary_log,
+        ledger.atomic_path(output, overwrite=overwrite) as temporary,
+    ):
         with Sink(temporary) as sink:
             writer: Writer | None = None
             for rows in read_inputs(inputs, options, jobs=jobs, step_size=step_size):
@@ -147,32 +151,29 @@ def convert(
                 weight_factors=record.weight_factors(),
             )
             checksum = str(sink.file.attrs["content_sha256"])
-        size = temporary.stat().st_size
-    if duplicates:
-        _log.warning("%d of the candidates have the identity of an earlier one", duplicates)
-    for split, rows_written in writer.rows.items():
-        if not rows_written:
-            _log.warning("the split %r holds no candidate", split)
-    summary = Summary(
-        path=output,
-        log=output.with_name(output.name + ".log.json"),
-        samples=provenance["samples"],
-        cut_flow=provenance["cut_flow"],
-        rows=writer.rows,
-        classes=classes,
-        duplicate_identities=duplicates,
-        size=size,
-        seconds=time.perf_counter() - clock,
-        checksum=checksum,
-    )
-    ledger.write_json(
-        summary.log,
-        {
+        summary = Summary(
+            path=output,
+            log=log,
+            samples=provenance["samples"],
+            cut_flow=provenance["cut_flow"],
+            rows=writer.rows,
+            classes=classes,
+            duplicate_identities=duplicates,
+            size=temporary.stat().st_size,
+            seconds=time.perf_counter() - clock,
+            checksum=checksum,
+        )
+        sidecar = {
             "started": started.isoformat(timespec="seconds"),
             "jobs": jobs,
             "inputs": [str(Path(each.file.path).absolute()) for each in inputs],
             "environment": ledger.environment(),
             "summary": summary.to_dict(),
-        },
-    )
+        }
+        ledger.write_json(temporary_log, sidecar)
+    if duplicates:
+        _log.warning("%d of the candidates have the identity of an earlier one", duplicates)
+    for split, rows_written in writer.rows.items():
+        if not rows_written:
+            _log.warning("the split %r holds no candidate", split)
     return summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import uproot
 
 import hepml
+from hepml import ledger
 from hepml.dataset import SPLITS, Dataset, convert
 from hepml.errors import DataError, InputFileError, OutputError, SchemaError
 from hepml.ledger import sha256_file
@@ -256,4 +258,16 @@ def test_interrupted_conversion_leaves_nothing(sample: dict[str, Path], tmp_path
 
     with pytest.raises(KeyboardInterrupt):
         convert(sample["electrons"], sample["jets"], tmp_path / "a.h5", progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_that_cannot_be_written_leaves_no_data_file(
+    sample: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ledger, "write_json", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        convert(sample["electrons"], sample["jets"], tmp_path / "new" / "a.h5")
     assert list(tmp_path.iterdir()) == []
