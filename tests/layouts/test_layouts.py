@@ -136,4 +136,4 @@ def test_a_number_with_an_exponent_needs_no_sign(tmp_path: Path) -> None:
 
     from hepml.layouts.yamlfile import _Loader
 
-    assert yaml.load("[8.4e7, 1e-3, .5E2, e7, 1.5]", _Loader) == [8.4e7, 1e-3, 50.0, "e7", 1.5]  # noqa: S506
+    assert yaml.load("[8.4e7, 1e-3, .5E2, e7, 1.5]", _Loader) == [8.4e7, 1e-3, 50.0, "e7", 1.5]
