@@ -23,6 +23,7 @@ from hepml.errors import DataError, GranularityError, SchemaError, nearest
 from hepml.geometry import Geometry, Grid
 from hepml.identity import candidate_ids
 from hepml.trees import Events, Objects, Towers
+from hepml.trees.placing import TowerArrays, as_arrays, place_towers
 from hepml.truth import classify
 
 __all__ = ["CONVENTIONS", "PRESELECTIONS", "STATUS_NAMES", "Candidates", "count_objects", "select_candidates"]
@@ -34,9 +35,6 @@ STATUS_NAMES: tuple[str, ...] = tuple(_core.status_name(code) for code in range(
 logger = logging.getLogger("hepml")
 
 _CODES = {name: code for code, name in enumerate(STATUS_NAMES)}
-TowerArrays = tuple[
-    NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]
-]
 
 
 @dataclass(frozen=True)
@@ -300,12 +298,7 @@ def _place(
 ) -> tuple[TowerArrays, dict[str, float]]:
     """Towers at their cells, and what happened to those that do not nest."""
     towers: Towers = getattr(events, name)
-    et, e, eta, phi = (
-        np.ascontiguousarray(column, dtype=np.float64) for column in (towers.et, towers.e, towers.eta, towers.phi)
-    )
-    arrays: TowerArrays = (np.ascontiguousarray(towers.offsets, dtype=np.int64), et, e, eta, phi)
-    edges = None if towers.edges is None else np.ascontiguousarray(towers.edges, dtype=np.float64)
-    placed = _core.place_towers((grid.n_eta, grid.n_phi, grid.eta_min, grid.eta_max), arrays, edges)
+    placed = place_towers(towers, grid)
     if placed["shared"] and overlap == "refuse":
         raise GranularityError(
             f"{name.upper()} towers do not nest in the cells of the grid",
@@ -321,7 +314,7 @@ def _place(
     }
     if placed["shared"] and convention is None:
         logger.info("%s: %d of %d %s towers shared between cells", events.path, placed["shared"], len(towers), name)
-    return (arrays if convention is not None else placed["towers"]), record
+    return (as_arrays(towers) if convention is not None else placed["towers"]), record
 
 
 def _sizes(towers: Towers, grid: Grid) -> str:

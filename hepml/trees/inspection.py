@@ -16,6 +16,7 @@ from hepml.trees.assembly import objects_of
 from hepml.trees.columns import Tree
 from hepml.trees.events import Events, Towers
 from hepml.trees.files import Source, choose_tree, expand_files, list_trees, open_file, reading
+from hepml.trees.placing import place_towers
 from hepml.trees.reading import open_events
 
 __all__ = ["Content", "FileReport", "Fit", "ObjectCount", "TowerSummary", "TreeReport", "count_objects", "inspect_file"]
@@ -50,7 +51,7 @@ class TowerSummary:
         cells: sizes found from the cells' edges: (eta width, phi width, share of the towers), most frequent first.
         grid: the layout's grid, in words.
         outside: share of the towers beyond the grid's range in eta, None if no edges are stored.
-        nested: share of the others that lie in one of its cells, None if no edges are stored.
+        nested: share of the others that lie in one of its cells, as candidates place them, None if no edges are stored.
     """
 
     towers: int
@@ -218,10 +219,9 @@ def _towers(events: Events, towers: Towers, grid: Grid) -> TowerSummary:
         means = np.stack([np.bincount(kind.ravel(), widths[:, axis]) for axis in (0, 1)], axis=1) / counts[:, None]
         order = np.argsort(-counts, kind="stable")[:6]
         cells = [(float(means[i, 0]), float(means[i, 1]), float(counts[i] / len(towers))) for i in order]
-        middle = (towers.edges[:, 0] + towers.edges[:, 1]) / 2
-        inside = (middle > grid.eta_min) & (middle < grid.eta_max)
-        outside = float((~inside).mean())
-        nested = float(_nested(towers.edges[inside], grid).mean()) if inside.any() else 0.0
+        placed = place_towers(towers, grid)
+        outside = placed["outside"] / len(towers)
+        nested = 1 - placed["shared"] / max(len(towers) - placed["outside"], 1)
     return TowerSummary(
         towers=len(towers),
         per_event=len(towers) / max(len(events), 1),
@@ -235,13 +235,3 @@ def _towers(events: Events, towers: Towers, grid: Grid) -> TowerSummary:
 
 def _phi_width(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.mod(edges[:, 3] - edges[:, 2], 2 * np.pi), dtype=np.float64)
-
-
-def _nested(edges: NDArray[np.float64], grid: Grid) -> NDArray[np.bool_]:
-    """Whether a tower lies in one cell of the grid, to a hundredth of a cell (edges are stored as float32)."""
-    low = (edges[:, 0] - grid.eta_min) / grid.eta_width
-    high = (edges[:, 1] - grid.eta_min) / grid.eta_width
-    phi_low = (edges[:, 2] + np.pi) / grid.phi_width
-    phi_high = phi_low + _phi_width(edges) / grid.phi_width
-    nested = (high - 0.01 <= np.floor(low + 0.01) + 1) & (phi_high - 0.01 <= np.floor(phi_low + 0.01) + 1)
-    return np.asarray(nested & (low > -0.01) & (high < grid.n_eta + 0.01), dtype=np.bool_)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import hepml
 from hepml.cli.main import main
 
 
@@ -79,3 +80,13 @@ def test_bad_files(capsys: pytest.CaptureFixture[str], shared: Path, name: str) 
     assert err.startswith("InputFileError: ")
     assert f"{name}.root" in err
     assert "Traceback" not in err
+
+
+def test_inspect_and_candidates_agree_on_what_nests(capsys: pytest.CaptureFixture[str], shared: Path) -> None:
+    path = shared / "public/coffea/delphes.root"
+    towers = report(capsys, path)["trees"][0]["content"]["towers"]
+    found = hepml.select_candidates(hepml.open_events(path)).towers
+    for name, told in towers.items():
+        inside = told["towers"] * (1 - told["outside"])
+        assert round(inside) == told["towers"] - found[f"{name}_outside"]
+        assert round(inside * (1 - told["nested"])) == found[f"{name}_shared"] > 0
