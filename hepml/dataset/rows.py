@@ -13,16 +13,15 @@ from hepml.candidates import Candidates, select_candidates
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
 from hepml.dataset.sources import Input
-from hepml.features import FEATURE_NAMES, hard_selection, high_level, mass
+from hepml.features import FEATURE_NAMES, MASS_NAMES, hard_selection, high_level, mass
 from hepml.geometry import Geometry
 from hepml.images import make_images
 from hepml.trees import Events, iterate_events
 from hepml.truth import TRUTH_CLASSES
 
-__all__ = ["MASSES", "VARIABLES", "Options", "Rows", "read_input"]
+__all__ = ["VARIABLES", "Options", "Rows", "read_input"]
 
-MASSES = {"mass": "all", "et_mass": "et", "ee_mass": "ee"}  # token -> kind of hepml.features.mass
-VARIABLES: dict[str, tuple[str, ...]] = {"hl": tuple(FEATURE_NAMES), **{token: (token,) for token in MASSES}}
+VARIABLES: dict[str, tuple[str, ...]] = {"hl": FEATURE_NAMES, **{token: (token,) for token in MASS_NAMES}}
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _block(events: Events, candidates: Candidates, each: Input) -> tuple[Block, 
     sample = each.sample
     images = make_images(candidates)
     flats = {"hl": high_level(images).astype(np.float32)}
-    flats |= {token: mass(images, kind=kind).astype(np.float32)[:, None] for token, kind in MASSES.items()}
+    flats |= {token: mass(images, token).astype(np.float32)[:, None] for token in MASS_NAMES}
     n = len(candidates.row)
     columns: dict[str, Any] = {
         "identity": candidates.identity,

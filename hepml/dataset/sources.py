@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,6 @@ def find_samples(
 
 
 def _with_layout(sample: Sample, layout: str | None) -> Sample:
-    from dataclasses import replace
-
     return sample if sample.layout is not None else replace(sample, layout=layout)
 
 
