@@ -10,7 +10,7 @@ import numpy as np
 from hepml.errors import InputFileError, SchemaError
 from hepml.ledger import read_json
 
-__all__ = ["card_of", "data_card", "network_card", "run_card"]
+__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card"]
 
 
 def card_of(path: Path) -> dict[str, Any]:
@@ -21,7 +21,8 @@ def card_of(path: Path) -> dict[str, Any]:
         VerificationError: the reference vectors of a network do not reproduce.
     """
     if path.is_dir():
-        return run_card(path)
+        several = not (path / "run.json").exists() and any(path.rglob("run.json"))
+        return runs_card(path) if several else run_card(path)
     if (path.parent / "run.json").is_file() and path.suffix != ".json":
         raise InputFileError("a file of a run", where=path, fix=f"give the folder: hepml show {path.parent}")
     try:
@@ -43,6 +44,16 @@ def card_of(path: Path) -> dict[str, Any]:
         found=f"a file that begins with {head[:8]!r}",
         fix=fix,
     )
+
+
+def runs_card(path: Path) -> dict[str, Any]:
+    """A folder of runs: the best of every feature set, chosen on validation."""
+    from dataclasses import asdict
+
+    from hepml.training import best_results
+
+    best = [{**asdict(one), "path": str(one.path)} for one in best_results(path)]
+    return {"kind": "runs", "path": str(path), "best": best}
 
 
 def data_card(path: Path) -> dict[str, Any]:

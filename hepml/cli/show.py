@@ -26,7 +26,8 @@ def command(path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(card, indent=1))
     else:
-        {"data": _show_data, "run": _show_run, "network": _show_network}[card["kind"]](card, wide_console())
+        show = {"data": _show_data, "run": _show_run, "runs": _show_runs, "network": _show_network}[card["kind"]]
+        show(card, wide_console())
     if card.get("damaged"):
         raise VerificationError(
             "the file does not agree with its checksums",
@@ -178,6 +179,15 @@ def _show_run(card: dict[str, Any], console: Console) -> None:
         )
     elif card["status"] == "done":
         console.print("not evaluated yet: hepml evaluate", markup=False, highlight=False)
+
+
+def _show_runs(card: dict[str, Any], console: Console) -> None:
+    rows = [
+        (one["features"], one["n_trainings"], f"{one['val_loss']:.5f}", _text(one["auc"]), one["path"])
+        for one in card["best"]
+    ]
+    columns = ("features", "trainings", "validation loss", "held-out AUC", "best run")
+    console.print(_table("Best run of each feature set, chosen by validation loss", columns, rows))
 
 
 def _rejection(point: Mapping[str, Any]) -> tuple[str, str]:

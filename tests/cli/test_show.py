@@ -131,3 +131,19 @@ def test_what_is_no_hepml_file_is_said(tmp_path: Path, sample: dict[str, Path]) 
         card_of(tmp_path)
     with pytest.raises(InputFileError, match="cannot read"):
         card_of(tmp_path / "absent")
+
+
+def test_a_folder_of_runs_names_the_best_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hepml.training import train
+
+    x = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
+    y = (x.sum(axis=1) > 0).astype(np.float32)
+    for seed in (1, 2):
+        train(arrays={"x": x}, y=y, output=tmp_path / f"run{seed}", preset="mass", epochs=3, seed=seed, progress=False)
+    (best,) = card_of(tmp_path)["best"]
+    assert best["n_trainings"] == 2
+    assert best["path"] in {str(tmp_path / "run1"), str(tmp_path / "run2")}
+    with pytest.raises(SystemExit) as stop:
+        main(["show", str(tmp_path)])
+    assert stop.value.code == 0
+    assert "chosen by validation loss" in capsys.readouterr().out
