@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def select_candidates(
         The candidates; none for empty events or if all objects were rejected.
 
     Raises:
-        DataError: unknown collection or option.
+        DataError: not events; an unknown collection or option.
         GranularityError: towers that do not nest, with ``overlap="refuse"``.
         SchemaError: a geometry from which no image can be cut.
 
@@ -152,6 +153,13 @@ def select_candidates(
     Source:
         arXiv:2011.01984, Sec. II, and its image macro.
     """
+    if not isinstance(events, Events):
+        raise DataError(
+            "not events", expected="Events, from open_events", found=type(events).__name__, fix="open_events(PATH) first"
+        )
+    for option, value in (("min_pt", min_pt), ("max_eta", max_eta)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or value != value):
+            raise DataError(f"the option {option!r} cannot be {value!r}", expected="a number, or None")
     _check_choice("which", which, ("leading", "all"))
     _check_choice("convention", convention, CONVENTIONS)
     _check_choice("overlap", overlap, ("share", "refuse"))

@@ -170,6 +170,9 @@ def make_images(candidates: Candidates) -> Images:
     Returns:
         As many images as candidates, none for none.
 
+    Raises:
+        DataError: something else than candidates.
+
     Example:
         >>> from importlib.resources import files
         >>> import hepml
@@ -181,6 +184,13 @@ def make_images(candidates: Candidates) -> Images:
     Source:
         arXiv:2011.01984, Sec. II; window and order as in its image macro.
     """
+    if not isinstance(candidates, Candidates):
+        raise DataError(
+            "not candidates",
+            expected="Candidates, from select_candidates",
+            found=type(candidates).__name__,
+            fix="select_candidates(events) first",
+        )
     geometry = candidates.geometry
     places = (candidates.row, candidates.cell, candidates.hcal_first)
     parts = fill_sparse(core_geometry(geometry), candidates.convention, candidates.cells, places)

@@ -308,3 +308,14 @@ def test_objects_in_several_events_are_asked_once_each():
     assert select_candidates(events).row.tolist() == [0, 2]
     assert select_candidates(events).index.tolist() == [1, 0]
     assert status_of(events) == ["ok", "no_object", "ok"]
+
+
+def test_what_is_no_events_and_no_number_is_refused_by_name(sample):
+    with pytest.raises(DataError, match=r"not events(.|\n)*open_events"):
+        select_candidates(sample["electrons"])
+    events = open_events(sample["electrons"], entry_stop=5)
+    for option in ("min_pt", "max_eta"):
+        for value in ("20", True, float("nan")):
+            with pytest.raises(DataError, match=rf"{option}.* cannot be"):
+                select_candidates(events, **{option: value})
+    assert len(select_candidates(events, min_pt=np.float32(1), max_eta=3))

@@ -296,3 +296,8 @@ def test_towers_of_another_detector_are_shared(shared):
     images = make_images(candidates)
     assert len(images) == 2
     assert images.ecal_et.sum((1, 2, 3)) == pytest.approx(candidates.pt, rel=0.05)
+
+
+def test_images_are_made_of_candidates_only(sample):
+    with pytest.raises(DataError, match=r"not candidates(.|\n)*select_candidates"):
+        make_images(open_events(sample["electrons"], entry_stop=5))
