@@ -51,8 +51,9 @@ def command(
     """Evaluate each RUN on the candidates of DATA, a data.h5, that it was not trained on.
 
     Writes metrics.json, thresholds.json (cuts for target signal efficiencies, from the validation split) and figures.
-    Several runs are compared in pairs, candidate by candidate; ratios refer to the last one. --json prints what
-    metrics.json holds for one run, {"runs": [...], "comparisons": [...]} for several.
+    Several runs are compared in pairs, candidate by candidate; ratios refer to the last one. The comparison is printed,
+    and stored with its figures only with -o. --json prints what metrics.json holds for one run, {"runs": [...],
+    "comparisons": [...]} for several.
     """
     if len(paths) < 2:
         raise click.UsageError("give at least one run folder and, last, the data file")
@@ -96,6 +97,8 @@ def command(
         click.echo("compare", err=True)
         comparisons = compare(results, bootstrap=bootstrap, seed=seed)
     _write(runs, results, comparisons, dataset, (output, suffix, figures, overwrite))
+    if comparisons and output is None:
+        click.echo("the comparison belongs to no run and is not stored: -o FOLDER writes it, with its figures", err=True)
     if as_json:
         click.echo(json.dumps(_record(results, comparisons)))
     else:

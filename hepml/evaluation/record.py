@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.errors import DataError
 from hepml.metrics import (
     Auc,
     BinnedEfficiency,
@@ -92,9 +93,14 @@ class Evaluation:
         """The working point at a signal efficiency.
 
         Raises:
-            KeyError: it was not evaluated.
+            DataError: it was not evaluated; the message has those that were.
         """
         for found in self.working_points:
             if abs(found.signal_efficiency - signal_efficiency) < 1e-9:
                 return found
-        raise KeyError(signal_efficiency)
+        known = ", ".join(f"{point.signal_efficiency:g}" for point in self.working_points)
+        raise DataError(
+            f"no working point at a signal efficiency of {signal_efficiency:g} was evaluated",
+            where=self.name,
+            expected=known or f"none: a {self.task} run has no working points",
+        )

@@ -119,3 +119,10 @@ def test_numbers_do_not_depend_on_the_output_choice(data, own, tmp_path, capsys)
     first, second = ((folder / "metrics.json").read_bytes() for folder in (own / "plain", tmp_path / "out"))
     assert first == second
     assert np.isfinite(json.loads(first)["auc"]["value"])
+
+
+def test_a_comparison_that_is_not_stored_says_so(data, own, capsys):
+    assert hepml(own / "plain", own / "worse", data) == 0
+    assert "comparison belongs to no run and is not stored: -o" in capsys.readouterr().err
+    assert hepml(own / "plain", data, "--overwrite") == 0
+    assert "not stored" not in capsys.readouterr().err

@@ -41,6 +41,8 @@ def test_every_part_of_the_result_is_there_and_becomes_json(data, runs):
     assert found.confusion.counts.sum() == found.n_signal + found.n_background
     assert found.confusion.recall[1] == pytest.approx(0.8, abs=0.08)
     assert found.point(0.8).signal_efficiency == 0.8
+    with pytest.raises(DataError, match=r"0\.85 was evaluated(.|\n)*0\.5, 0\.7, 0\.8, 0\.9, 0\.95"):
+        found.point(0.85)
     text = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert text["auc"]["value"] == found.auc.value
     assert not {"events", "train", "identity", "history"} & set(text)
