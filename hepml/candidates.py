@@ -155,10 +155,14 @@ def select_candidates(
     """
     if not isinstance(events, Events):
         raise DataError(
-            "not events", expected="Events, from open_events", found=type(events).__name__, fix="open_events(PATH) first"
+            "not events",
+            expected="Events, from open_events",
+            found=type(events).__name__,
+            fix="open_events(PATH) first",
         )
-    for option, value in (("min_pt", min_pt), ("max_eta", max_eta)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or value != value):
+    limits: dict[str, Any] = {"min_pt": min_pt, "max_eta": max_eta}
+    for option, value in limits.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value))):
             raise DataError(f"the option {option!r} cannot be {value!r}", expected="a number, or None")
     _check_choice("which", which, ("leading", "all"))
     _check_choice("convention", convention, CONVENTIONS)

@@ -98,7 +98,9 @@ def command(
         comparisons = compare(results, bootstrap=bootstrap, seed=seed)
     _write(runs, results, comparisons, dataset, (output, suffix, figures, overwrite))
     if comparisons and output is None:
-        click.echo("the comparison belongs to no run and is not stored: -o FOLDER writes it, with its figures", err=True)
+        click.echo(
+            "the comparison belongs to no run and is not stored: -o FOLDER writes it, with its figures", err=True
+        )
     if as_json:
         click.echo(json.dumps(_record(results, comparisons)))
     else:
