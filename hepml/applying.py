@@ -135,15 +135,25 @@ def score_events(
     """
     geometry = _geometry_of(evaluator)
     _check_grids(events, geometry)
-    candidates = select_candidates(
-        events,
-        collection=collection,
-        which=which,
-        convention=evaluator.metadata.get("convention"),
-        geometry=geometry,
-        overlap=overlap,
-        truth=False,
-    )
+    try:
+        candidates = select_candidates(
+            events,
+            collection=collection,
+            which=which,
+            convention=evaluator.metadata.get("convention"),
+            geometry=geometry,
+            overlap=overlap,
+            truth=False,
+        )
+    except GranularityError as error:
+        raise GranularityError(
+            f"{error.problem}: they are of another granularity than the network's",
+            where=error.parts.get("where"),
+            expected=f"the network's {error.parts.get('expected')}",
+            found=error.parts.get("found"),
+            fix="apply a network that was trained on such towers, or divide them over the network's cells by area: "
+            'overlap="share", on the command line --overlap share',
+        ) from error
     objects = events.objects[collection]
     everything = which == "all"
     slot = np.flatnonzero(candidates.status == 0) if everything else candidates.row
