@@ -78,7 +78,7 @@ def export_model(
         inputs: what training knows of the inputs (`run.inputs`): names of variables, ranges, geometry, and raw events
             for the reference vectors. Without it variables are named NAME_0, NAME_1 ...
         labels: names of the units of each output; by default "signal" for a single unit, else out_0, out_1 ...
-        features: the feature tokens, for the record.
+        features: the feature tokens, for the record; by default the names of `inputs`.
         geometry: `Geometry.to_dict()` of the images, if `inputs` do not carry it; the C++ Tagger needs it.
         convention: of candidates, images and variables; None is the correct one.
         thresholds: working points: signal_efficiency, threshold, and pt and eta bins or None.
@@ -106,6 +106,8 @@ def export_model(
     check_model(model)
     path = Path(path)
     records = describe_inputs(model, inputs)
+    if features is None and inputs is not None:
+        features = "_and_".join(record.name for record in records)
     network, outputs = _network(model, records, labels, lwtnn)
     document: dict[str, Any] = {
         "inputs": network.inputs,
@@ -135,7 +137,13 @@ def export_model(
             tolerances = rounding(model, records, reference_events(records))
             if tolerances == Tolerances():
                 raise
-            _log.warning("%s amplifies float32 rounding: Keras and C++ agree within %s only", path, tolerances)
+            _log.warning(
+                "the network of %s amplifies float32 rounding: Keras and C++ agree within %.1g on the outputs and %.1g "
+                "on the logits, relative to max(1, value)",
+                path,
+                tolerances.outputs,
+                tolerances.logits,
+            )
             document["hepml"]["reference"]["tolerance"] = tolerances.outputs
             temporary.write_text(to_text(document), encoding="utf-8")
             differences = verify(temporary, model, records, list(outputs), tolerances=tolerances, shown=path)

@@ -281,3 +281,11 @@ class TestSchema:
         document["hepml"]["format_version"] = 2
         with pytest.raises(SchemaError, match="newer than this hepml"):
             validate(document)
+
+
+def test_the_inputs_alone_carry_geometry_and_features(make, tmp_path):
+    model, specs = make("hl_and_mass")
+    export_model(model, tmp_path / "net.json", inputs=specs)
+    block = json.loads((tmp_path / "net.json").read_text())["hepml"]
+    assert block["geometry"] == PAPER.to_dict()
+    assert block["features"] == "hl_and_mass"

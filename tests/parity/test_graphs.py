@@ -109,3 +109,4 @@ def test_rounding_that_a_network_amplifies_widens_the_tolerance_not_more(tmp_pat
     assert 1e-6 < tolerance < 1e-4
     assert written.differences.outputs <= tolerance
     assert "amplifies float32 rounding" in caplog.text
+    assert "Tolerances(" not in caplog.text
