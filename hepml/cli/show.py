@@ -90,7 +90,7 @@ def _text(value: Any) -> str:
             else ", ".join(map(_text, value))
         )
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items() if item not in (None, ""))
     text = str(value)
     return text if text.isprintable() else repr(text)  # escape sequences of a foreign file stay harmless
 
@@ -155,7 +155,7 @@ def _show_run(card: dict[str, Any], console: Console) -> None:
             "parameters": card.get("parameters"),
             "folds, seeds": f"{config['folds']}, {config['seeds']} from {config['seed']}",
             "settings": config["settings"],
-            "best": best,
+            "best": {"network": best.get("member"), "validation loss": best.get("val_loss")},
             "epochs": len(next(iter(history.values()), [])) or None,
             "data": config["data"],
             "code": f"hepml {card['code']['version']}",

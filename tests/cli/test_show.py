@@ -9,9 +9,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from rich.console import Console
 
 from hepml.cli import main
 from hepml.cli.cards import card_of
+from hepml.cli.show import _facts
 from hepml.dataset import Dataset, convert
 from hepml.errors import InputFileError, SchemaError
 
@@ -147,3 +149,8 @@ def test_a_folder_of_runs_names_the_best_of_each(tmp_path: Path, capsys: pytest.
         main(["show", str(tmp_path)])
     assert stop.value.code == 0
     assert "chosen by validation loss" in capsys.readouterr().out
+
+
+def test_a_run_of_one_network_names_no_member(capsys: pytest.CaptureFixture[str]) -> None:
+    _facts(Console(), {"best": {"network": "", "validation loss": 0.25}, "other": {"offset": 0.0, "name": None}})
+    assert capsys.readouterr().out.split("\n")[:2] == ["best:          validation loss 0.25", "other:         offset 0"]
