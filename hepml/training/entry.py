@@ -94,7 +94,7 @@ def train(
     if output is None:
         raise SchemaError("no output folder is given", fix='output="runs/NAME"')
     for name, value, least in (("seeds", seeds, 1), ("folds", folds, 0), ("seed", seed, 0)):
-        if isinstance(value, bool) or int(value) != value or value < least:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise SchemaError(f"{name} cannot be {value!r}", expected=f"a whole number from {least}")
     if folds == 1 or folds > 100:
         raise SchemaError(f"folds cannot be {folds}", expected="0, or from 2 to 100")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hepml.errors import HepmlError
+from hepml.errors import HepmlError, SchemaError
 from hepml.training import load_run, train
 from hepml.training.folds import members
 from hepml.training.source import array_source
@@ -121,3 +121,10 @@ def test_a_full_disk_ends_the_training_and_it_goes_on_later(tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "log.txt"}
     run = train(output=tmp_path / "run", progress=False, **plane(), **changes)
     assert run.record["parameters"] == 8001
+
+
+@pytest.mark.parametrize("option", ["seed", "seeds", "folds"])
+@pytest.mark.parametrize("value", [None, "3", 2.5, True, -1])
+def test_numbers_of_networks_are_whole(option, value, tmp_path):
+    with pytest.raises(SchemaError, match=rf"{option} cannot be"):
+        train("data.h5", features="hl", output=tmp_path / "run", **{option: value})
