@@ -45,7 +45,7 @@ def table(results: dict[str, Any]) -> str:
     ]
     for features in (name for name in PAPER if name in results):
         one = results[features]
-        spread = f", seeds +- {one['auc_seed_spread']:.4f}" if one["auc_seed_spread"] is not None else ""
+        spread = f", seeds +- {one['auc_seed_spread']:.5f}" if one["auc_seed_spread"] is not None else ""
         cells = [
             f"`{features}`",
             f"{one['auc']:.4f} +- {one['auc_error']:.4f}{spread}",
