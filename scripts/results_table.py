@@ -14,8 +14,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results:{} -->", "<!-- end of results -->"
 
-# Published AUC of the same networks on the paper's own sample, which cannot be had: arXiv:2011.01984 where the paper
-# gives one, else the authors' stored benchmarks.
+# Published AUC of the same networks on the paper's own sample, which cannot be had: the authors' benchmarks where there
+# are some, else (mass, et_and_ht_and_hl) those of a public reproduction on their data.
 PAPER = {
     "mass": "0.777",
     "hl": "0.945",
@@ -40,7 +40,7 @@ def rejection(point: dict[str, Any]) -> str:
 def table(results: dict[str, Any]) -> str:
     """One row per feature set in the order of the paper's ladder."""
     rows = [
-        "| features | AUC | rejection at 50 % | 80 % | 90 % | held-out candidates | AUC in the paper* |",
+        "| features | AUC | rejection at 50 % | 80 % | 90 % | held-out candidates | published AUC* |",
         "|---|---|---|---|---|---|---|",
     ]
     for features in (name for name in PAPER if name in results):
