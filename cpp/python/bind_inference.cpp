@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "arrays.hpp"
+
 namespace nb = nanobind;
 using namespace hepml;
 
@@ -25,17 +27,6 @@ namespace {
 using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Out = nb::ndarray<nb::numpy, T>;
-
-template <class T>
-Out<T> array(std::vector<std::size_t> shape) {
-  std::size_t size = 1;
-  for (const std::size_t dimension : shape) size *= dimension;
-  T* data = new T[size];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return Out<T>(data, shape.size(), shape.data(), owner);
-}
 
 /// A model and the sessions of the threads that call it; each call takes one and puts it back.
 class Evaluator {

@@ -4,10 +4,12 @@
 
 void bind_events(nanobind::module_& m);
 void bind_inference(nanobind::module_& m);
+void bind_training(nanobind::module_& m);
 
 NB_MODULE(_core, m) {
-  m.doc() = "hepml's C++: event kernels and inference";
+  m.doc() = "hepml's C++: event kernels, inference and training";
   m.attr("__version__") = hepml::version();
   bind_events(m);
   bind_inference(m);
+  bind_training(m);
 }

@@ -12,6 +12,9 @@ using hepml::kernels::Conv2DArgs;
 using hepml::kernels::DenseArgs;
 using hepml::kernels::Function;
 using hepml::kernels::PoolArgs;
+using hepml::kernels::TowerGradients;
+using hepml::kernels::TowerLayer;
+using hepml::kernels::TowerTiles;
 using hepml::kernels::View;
 
 HEPML_INLINE std::size_t vectors(std::size_t n) {
@@ -32,5 +35,6 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 #include "kernels/conv2d.inl"
 #include "kernels/dense.inl"
 #include "kernels/elementwise.inl"
+#include "kernels/tower.inl"
 
 }  // namespace

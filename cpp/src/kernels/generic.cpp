@@ -9,7 +9,9 @@
 namespace hepml::kernels {
 
 extern const Kernels generic;
-const Kernels generic = {"generic", width,      &dense_size, &pack_dense, &dense, &conv2d_size, &pack_conv2d,
-                         &conv2d,   &maxpool2d, &activate,   &normalize,  &add,   &prepare};
+const Kernels generic = {"generic",  width,          &dense_size,    &pack_dense,
+                         &dense,     &conv2d_size,   &pack_conv2d,   &conv2d,
+                         &maxpool2d, &activate,      &normalize,     &add,
+                         &prepare,   &tower_scratch, &tower_forward, &tower_backward};
 
 }  // namespace hepml::kernels

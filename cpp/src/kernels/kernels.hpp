@@ -57,6 +57,40 @@ struct PoolArgs {
   std::size_t pad_top, pad_left;  // places before the image, which count as -infinity
 };
 
+/// One 3x3 convolution, rectified, of a tower that is trained where its images are not empty. Strides are
+/// floats from pixel to pixel: channels padded to whole vectors. Grids of the empty image are even: tiles of
+/// 2x2.
+struct TowerLayer {
+  std::size_t rows, columns;            // pixels, input and output
+  std::size_t tile_rows, tile_columns;  // tiles
+  std::size_t n_in, n_out, in_stride, out_stride;
+  bool first;               // on an image of one channel
+  bool pooled;              // followed by a pooling of 2x2
+  const float* weights;     // [16][n_in][out_stride], transformed; first: [9][out_stride]
+  const float* transposed;  // [16][n_out][in_stride]
+  const float* empty;       // [grid][out_stride]: sums that an empty image gives
+  const float* empty_out;   // the same rectified, or [tile][out_stride] pooled
+};
+
+/// The tiles of one layer that are not empty.
+struct TowerTiles {
+  std::size_t n;
+  const std::uint32_t* tile;   // [n] place among the tiles of an image
+  const std::uint32_t* input;  // [n][16] rows of the table
+  const float* table;          // [rows][in_stride], the last all zero
+  float* output;               // [n or 4 n][out_stride]
+  float* alive;                // [n][4][out_stride], 1 where a gradient flows
+};
+
+/// Sums that a layer's gradients are added to, but for `output`, which is read.
+struct TowerGradients {
+  const float* output;
+  float* table;
+  float* weights;  // as TowerLayer::weights
+  float* empty;
+  float* empty_out;
+};
+
 struct Kernels {
   const char* name;   // "generic", "avx2", "avx512"
   std::size_t width;  // floats in a vector
@@ -84,6 +118,12 @@ struct Kernels {
   /// infinite.
   bool (*prepare)(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
                   std::size_t n) noexcept;
+
+  /// Floats of scratch that the two below need.
+  std::size_t (*tower_scratch)(const TowerLayer& layer);
+  void (*tower_forward)(const TowerLayer& layer, const TowerTiles& tiles, float* scratch) noexcept;
+  void (*tower_backward)(const TowerLayer& layer, const TowerTiles& tiles, const TowerGradients& gradients,
+                         float* scratch) noexcept;
 };
 
 extern const Kernels generic;

@@ -1,0 +1,82 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstddef>
+#include <stdexcept>
+#include <vector>
+
+#include "arrays.hpp"
+#include "training/tower.hpp"
+
+namespace nb = nanobind;
+using hepml::training::Tower;
+
+namespace {
+
+using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+
+std::vector<std::size_t> kernel_shape(const Tower& tower, std::size_t layer) {
+  return {3, 3, tower.channels(layer), tower.filters()};
+}
+
+std::vector<std::size_t> empty_shape(const Tower& tower, std::size_t layer) {
+  return {tower.rows(layer), tower.columns(layer), tower.filters()};
+}
+
+template <class Shape>
+std::vector<const float*> pointers(const Tower& tower, const std::vector<Floats>& arrays, Shape shape) {
+  if (arrays.size() != tower.layers()) throw std::invalid_argument("one array a convolution is needed");
+  std::vector<const float*> result;
+  for (std::size_t layer = 0; layer < arrays.size(); ++layer) {
+    std::size_t size = 1;
+    for (const std::size_t dimension : shape(tower, layer)) size *= dimension;
+    if (arrays[layer].size() != size) throw std::invalid_argument("an array does not fit its convolution");
+    result.push_back(arrays[layer].data());
+  }
+  return result;
+}
+
+Out<float> forward(Tower& tower, const Floats& images, const std::vector<Floats>& kernels,
+                   const std::vector<Floats>& empty) {
+  const std::size_t n_pixels = tower.rows(0) * tower.columns(0);
+  if (images.ndim() == 0 || images.size() != images.shape(0) * n_pixels) {
+    throw std::invalid_argument("the images do not fit the tower");
+  }
+  const auto weights = pointers(tower, kernels, kernel_shape), sums = pointers(tower, empty, empty_shape);
+  const std::size_t n = images.shape(0);
+  auto output = array<float>({n, tower.size()});
+  const nb::gil_scoped_release release;
+  tower.forward(n, images.data(), weights, sums, output.data());
+  return output;
+}
+
+std::vector<Out<float>> backward(Tower& tower, const Floats& output) {
+  if (output.ndim() == 0 || output.size() != tower.events() * tower.size()) {
+    throw std::invalid_argument("the gradient does not fit the last forward pass");
+  }
+  std::vector<Out<float>> results;
+  std::vector<float*> kernels, empty;
+  for (std::size_t layer = 0; layer < tower.layers(); ++layer) {
+    results.push_back(array<float>(kernel_shape(tower, layer)));
+    kernels.push_back(results.back().data());
+  }
+  for (std::size_t layer = 0; layer < tower.layers(); ++layer) {
+    results.push_back(array<float>(empty_shape(tower, layer)));
+    empty.push_back(results.back().data());
+  }
+  const nb::gil_scoped_release release;
+  tower.backward(output.data(), kernels, empty);
+  return results;
+}
+
+}  // namespace
+
+void bind_training(nb::module_& m) {
+  nb::class_<Tower>(m, "Tower", "A convolutional tower trained where its images are not empty.")
+      .def(nb::init<std::size_t, std::size_t, std::size_t, std::size_t, std::size_t>(), nb::arg("rows"),
+           nb::arg("columns"), nb::arg("blocks"), nb::arg("filters"), nb::arg("threads"))
+      .def_prop_ro("size", &Tower::size)
+      .def("forward", &forward, nb::arg("images"), nb::arg("kernels"), nb::arg("empty"))
+      .def("backward", &backward, nb::arg("output"));
+}
