@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from hepml.errors import DataError, SchemaError
 from hepml.models.inputs import InputSpec
 from hepml.models.settings import Settings
+from hepml.models.tower import sparse_tower
 
 __all__ = ["build_layers", "build_model", "seeded"]
 
@@ -50,6 +51,7 @@ def build_model(
     n_outputs: int = 1,
     dtype: str | None = None,
     mixing: NDArray[np.float64] | None = None,
+    sparse: bool = False,
 ) -> Any:
     """The network of `settings` on these inputs, which it takes raw.
 
@@ -62,6 +64,7 @@ def build_model(
         dtype: Keras precision policy of the hidden layers; float32 by default.
         mixing: matrix that the scaled vectors, side by side, are multiplied with by an extra, constant layer
             "mixing"; for training only, see `hepml.training.decorrelate`.
+        sparse: compute the towers where the images are not empty; for training only, see `hepml.models.tower`.
 
     Returns:
         A `keras.Model`, not compiled; inputs are named by token and the output layer is named "output". Scaling adds
@@ -95,7 +98,7 @@ def build_model(
             )
             mixed.trainable = False
             joined = [mixed(x)]
-        joined += [_tower(spec, _scaled(spec, tensors[spec.name]), settings, dtype) for spec in images]
+        joined += [_tower(spec, _scaled(spec, tensors[spec.name]), settings, dtype, sparse) for spec in images]
         x = joined[0] if len(joined) == 1 else layers.Concatenate(name="concatenate")(joined)
         for number in range(1, settings.layers + 1):
             x = layers.Dense(settings.units, activation=settings.activation, name=f"dense_{number}", dtype=dtype)(x)
@@ -146,20 +149,28 @@ def _scaled(spec: InputSpec, x: Any) -> Any:
     return keras.layers.Normalization(mean=mean, variance=variance, name=name, dtype="float32")(x)
 
 
-def _tower(spec: InputSpec, x: Any, settings: Settings, dtype: str | None) -> Any:
+def _tower(spec: InputSpec, x: Any, settings: Settings, dtype: str | None, sparse: bool) -> Any:
     """Blocks of two 3x3 convolutions and a 2x2 pooling, then flat (channels last, row-major)."""
     import keras
 
     layers = keras.layers
-    for block in range(1, settings.conv_blocks + 1):
-        for half in "ab":
-            x = layers.Conv2D(
-                settings.filters,
-                3,
-                padding="same",
-                activation=settings.activation,
-                name=f"{spec.name}_conv{block}{half}",
-                dtype=dtype,
-            )(x)
-        x = layers.MaxPooling2D(2, strides=2, padding="same", name=f"{spec.name}_pool{block}", dtype=dtype)(x)
+    convolutions = [
+        layers.Conv2D(
+            settings.filters,
+            3,
+            padding="same",
+            activation=settings.activation,
+            name=f"{spec.name}_conv{block}{half}",
+            dtype=dtype,
+        )
+        for block in range(1, settings.conv_blocks + 1)
+        for half in "ab"
+    ]
+    if sparse:
+        return sparse_tower(convolutions, f"{spec.name}_tower")(x)
+    for number, convolution in enumerate(convolutions):
+        x = convolution(x)
+        if number % 2:
+            name = f"{spec.name}_pool{number // 2 + 1}"
+            x = layers.MaxPooling2D(2, strides=2, padding="same", name=name, dtype=dtype)(x)
     return layers.Flatten(name=f"{spec.name}_flatten", dtype=dtype)(x)

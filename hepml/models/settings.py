@@ -64,6 +64,7 @@ class Settings:
             progress; 0 never does.
         normalise: put the scaling fitted on the training split in front of the network.
         decorrelate: fit the network on decorrelated vectors and fold the rotation into its first dense layer.
+        sparse: fit the convolutions where the images are not empty: the same network, several times faster on a CPU.
         weights: train with the stored event weights, which may be negative.
         balance: scale the weights so that every class counts the same.
         retries: new seeds tried, each with half the learning rate, when a training collapses.
@@ -95,6 +96,7 @@ class Settings:
     plateau_factor: float = 0.3
     normalise: bool = True
     decorrelate: bool = True
+    sparse: bool = True
     weights: bool = True
     balance: bool = False
     retries: int = 3

@@ -47,22 +47,23 @@ def mixing(source: Source, rows: NDArray[np.int64], specs: tuple[InputSpec, ...]
 
 
 def fold(trained: Any, network: Any, matrix: NDArray[np.float64] | None) -> None:
-    """Gives `network` the weights of `trained`, which has the layer "mixing" after its vectors besides.
+    """Gives `network` the weights of `trained`, which may have the layer "mixing" after its vectors and its
+    convolutions inside sparse towers.
 
     Args:
         trained: the network that was fitted.
-        network: the same without that layer.
-        matrix: M; None copies the weights.
+        network: the plain one; its layers have the same names.
+        matrix: M; None if there is no layer "mixing".
     """
-    if matrix is None:
-        network.set_weights(trained.get_weights())
-        return
-    first = next(layer.name for layer in network.layers if layer.__class__.__name__ == "Dense")
+    sources = {layer.name: layer for layer in trained.layers}
+    for tower in trained.layers:
+        sources |= {layer.name: layer for layer in getattr(tower, "convolutions", [])}
+    dense = [layer.name for layer in network.layers if layer.__class__.__name__ == "Dense"]
     for layer in network.layers:
         if not layer.weights:
             continue
-        weights = trained.get_layer(layer.name).get_weights()
-        if layer.name == first:  # vectors are concatenated first
+        weights = sources[layer.name].get_weights()
+        if matrix is not None and layer.name == dense[0]:  # vectors are concatenated first
             kernel = weights[0].astype(np.float64)
             kernel[: len(matrix)] = matrix @ kernel[: len(matrix)]
             weights[0] = kernel.astype(np.float32)

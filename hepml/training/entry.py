@@ -111,6 +111,7 @@ def train(
         "task": source.task,
         "settings": chosen.to_dict(),
         "network": recipe.record(),
+        "sparse": recipe.sparse,
         "seed": seed,
         "seeds": seeds,
         "folds": folds,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError, SchemaError
 from hepml.models import InputSpec, Settings, build_layers, build_model, seeded
+from hepml.models.tower import trains_sparse
 from hepml.training.decorrelate import mixing
 from hepml.training.source import Source
 
@@ -86,7 +87,20 @@ class Recipe:
         own = self.model is None and self.layers is None
         return mixing(self.source, rows, specs) if own and self.settings.decorrelate else None
 
-    def make(self, specs: Sequence[InputSpec], seed: int, dtype: str | None = None, matrix: Any = None) -> Any:
+    @property
+    def sparse(self) -> bool:
+        """Whether convolutions are fitted where the images are not empty, see `hepml.models.tower`."""
+        own = self.model is None and self.layers is None
+        return own and trains_sparse(self.source.specs, self.settings)
+
+    def make(
+        self,
+        specs: Sequence[InputSpec],
+        seed: int,
+        dtype: str | None = None,
+        matrix: Any = None,
+        sparse: bool = False,
+    ) -> Any:
         """A fresh network, not compiled."""
         if self.model is not None:
             import keras
@@ -97,7 +111,8 @@ class Recipe:
         if self.layers is not None:
             return build_layers(self.layers, plain[0], seed)
         task, n_outputs = self.source.task, self.source.n_outputs
-        return build_model(plain, self.settings, seed, task=task, n_outputs=n_outputs, dtype=dtype, mixing=matrix)
+        more = {"dtype": dtype, "mixing": matrix, "sparse": sparse}
+        return build_model(plain, self.settings, seed, task=task, n_outputs=n_outputs, **more)
 
     def specs(self, specs: Sequence[InputSpec]) -> tuple[InputSpec, ...]:
         """What the networks say about their inputs: no scaling where they do not contain it."""
@@ -128,7 +143,7 @@ class Recipe:
         import keras
 
         dtype = None if self.settings.precision == "float32" else self.settings.precision
-        network = self.make(specs, seed, dtype, matrix)
+        network = self.make(specs, seed, dtype, matrix, self.sparse)
         optimizer = keras.optimizers.get({"class_name": self.settings.optimizer, "config": {}})
         optimizer.learning_rate = learning_rate
         network.compile(optimizer, LOSS[self.source.task], jit_compile=False, steps_per_execution=steps)
