@@ -3,19 +3,20 @@
     python scripts/physics.py --signal eid_dev_electrons.root --background eid_dev_jets.root --work physics
 
 Slow (hours on 2 cores, most of it the ECal-only CNN) and resumable: what is finished is not done again, and a training
-that was killed goes on. Each step is a `hepml` command. The numbers go to docs/results.json (or --results), from which
-scripts/results_table.py writes the tables of README.md and docs/physics.md.
+that was killed goes on. Each step is a `hepml` command. The numbers go to docs/results.json (or --results), where those
+of other feature sets stay; scripts/results_table.py writes the tables of README.md and docs/physics.md from it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from machine import commit, machine
 
 from hepml.ledger import config_hash, write_json
 
@@ -61,12 +62,6 @@ def summary(evaluation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """The commit that is checked out."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 def main() -> None:
     """Convert, train, evaluate, collect."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -87,21 +82,22 @@ def main() -> None:
     for features, run in runs.items():
         hepml("train", str(data), "--features", features, "-o", str(run), "--resume", *RUNS[features])
 
-    results: dict[str, Any] = {name: {} for name in SELECTIONS}
-    for selection, found in results.items():
+    results: dict[str, Any] = json.loads(options.results.read_text()) if options.results.exists() else {}
+    for selection in SELECTIONS:
         words = ["-o", str(options.work / "evaluation" / selection), "--json", "--overwrite"]
         words += [] if selection == "full" else ["--selection", selection]
         record = json.loads(hepml("evaluate", *map(str, runs.values()), str(data), *words))
         for features, evaluation in zip(runs, record.get("runs", [record]), strict=True):
-            found[features] = summary(evaluation)
-    about = {
-        "commit": commit(),
-        "config": config_hash({features: RUNS[features] for features in runs}),
-        "seed": 0,
-        "machine": f"{platform.machine()}, {platform.processor() or 'unknown processor'}",
-        "sample": [Path(name).name for name in (*options.signal, *options.background)],
-    }
-    write_json(options.results, {"about": about, **results}, overwrite=True)
+            results.setdefault(selection, {})[features] = summary(evaluation)
+    for features in runs:
+        results.setdefault("about", {})[features] = {
+            "commit": commit(ROOT),
+            "config": config_hash({features: RUNS[features]}),
+            "seed": 0,
+            "machine": machine(),
+            "sample": [Path(name).name for name in (*options.signal, *options.background)],
+        }
+    write_json(options.results, results, overwrite=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the tables of measured numbers into README.md and docs/physics.md from docs/results.json.
+"""Write the tables of measured numbers into the pages from docs/results.json and docs/training_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -25,7 +25,7 @@ PAPER = {
     "et_and_ht": "0.972",
     "et_and_ht_and_hl": "0.975",
 }
-PAGES = ("README.md", "docs/physics.md")
+PAGES = ("README.md", "docs/physics.md", "docs/training.md")
 
 
 def rejection(point: dict[str, Any]) -> str:
@@ -57,31 +57,48 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def filled(text: str, record: dict[str, Any]) -> str:
+def speed_table(record: dict[str, Any]) -> str:
+    """One row per preset that was timed."""
+    rows = [
+        "| preset | sparse, ms a batch | plain Keras layers, ms a batch | times faster (lowest, highest) |",
+        "|---|---|---|---|",
+    ]
+    for name, one in record["presets"].items():
+        low, high = min(one["ratios"]), max(one["ratios"])
+        cells = [f"`{name}`", f"{one['sparse_ms']:.0f}", f"{one['plain_ms']:.0f}"]
+        rows.append("| " + " | ".join([*cells, f"{one['ratio']:.1f} ({low:.1f}, {high:.1f})"]) + " |")
+    about = record["about"]
+    return "\n".join([*rows, "", f"Batches of 128; {about['peer']}; {about['machine']}."])
+
+
+def filled(text: str, tables: dict[str, str]) -> str:
     """The page with every marked table replaced."""
-    for selection in ("full", "hard"):
-        begin = BEGIN.format(selection)
+    for name, new in tables.items():
+        begin = BEGIN.format(name)
         if begin in text:
             head, rest = text.split(begin, 1)
             _, tail = rest.split(END, 1)
-            text = f"{head}{begin}\n{table(record[selection])}\n{END}{tail}"
+            text = f"{head}{begin}\n{new}\n{END}{tail}"
     return text
 
 
 def main() -> None:
     """Write or check."""
-    record = json.loads((ROOT / "docs" / "results.json").read_text())
+    results = json.loads((ROOT / "docs" / "results.json").read_text())
+    speed = json.loads((ROOT / "docs" / "training_speed.json").read_text())
+    tables = {selection: table(results[selection]) for selection in ("full", "hard")}
+    tables["training"] = speed_table(speed)
     differing = []
     for name in PAGES:
         path = ROOT / name
         text = path.read_text()
-        new = filled(text, record)
+        new = filled(text, tables)
         if new != text:
             differing.append(name)
             if "--check" not in sys.argv:
                 path.write_text(new)
     if "--check" in sys.argv and differing:
-        sys.exit(f"differ from docs/results.json: {', '.join(differing)}; run python scripts/results_table.py")
+        sys.exit(f"differ from the numbers: {', '.join(differing)}; run python scripts/results_table.py")
 
 
 if __name__ == "__main__":
