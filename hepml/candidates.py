@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml import _core
-from hepml.errors import DataError, GranularityError, SchemaError, nearest
+from hepml.errors import DataError, GranularityError, SchemaError, check_kind, nearest
 from hepml.geometry import Geometry, Grid
 from hepml.identity import candidate_ids
 from hepml.trees import Events, Objects, Towers
@@ -153,13 +153,7 @@ def select_candidates(
     Source:
         arXiv:2011.01984, Sec. II, and its image macro.
     """
-    if not isinstance(events, Events):
-        raise DataError(
-            "not events",
-            expected="Events, from open_events",
-            found=type(events).__name__,
-            fix="open_events(PATH) first",
-        )
+    check_kind(events, Events, "open_events(PATH)")
     limits: dict[str, Any] = {"min_pt": min_pt, "max_eta": max_eta}
     for option, value in limits.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value))):
@@ -169,6 +163,7 @@ def select_candidates(
     _check_choice("overlap", overlap, ("share", "refuse"))
     _check_choice("preselection", preselection, (None, *PRESELECTIONS))
     geometry = events.geometry if geometry is None else geometry
+    check_kind(geometry, Geometry, "Geometry(...)")
     core = core_geometry(geometry)
     objects = object_collection(events, collection)
     ecal, ecal_record = _place(events, "ecal", geometry.ecal, convention, overlap)

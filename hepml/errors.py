@@ -21,6 +21,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedLayerError",
     "VerificationError",
+    "check_kind",
     "nearest",
 ]
 
@@ -119,3 +120,14 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     """The known names closest to `name`, best first, case ignored; empty if none is close."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)]
+
+
+def check_kind(value: object, kind: type, maker: str) -> None:
+    """Refuses what is not of the class `kind`, which `maker`, "open_events(PATH)", gives."""
+    if not isinstance(value, kind):
+        raise DataError(
+            f"not {kind.__name__.lower()}",
+            expected=f"{kind.__name__}, from {maker}",
+            found=type(value).__name__,
+            fix=f"{maker} first",
+        )

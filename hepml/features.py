@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepml import _core
 from hepml.candidates import Candidates, convention_code, core_geometry
-from hepml.errors import DataError, nearest
+from hepml.errors import DataError, check_kind, nearest
 from hepml.images import IMAGE_NAMES, Images
 
 __all__ = [
@@ -66,7 +66,7 @@ def high_level(images: Images) -> NDArray[np.float64]:
     Source:
         arXiv:2011.01984, Sec. III, as coded in its HLVar macro.
     """
-    core = core_geometry(images.geometry)
+    core = _core_geometry(images)
     return np.asarray(_core.high_level(core, convention_code(images.convention), _sparse(images)))
 
 
@@ -106,8 +106,9 @@ def mass(images: Images, kind: str = "all") -> NDArray[np.float64]:
             expected="one of " + ", ".join(map(repr, _MASS_KINDS)),
             nearest=nearest(kind, kinds),
         )
+    core = _core_geometry(images)
     offset = np.ascontiguousarray(images.hcal_offset, dtype=np.float64)
-    return np.asarray(_core.mass(core_geometry(images.geometry), kinds[kind], _sparse(images), offset))
+    return np.asarray(_core.mass(core, kinds[kind], _sparse(images), offset))
 
 
 def hard_selection(images: Images) -> NDArray[np.bool_]:
@@ -118,7 +119,7 @@ def hard_selection(images: Images) -> NDArray[np.bool_]:
     Returns:
         bool, shape (n,); False where the 3 x 7 cells hold no ET.
     """
-    return np.asarray(_core.hard_selection(core_geometry(images.geometry), _sparse(images)))
+    return np.asarray(_core.hard_selection(_core_geometry(images), _sparse(images)))
 
 
 def sigma_etaeta_log(images: Images) -> NDArray[np.float64]:
@@ -133,7 +134,7 @@ def sigma_etaeta_log(images: Images) -> NDArray[np.float64]:
     Source:
         CMS, JINST 10 (2015) P06005, Sec. 4.
     """
-    return np.asarray(_core.sigma_etaeta_log(core_geometry(images.geometry), _sparse(images)))
+    return np.asarray(_core.sigma_etaeta_log(_core_geometry(images), _sparse(images)))
 
 
 def isolation_cones(
@@ -165,6 +166,7 @@ def isolation_cones(
         >>> bool((cones[:, 0] <= cones[:, 1]).all())
         True
     """
+    check_kind(candidates, Candidates, "select_candidates(events)")
     sizes = np.asarray(radii, dtype=np.float64)
     if sizes.ndim != 1 or len(sizes) == 0 or not (sizes > 0).all():
         raise DataError("radii that cannot be used", expected="one positive number or more", found=list(radii))
@@ -179,6 +181,11 @@ def isolation_cones(
     )
     parts = (np.ascontiguousarray(part) for part in (candidates.row, candidates.cell, candidates.pt))
     return np.asarray(_core.isolation(core_geometry(candidates.geometry), ecal, hcal, *parts, core, sizes))
+
+
+def _core_geometry(images: Images) -> Any:
+    check_kind(images, Images, "make_images(candidates)")
+    return core_geometry(images.geometry)
 
 
 def _sparse(images: Images) -> tuple[Any, ...]:

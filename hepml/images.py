@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepml import _core
 from hepml.candidates import Candidates, core_geometry, fill_sparse
-from hepml.errors import DataError
+from hepml.errors import DataError, check_kind
 from hepml.geometry import Geometry
 
 __all__ = ["IMAGE_NAMES", "Images", "SparseImages", "expand_hcal", "make_images"]
@@ -184,13 +184,7 @@ def make_images(candidates: Candidates) -> Images:
     Source:
         arXiv:2011.01984, Sec. II; window and order as in its image macro.
     """
-    if not isinstance(candidates, Candidates):
-        raise DataError(
-            "not candidates",
-            expected="Candidates, from select_candidates",
-            found=type(candidates).__name__,
-            fix="select_candidates(events) first",
-        )
+    check_kind(candidates, Candidates, "select_candidates(events)")
     geometry = candidates.geometry
     places = (candidates.row, candidates.cell, candidates.hcal_first)
     parts = fill_sparse(core_geometry(geometry), candidates.convention, candidates.cells, places)

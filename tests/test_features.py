@@ -234,3 +234,15 @@ def test_features_of_stored_images_equal_those_of_fresh_ones(shared):
     again = Images(images.geometry, stored, images.entry, images.hcal_offset)
     assert np.array_equal(high_level(again), high_level(images))
     assert np.array_equal(mass(again), mass(images))
+
+
+@pytest.mark.parametrize("function", [high_level, mass, hard_selection, sigma_etaeta_log])
+def test_what_is_no_images_is_refused_by_name(function):
+    with pytest.raises(DataError, match=r"not images(.|\n)*found: +int(.|\n)*make_images"):
+        function(3)
+
+
+def test_what_is_no_geometry_is_refused_by_name(sample):
+    events = open_events(sample["electrons"], entry_stop=2)
+    with pytest.raises(DataError, match=r"not geometry(.|\n)*found: +dict"):
+        select_candidates(events, geometry={"ecal": 3})

@@ -49,11 +49,9 @@ class Tree:
             return list(self.tree.keys(recursive=True))
 
     def typename(self, branch: str) -> str:
-        """The type of a branch as uproot prints it; "unknown" where it cannot say."""
-        try:
+        """The type of a branch as uproot prints it; "unknown" where uproot has none for it."""
+        with reading(self.path, f"the type of the branch {branch!r}"):
             return str(self.tree[branch].typename)
-        except Exception:
-            return "unknown"
 
     def numeric(self, branch: str) -> tuple[np.dtype[Any] | None, bool]:
         """The type of a branch of numbers (with its shape, if it has one) and whether it is jagged; None for others."""

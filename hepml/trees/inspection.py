@@ -19,7 +19,7 @@ from hepml.trees.files import Source, choose_tree, expand_files, list_trees, ope
 from hepml.trees.placing import place_towers
 from hepml.trees.reading import open_events
 
-__all__ = ["Content", "FileReport", "Fit", "ObjectCount", "TowerSummary", "TreeReport", "count_objects", "inspect_file"]
+__all__ = ["Content", "FileReport", "Fit", "ObjectCount", "TowerSummary", "TreeReport", "inspect_file", "object_counts"]
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,10 @@ def _content(tree: Tree, binding: Binding, max_entries: int) -> Content:
     events = open_events(Source(tree.path, tree.name), layout=binding.layout, entry_stop=max_entries, collections=())
     grids = {"ecal": binding.layout.geometry.ecal, "hcal": binding.layout.geometry.hcal}
     towers = {name: _towers(events, getattr(events, name), grids[name]) for name in binding.layout.towers}
-    return Content(binding.layout.name, events.sample, len(events), towers, count_objects(tree, binding))
+    return Content(binding.layout.name, events.sample, len(events), towers, object_counts(tree, binding))
 
 
-def count_objects(tree: Tree, binding: Binding) -> dict[str, ObjectCount]:
+def object_counts(tree: Tree, binding: Binding) -> dict[str, ObjectCount]:
     """Objects of each collection over the whole tree, counted from one branch each if no selection needs more."""
     branches: dict[str, dict[str, str]] = {}
     for place, names in binding.blocks.items():

@@ -1,6 +1,8 @@
 #include "training/tower.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <system_error>
 #include <thread>
 
 namespace hepml::training {
@@ -92,13 +94,29 @@ std::size_t Tower::size() const noexcept {
 
 template <class Work>
 void Tower::share(const Work& work) const {
-  const auto part = [&](std::size_t thread) {
-    for (std::size_t group = thread; group * group_size < n_events_; group += n_threads_) work(thread, group);
+  std::vector<std::exception_ptr> errors(n_threads_);
+  const auto part = [&](std::size_t thread) noexcept {
+    try {
+      for (std::size_t group = thread; group * group_size < n_events_; group += n_threads_)
+        work(thread, group);
+    } catch (...) {
+      errors[thread] = std::current_exception();
+    }
   };
   std::vector<std::thread> others;
-  for (std::size_t thread = 1; thread < n_threads_; ++thread) others.emplace_back(part, thread);
+  others.reserve(n_threads_);
+  for (std::size_t thread = 1; thread < n_threads_; ++thread) {
+    try {
+      others.emplace_back(part, thread);
+    } catch (const std::system_error&) {  // no more threads to be had: this one does the work
+      part(thread);
+    }
+  }
   part(0);
   for (std::thread& other : others) other.join();
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
 }
 
 void Tower::take(const std::vector<const float*>& kernels, const std::vector<const float*>& empty) {
