@@ -46,25 +46,27 @@ def mixing(source: Source, rows: NDArray[np.int64], specs: tuple[InputSpec, ...]
     return np.asarray(matrix, dtype=np.float64)
 
 
-def fold(trained: Any, network: Any, matrix: NDArray[np.float64] | None) -> None:
-    """Gives `network` the weights of `trained`, which may have the layer "mixing" after its vectors and its
-    convolutions inside sparse towers.
+def fold(trained: Any, network: Any, matrix: NDArray[np.float64] | None = None) -> None:
+    """Gives `network` the weights of `trained`; either may have its convolutions inside sparse towers.
 
     Args:
         trained: the network that was fitted.
-        network: the plain one; its layers have the same names.
-        matrix: M; None if there is no layer "mixing".
+        network: layers of the same names.
+        matrix: M, if `trained` has the layer "mixing" after its vectors besides.
     """
-    sources = {layer.name: layer for layer in trained.layers}
-    for tower in trained.layers:
-        sources |= {layer.name: layer for layer in getattr(tower, "convolutions", [])}
-    dense = [layer.name for layer in network.layers if layer.__class__.__name__ == "Dense"]
-    for layer in network.layers:
+    sources, targets = _leaves(trained), _leaves(network)
+    first = next((name for name, layer in targets.items() if layer.__class__.__name__ == "Dense"), None)
+    for name, layer in targets.items():
         if not layer.weights:
             continue
-        weights = sources[layer.name].get_weights()
-        if matrix is not None and layer.name == dense[0]:  # vectors are concatenated first
+        weights = sources[name].get_weights()
+        if matrix is not None and name == first:  # vectors are concatenated first
             kernel = weights[0].astype(np.float64)
             kernel[: len(matrix)] = matrix @ kernel[: len(matrix)]
             weights[0] = kernel.astype(np.float32)
         layer.set_weights(weights)
+
+
+def _leaves(network: Any) -> dict[str, Any]:
+    """The layers by name, those inside sparse towers too."""
+    return {layer.name: layer for outer in network.layers for layer in getattr(outer, "convolutions", [outer])}
