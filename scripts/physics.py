@@ -18,7 +18,7 @@ from typing import Any
 
 from machine import commit, machine
 
-from hepml.ledger import config_hash, write_json
+from hepml.ledger import write_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,11 +89,13 @@ def main() -> None:
         record = json.loads(hepml("evaluate", *map(str, runs.values()), str(data), *words))
         for features, evaluation in zip(runs, record.get("runs", [record]), strict=True):
             results.setdefault(selection, {})[features] = summary(evaluation)
-    for features in runs:
+    for features, run in runs.items():
+        record = json.loads((run / "run.json").read_text())
         results.setdefault("about", {})[features] = {
             "commit": commit(ROOT),
-            "config": config_hash({features: RUNS[features]}),
-            "seed": 0,
+            "code": record["code"],
+            "config": record["config_hash"],
+            "seed": record["config"]["seed"],
             "machine": machine(),
             "sample": [Path(name).name for name in (*options.signal, *options.background)],
         }

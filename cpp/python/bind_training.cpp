@@ -3,6 +3,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstddef>
+#include <mutex>
 #include <stdexcept>
 #include <vector>
 
@@ -10,9 +11,14 @@
 #include "training/tower.hpp"
 
 namespace nb = nanobind;
-using hepml::training::Tower;
 
 namespace {
+
+/// One call at a time: a forward pass writes what its backward pass reads.
+struct Tower : hepml::training::Tower {
+  using hepml::training::Tower::Tower;
+  std::mutex mutex;
+};
 
 using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 
@@ -47,6 +53,7 @@ Out<float> forward(Tower& tower, const Floats& images, const std::vector<Floats>
   const std::size_t n = images.shape(0);
   auto output = array<float>({n, tower.size()});
   const nb::gil_scoped_release release;
+  const std::lock_guard<std::mutex> lock(tower.mutex);
   tower.forward(n, images.data(), weights, sums, output.data());
   return output;
 }
@@ -66,6 +73,7 @@ std::vector<Out<float>> backward(Tower& tower, const Floats& output) {
     empty.push_back(results.back().data());
   }
   const nb::gil_scoped_release release;
+  const std::lock_guard<std::mutex> lock(tower.mutex);
   tower.backward(output.data(), kernels, empty);
   return results;
 }
@@ -76,7 +84,7 @@ void bind_training(nb::module_& m) {
   nb::class_<Tower>(m, "Tower", "A convolutional tower trained where its images are not empty.")
       .def(nb::init<std::size_t, std::size_t, std::size_t, std::size_t, std::size_t>(), nb::arg("rows"),
            nb::arg("columns"), nb::arg("blocks"), nb::arg("filters"), nb::arg("threads"))
-      .def_prop_ro("size", &Tower::size)
+      .def_prop_ro("size", [](const Tower& tower) { return tower.size(); })
       .def("forward", &forward, nb::arg("images"), nb::arg("kernels"), nb::arg("empty"))
       .def("backward", &backward, nb::arg("output"));
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import os
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,8 @@ def trains_sparse(inputs: Sequence[InputSpec], settings: Settings) -> bool:
 
 
 def sparse_tower(convolutions: Sequence[Any], name: str) -> Any:
-    """A Keras layer that gives the flat output of a tower on images (n, rows, columns, 1).
+    """A Keras layer that gives the flat output of a tower on images (n, rows, columns, 1); it has gradients for its
+    weights, none for the images.
 
     Args:
         convolutions: the tower's `keras.layers.Conv2D`, two a block: 3x3, "same", rectified; a 2x2 pooling, "same",
@@ -55,9 +57,13 @@ def sparse_tower(convolutions: Sequence[Any], name: str) -> Any:
 
 
 def _threads() -> int:
+    """As many as TensorFlow uses for an operation."""
     import tensorflow as tf
 
     chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
+    if not chosen:
+        text = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+        chosen = int(text) if text.isdecimal() else 0
     return chosen or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -105,26 +111,30 @@ def _layer_class() -> Any:
             return sums
 
         def _run(self, images: Any) -> Any:
-            n = len(self.convolutions)
+            n, size = len(self.convolutions), self._engine.size
+            # TensorFlow keeps gradient functions for ever; they must not keep the engine
+            me = weakref.ref(self)
 
             def forward(x: Any, *arrays: Any) -> tuple[Any, Any]:
-                self._calls += 1
-                return self._engine.forward(x, list(arrays[:n]), list(arrays[n:])), np.int64(self._calls)
+                layer = me()
+                layer._calls += 1
+                return layer._engine.forward(x, list(arrays[:n]), list(arrays[n:])), np.int64(layer._calls)
 
             def backward(gradient: Any, call: Any) -> Any:
-                if call != self._calls:  # the engine holds the last call's tiles only
+                layer = me()
+                if call != layer._calls:  # the engine holds the last call's tiles only
                     raise RuntimeError("the gradient of a sparse tower was asked for after another call of it")
-                return self._engine.backward(gradient)
+                return layer._engine.backward(gradient)
 
             @tf.custom_gradient  # type: ignore[untyped-decorator]
             def run(*arrays: Any) -> Any:
-                output, call = tf.numpy_function(forward, [images, *arrays], [tf.float32, tf.int64])
+                output, call = tf.numpy_function(forward, [tf.stop_gradient(images), *arrays], [tf.float32, tf.int64])
 
                 def gradients(upstream: Any) -> list[Any]:
                     found = tf.numpy_function(backward, [upstream, call], [tf.float32] * (2 * n))
                     return [tf.reshape(one, array.shape) for one, array in zip(found, arrays, strict=True)]
 
-                return tf.ensure_shape(output, [None, self._engine.size]), gradients
+                return tf.ensure_shape(output, [None, size]), gradients
 
             return run
 

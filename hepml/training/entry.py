@@ -258,7 +258,12 @@ def _claimed(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool
 
 def _compare(folder: Path, config: dict[str, Any]) -> None:
     """Refuses to go on with a run of another configuration, and says what differs."""
-    old = read_json(folder / "run.json").get("config") or {}
+    record = read_json(folder / "run.json")
+    old = record.get("config") or {}
+    if isinstance(old.get("settings"), dict):  # settings that have come since had their defaults
+        old = old | {"settings": {**Settings().to_dict(), **old["settings"]}}
+    # how the convolutions are fitted matters to a fit that goes on, not to one that has ended
+    old["sparse"] = config["sparse"] if record.get("status") == "done" else old.get("sparse", False)
     differs = [
         f"{key}: {_at(old, key)} there, {_at(config, key)} here"
         for key in dict.fromkeys([*_flat(old), *_flat(config)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 
 def save_model(network: Any, path: Path) -> None:
-    """Saves a .keras file whose bytes depend on the network alone: the date that Keras notes in it is left out."""
+    """Saves a .keras file whose bytes depend on the network alone: Keras notes the date and addresses in memory."""
     with atomic_path(path, overwrite=True) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary) as archive:
@@ -30,6 +31,12 @@ def save_model(network: Any, path: Path) -> None:
         metadata = json.loads(parts["metadata.json"])
         metadata["date_saved"] = ""
         parts["metadata.json"] = json.dumps(metadata).encode()
+        numbers: dict[bytes, bytes] = {}
+        parts["config.json"] = re.sub(
+            rb'("shared_object_id": )(\d+)',
+            lambda found: found[1] + numbers.setdefault(found[2], str(len(numbers)).encode()),
+            parts["config.json"],
+        )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
             for name, content in parts.items():

@@ -29,6 +29,7 @@ __all__ = ["Fitted", "Job", "fit_member"]
 
 N_REFERENCE = 16
 _PROBE_ROWS = 256
+_CHUNK = 2048
 _ONE_BATCH = 65_536  # validation rows of vectors that go through the network at once
 _FEW_BATCHES = 20
 
@@ -190,6 +191,23 @@ def _spaced(n: int, wanted: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, wanted)).astype(np.int64))
 
 
+def _reference_rows(source: Source, rows: NDArray[np.int64], specs: tuple[InputSpec, ...]) -> NDArray[np.int64]:
+    """The rows that an export is verified on: half of them typical, half those farthest out, where rounding shows."""
+    far = np.zeros(len(rows))
+    for start in range(0, len(rows), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        for spec in specs:
+            x = source.columns[spec.name].dense(rows[part]).reshape(len(far[part]), -1).astype(np.float64)
+            offset = 0.0 if spec.offset is None else np.asarray(spec.offset)
+            scale = 1.0 if spec.scale is None else np.asarray(spec.scale)
+            z = np.abs((x + offset) * scale)
+            far[part] = np.maximum(far[part], z.sum(axis=1) if spec.is_image else z.max(axis=1))
+    farthest = np.argsort(-far, kind="stable")[: N_REFERENCE // 2]
+    others = np.setdiff1d(np.arange(len(rows)), farthest)
+    typical = others[_spaced(len(others), N_REFERENCE // 2)] if len(others) else others
+    return rows[np.sort(np.concatenate([typical, farthest]))]
+
+
 def predict(network: Any, source: Source, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.float32]:
     """Outputs for some rows, shape (n, outputs), float32; nothing is traced, so that many networks cost little."""
     import keras
@@ -211,9 +229,12 @@ def _judge(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32
     return collapse.never_learnt(attempt.state.best_loss, constant, attempt.probe(network))
 
 
-def _keep(deployed: Any, matrix: Any, path: Path, network: Any) -> None:
-    """Saves the best network so far, which is the one that trains."""
+def _keep(deployed: Any, matrix: Any, path: Path, network: Any, best: list[NDArray[Any]]) -> None:
+    """Saves the best network so far; the one that trains stays as it is."""
+    current = network.get_weights()
+    network.set_weights(best)
     fold(network, deployed, matrix)
+    network.set_weights(current)
     save_model(deployed, path)
 
 
@@ -231,7 +252,7 @@ def _finish(
         raise TrainingError("the trained network gives NaN", where=folder, fix="lower learning_rate")
     save_model(network, folder / "model.keras")
     write_history(folder / "history.csv", state.history)
-    rows, names = member.valid[_spaced(len(member.valid), N_REFERENCE)], [spec.name for spec in specs]
+    rows, names = _reference_rows(source, member.valid, specs), [spec.name for spec in specs]
     write_arrays(folder / "reference.npz", dict(zip(names, source.batches(rows, names), strict=True)))
     write_arrays(folder / "scores.npz", {"score": scores})
     record = {

@@ -109,7 +109,7 @@ class Attempt:
     progress: Progress
     log: Callable[[str], None]
     best: list[NDArray[Any]] = field(default_factory=list)
-    keep: Callable[[Any], None] = lambda network: None  # saves the network, the best so far
+    keep: Callable[[Any, list[NDArray[Any]]], None] = lambda network, best: None  # saves the best network so far
     valid: Any = None  # x, y, weight of the validation rows where Keras' fit does not look at them
 
 
@@ -121,6 +121,7 @@ def watcher(attempt: Attempt) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.started = self.saved = self.shown = time.monotonic()
+            self.better = False  # than the network that was kept last
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.started = time.monotonic()
@@ -143,7 +144,7 @@ def watcher(attempt: Attempt) -> Any:
             rate = float(np.asarray(self.model.optimizer.learning_rate))
             best, next_rate = state.end_epoch(loss, val_loss, rate, settings)
             if best:
-                attempt.best = self.model.get_weights()
+                attempt.best, self.better = self.model.get_weights(), True
             if not (math.isfinite(loss) and math.isfinite(val_loss)):
                 state.collapsed = f"the loss is {loss:g}"
             elif loss > attempt.constant - 0.02 * abs(attempt.constant):
@@ -162,8 +163,9 @@ def watcher(attempt: Attempt) -> Any:
             if state.stopped or state.collapsed:
                 self.model.stop_training = True
             elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-                if best:
-                    attempt.keep(self.model)
+                if self.better:
+                    attempt.keep(self.model, attempt.best)
+                    self.better = False
                 write_history(attempt.path.with_name("history.csv"), state.history)
                 write_checkpoint(attempt.path, self.model, attempt.best, {**attempt.header, "state": state.to_dict()})
                 self.saved = time.monotonic()

@@ -1,11 +1,17 @@
 """The towers that are trained where images are not empty are Keras' own, in outputs, gradients and trained networks."""
 
+import gc
+import subprocess
+import sys
+import weakref
+
 import numpy as np
 import pytest
 
 from hepml.models import InputSpec, Settings, build_model
 from hepml.models.tower import sparse_tower, trains_sparse
 from hepml.training import train
+from tests.training.conftest import squares
 
 RNG_SEED = 5
 
@@ -139,6 +145,60 @@ def test_a_gradient_of_an_earlier_call_is_refused():
         tape.gradient(loss, [variable.value for variable in sparse.trainable_variables])
 
 
+def test_an_engine_goes_with_its_network():
+    sparse = towers(8, 8, 1, 4)[1]
+    x = images(6, 8, 8, "sparse")
+    sparse.compile("sgd", "mse")
+    sparse.train_on_batch(x, np.zeros((6, sparse.output_shape[1])))
+    alive = weakref.ref(sparse.layers[-1])
+    del sparse
+    gc.collect()
+    assert alive() is None
+
+
+EXHAUSTED = """
+import resource
+import numpy as np
+from hepml._core import Tower
+n = {threads} * 8 * 16
+kernels = [np.ones((3, 3, c, 96), np.float32) for c in (1, 96)]
+empty = [np.zeros((31, 31, 96), np.float32) for _ in range(2)]
+tower = Tower(31, 31, 1, 96, {threads})
+images = np.ones((n, 31, 31, 1), np.float32)
+tower.forward(images[:1], kernels, empty)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 30 * 2**20,) * 2)
+try:
+    tower.forward(images, kernels, empty)
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_too_little_memory_is_an_exception_in_any_thread(threads):
+    script = EXHAUSTED.format(threads=threads)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "MemoryError"), done.stderr
+
+
+def test_threads_follow_the_environment(monkeypatch):
+    from hepml.models import tower
+
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    assert tower._threads() == 7
+
+
+def test_more_threads_than_events_cost_nothing():
+    from hepml._core import Tower
+
+    tower = Tower(4, 4, 1, 2, 10_000)
+    kernels = [np.ones((3, 3, n, 2), dtype=np.float32) for n in (1, 2)]
+    empty = [np.zeros((4, 4, 2), dtype=np.float32) for _ in range(2)]
+    output = tower.forward(np.ones((3, 4, 4, 1), dtype=np.float32), kernels, empty)
+    assert len(tower.backward(output)) == 4
+
+
 def spec(**changes):
     record = {"name": "et", "shape": (31, 31, 1), "offset": (0.0,), "scale": (2.0,)} | changes
     return InputSpec(**record)
@@ -178,13 +238,10 @@ def test_the_same_initial_weights_as_the_plain_network():
 
 @pytest.mark.parametrize("vectors", [False, True])
 def test_training_gives_the_network_that_plain_training_gives(tmp_path, vectors):
-    rng = np.random.default_rng(0)
-    y = np.arange(400) % 2
-    x = np.zeros((400, 12, 12, 1), dtype=np.float32)
-    for event, label in zip(x, y, strict=True):
-        row, column = rng.integers(2, 9, size=2)
-        event[row : row + 2, column : column + 2] = (1 + 2 * label) * rng.uniform(0.5, 1, size=(2, 2, 1))
-    arrays = {"et": x} | ({"v": rng.normal(size=(400, 3)) + y[:, None]} if vectors else {})
+    toy = squares()
+    arrays, y = toy["arrays"], toy["y"]
+    if vectors:
+        arrays = arrays | {"v": np.random.default_rng(1).normal(size=(len(y), 3)) + y[:, None]}
     runs = {}
     for sparse in (True, False):
         runs[sparse] = train(
@@ -211,6 +268,9 @@ def test_the_engine_refuses_what_does_not_fit():
     empty = [np.zeros((4, 4, 2), dtype=np.float32) for _ in range(2)]
     good = {"images": np.zeros((1, 4, 4, 1), dtype=np.float32), "kernels": kernels, "empty": empty}
     tower.forward(**good)
+    for numbers in ((0, 4, 1, 2, 1), (4, 4, 0, 2, 1), (4, 4, 1, 0, 1), (4, 4, 1, 2, 0)):
+        with pytest.raises(ValueError, match="needs rows"):
+            Tower(*numbers)
     wrong = [{"images": np.zeros((1, 5, 4, 1), dtype=np.float32)}, {"kernels": kernels[:1]}, {"empty": kernels}]
     for change in wrong:
         with pytest.raises(ValueError, match=r"fit|array a convolution"):

@@ -10,7 +10,7 @@ from hepml.errors import HepmlError
 from hepml.training import load_run, train, watch
 from hepml.training.feed import order
 
-from .conftest import plane
+from .conftest import plane, squares
 
 # enough epochs for the learning rate to fall and, with dropout, for random states to matter
 SETTINGS = {
@@ -53,6 +53,23 @@ def test_interrupted_training_goes_on_bit_for_bit(tmp_path, stop):
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
     assert (tmp_path / "cut/history.csv").read_bytes() == (tmp_path / "whole/history.csv").read_bytes()
     assert len(set(whole.history["learning_rate"])) > 1
+
+
+@pytest.mark.usefixtures("every_epoch")
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_convolutional_network_goes_on_bit_for_bit(tmp_path, sparse):
+    def interrupt(step):
+        if step.epoch == 2 and not step.batch:
+            raise KeyboardInterrupt
+
+    small = {"conv_blocks": 1, "filters": 4, "layers": 1, "units": 8, "epochs": 4, "learning_rate": 3e-3}
+    toy = squares() | small | {"sparse": sparse}
+    train(output=tmp_path / "whole", progress=False, **toy)
+    with pytest.raises(KeyboardInterrupt):
+        train(output=tmp_path / "cut", progress=interrupt, **toy)
+    train(output=tmp_path / "cut", progress=False, **toy)
+    for name in ("history.csv", "member.json", "scores.npz", "scores.h5", "model.keras"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 KILLED = """

@@ -1,6 +1,8 @@
 """What a training leaves behind is complete, reproducible and the same function as the model."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -67,6 +69,28 @@ def test_equal_runs_have_equal_bytes(tmp_path):
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     weights = [load_run(tmp_path / name).record["members"][0]["weights_sha256"] for name in "ac"]
     assert weights[0] != weights[1]
+
+
+def test_equal_runs_of_two_processes_have_equal_bytes(tmp_path, request):
+    script = """
+from hepml.training import train
+from tests.training.conftest import SMALL, plane
+train(output={output!r}, progress=False, **plane(), **SMALL)
+"""
+    for name in ("a", "b"):
+        code = script.format(output=str(tmp_path / name))
+        subprocess.run([sys.executable, "-c", code], cwd=request.config.rootpath, capture_output=True, check=True)
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+
+
+def test_a_run_of_an_older_hepml_is_returned(tmp_path):
+    first = train(output=tmp_path / "run", progress=False, **plane(), **SMALL)
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    del record["config"]["sparse"], record["config"]["settings"]["sparse"]
+    path.write_text(json.dumps(record))
+    again = train(output=tmp_path / "run", progress=False, **plane(), **SMALL)
+    assert again.record["members"] == first.record["members"]
 
 
 def test_record_holds_neither_time_nor_host(tmp_path):

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -43,7 +44,10 @@ void dilate(std::vector<std::uint8_t>& image, std::size_t rows, std::size_t colu
 
 Tower::Tower(std::size_t rows, std::size_t columns, std::size_t blocks, std::size_t filters,
              std::size_t threads)
-    : kernels_(kernels::select()), filters_(filters), n_threads_(std::max<std::size_t>(threads, 1)) {
+    : kernels_(kernels::select()), filters_(filters), n_threads_(threads) {
+  if (rows == 0 || columns == 0 || blocks == 0 || filters == 0 || threads == 0) {
+    throw std::invalid_argument("a tower needs rows, columns, blocks, filters and threads");
+  }
   const std::size_t width = kernels_.width;
   for (std::size_t number = 0; number < 2 * blocks; ++number) {
     Layer layer;
@@ -74,17 +78,6 @@ Tower::Tower(std::size_t rows, std::size_t columns, std::size_t blocks, std::siz
     layer.empty = layer.empty_.data();
     layer.empty_out = layer.empty_out_.data();
   }
-  sums_.resize(n_threads_);
-  for (Sums& sums : sums_) {
-    std::size_t scratch = 0;
-    for (const Layer& layer : layers_) {
-      sums.weights.emplace_back(layer.weights_.size());
-      sums.empty.emplace_back(layer.empty_.size());
-      sums.empty_out.emplace_back(layer.empty_out_.size());
-      scratch = std::max(scratch, kernels_.tower_scratch(layer));
-    }
-    sums.scratch.resize(scratch);
-  }
 }
 
 std::size_t Tower::size() const noexcept {
@@ -92,24 +85,29 @@ std::size_t Tower::size() const noexcept {
   return last.tile_rows * last.tile_columns * filters_;
 }
 
+/// Threads that get work.
+std::size_t Tower::lanes() const noexcept {
+  return std::min(n_threads_, std::max<std::size_t>(1, (n_events_ + group_size - 1) / group_size));
+}
+
 template <class Work>
 void Tower::share(const Work& work) const {
-  std::vector<std::exception_ptr> errors(n_threads_);
-  const auto part = [&](std::size_t thread) noexcept {
+  const std::size_t n = lanes();
+  std::vector<std::exception_ptr> errors(n);
+  const auto part = [&](std::size_t lane) noexcept {
     try {
-      for (std::size_t group = thread; group * group_size < n_events_; group += n_threads_)
-        work(thread, group);
+      for (std::size_t group = lane; group * group_size < n_events_; group += n) work(lane, group);
     } catch (...) {
-      errors[thread] = std::current_exception();
+      errors[lane] = std::current_exception();
     }
   };
   std::vector<std::thread> others;
-  others.reserve(n_threads_);
-  for (std::size_t thread = 1; thread < n_threads_; ++thread) {
+  others.reserve(n);
+  for (std::size_t lane = 1; lane < n; ++lane) {
     try {
-      others.emplace_back(part, thread);
+      others.emplace_back(part, lane);
     } catch (const std::system_error&) {  // no more threads to be had: this one does the work
-      part(thread);
+      part(lane);
     }
   }
   part(0);
@@ -281,11 +279,15 @@ void Tower::forward(std::size_t n, const float* images, const std::vector<const 
   take(kernels, empty);
   n_events_ = n;
   groups_.resize(std::max(groups_.size(), (n + group_size - 1) / group_size));
+  std::size_t scratch = 0;
+  for (const Layer& layer : layers_) scratch = std::max(scratch, kernels_.tower_scratch(layer));
+  sums_.resize(std::max(sums_.size(), lanes()));
+  for (Sums& sums : sums_) sums.scratch.resize(scratch);
   const std::size_t n_pixels = layers_[0].rows * layers_[0].columns;
-  share([&](std::size_t thread, std::size_t number) {
+  share([&](std::size_t lane, std::size_t number) {
     const std::size_t first = number * group_size, count = std::min(group_size, n - first);
     plan(groups_[number], count, images + first * n_pixels);
-    forward(groups_[number], count, output + first * size(), sums_[thread].scratch.data());
+    forward(groups_[number], count, output + first * size(), sums_[lane].scratch.data());
   });
 }
 
@@ -315,23 +317,27 @@ void Tower::backward(const Group& group, const float* output, Sums& sums) const 
 
 void Tower::backward(const float* output, const std::vector<float*>& kernels,
                      const std::vector<float*>& empty) {
-  for (Sums& sums : sums_) {
-    for (auto* sum : {&sums.weights, &sums.empty, &sums.empty_out}) {
-      for (auto& values : *sum) std::fill(values.begin(), values.end(), 0.0F);
+  for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    Sums& sums = sums_[lane];
+    for (auto* sum : {&sums.weights, &sums.empty, &sums.empty_out}) sum->resize(layers_.size());
+    for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+      sums.weights[layer].assign(layers_[layer].weights_.size(), 0.0F);
+      sums.empty[layer].assign(layers_[layer].empty_.size(), 0.0F);
+      sums.empty_out[layer].assign(layers_[layer].empty_out_.size(), 0.0F);
     }
   }
-  share([&](std::size_t thread, std::size_t number) {
-    backward(groups_[number], output + number * group_size * size(), sums_[thread]);
+  share([&](std::size_t lane, std::size_t number) {
+    backward(groups_[number], output + number * group_size * size(), sums_[lane]);
   });
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) finish(layer, kernels[layer], empty[layer]);
 }
 
-/// The threads' sums in the caller's form.
+/// The lanes' sums in the caller's form.
 void Tower::finish(std::size_t number, float* kernel, float* empty) {
   const Layer& layer = layers_[number];
   Sums& total = sums_[0];
-  for (std::size_t thread = 1; thread < n_threads_; ++thread) {
-    const Sums& other = sums_[thread];
+  for (std::size_t lane = 1; lane < lanes(); ++lane) {
+    const Sums& other = sums_[lane];
     kernels_.add(other.weights[number].data(), total.weights[number].data(), total.weights[number].size());
     kernels_.add(other.empty[number].data(), total.empty[number].data(), total.empty[number].size());
     kernels_.add(other.empty_out[number].data(), total.empty_out[number].data(),

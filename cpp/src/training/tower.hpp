@@ -14,9 +14,11 @@ namespace hepml::training {
 /// the rest is the empty image's, which the caller computes once. The result is that of the whole
 /// convolutions up to rounding, and so are the gradients.
 ///
-/// Events are divided among threads in a fixed way: the same bits at the same number of threads.
+/// Events are divided among threads in a fixed way: the same bits at the same number of threads. One caller
+/// at a time.
 class Tower {
  public:
+  /// Throws std::invalid_argument if one of the numbers is 0.
   Tower(std::size_t rows, std::size_t columns, std::size_t blocks, std::size_t filters, std::size_t threads);
 
   std::size_t layers() const noexcept { return layers_.size(); }
@@ -62,6 +64,7 @@ class Tower {
   void backward(const Group& group, const float* output, Sums& sums) const;
   kernels::TowerTiles tiles(const Group& group, std::size_t layer) const;
   void finish(std::size_t layer, float* kernel, float* empty);
+  std::size_t lanes() const noexcept;
   template <class Work>
   void share(const Work& work) const;
 
