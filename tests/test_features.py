@@ -143,6 +143,9 @@ def test_a_single_cell_has_no_mass():
 def test_masses_are_also_known_by_their_tokens():
     images = images_of([(100, 100, 12.0, 15.0), (104, 107, 5.0, 6.0)], [(25, 24, 3.0, 3.0)])
     assert [mass(images, token)[0] for token in MASS_NAMES] == [mass(images, kind)[0] for kind in MASSES]
+    for kind in (None, 3, ["et"]):
+        with pytest.raises(DataError, match="no mass of kind"):
+            mass(images, kind)
     with pytest.raises(DataError, match=r"(?s)'et_mas'.*nearest: +'et_mass'"):
         mass(images, "et_mas")
 
@@ -197,15 +200,34 @@ class TestIsolationCones:
         events = events_of([[at_cell(ECAL, 100, 0, 10.0)]], [[(100, 0, 9.0, 9.0), (100, 247, 2.0, 2.0)]])
         assert isolation_cones(select_candidates(events), [0.2]).tolist() == [[0.2]]
 
+    def test_a_tower_on_the_cone_is_outside_at_every_eta(self):
+        cells = range(20, 180)
+        events = events_of(
+            [[at_cell(ECAL, cell, 100, 10.0)] for cell in cells],
+            [[(cell, 100, 9.0, 9.0), (cell + 8, 100, 1.0, 1.0), (cell - 12, 100, 2.0, 2.0)] for cell in cells],
+        )
+        candidates = select_candidates(events)
+        assert len(candidates) == len(cells)
+        expected = [[0.0, 0.1, 0.3]] * len(cells)
+        np.testing.assert_allclose(isolation_cones(candidates, [0.2, 0.3, 0.31]), expected, atol=1e-12)
+
     def test_pt_that_is_not_positive_gives_zero(self):
         assert isolation_cones(self.candidates(pt=0.0)).tolist() == [[0.0] * 3]
 
     @pytest.mark.parametrize(
-        "options", [{"radii": ()}, {"radii": (0.3, -1.0)}, {"core": 4}, {"core": -1}, {"calorimeters": ["tracker"]}]
+        "options",
+        [
+            *({"radii": radii} for radii in ((), (0.3, -1.0), 0.3, ["a"], None)),
+            *({"core": core} for core in (4, -1, 5.5, "5")),
+            *({"calorimeters": names} for names in (["tracker"], [], "tracker", 3)),
+        ],
     )
     def test_options_that_cannot_be_used(self, options):
         with pytest.raises(DataError):
             isolation_cones(self.candidates(), **options)
+
+    def test_a_bare_name_is_one_calorimeter(self):
+        assert isolation_cones(self.candidates(), [0.3], calorimeters="hcal").tolist() == [[0.8]]
 
     def test_real_events(self, shared):
         events = open_events(shared / "electrons" / "eid_dev_jets.root", entry_stop=50)
@@ -224,7 +246,7 @@ class TestIsolationCones:
                     if max(map(abs, steps)) <= core:
                         continue
                     distance = math.hypot(eta - centre[0], reference.wrapped(phi - centre[1]))
-                    total = [t + et * (distance < radius) for t, radius in zip(total, (0.2, 0.4), strict=True)]
+                    total = [t + et * (distance < radius - 1e-6) for t, radius in zip(total, (0.2, 0.4), strict=True)]
             assert cones[k] == pytest.approx(np.array(total) / candidates.pt[k], rel=1e-9)
 
 

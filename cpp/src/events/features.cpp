@@ -134,6 +134,8 @@ bool hard_selection(const Geometry& g, const ImageSpans<const float>& images) no
 
 void isolation(const Geometry& g, const Candidate& candidate, span<const Tower> ecal, span<const Tower> hcal,
                int core, double pt, span<const double> radii, span<double> cones) noexcept {
+  // Cell centres, which come from float32 edges, lie on cones of whole cells: they are outside.
+  constexpr double on_edge = 1e-6;
   std::fill(cones.begin(), cones.end(), 0.0);
   if (!(pt > 0)) return;
   const double eta_0 = g.ecal.eta_center(candidate.cell_eta), phi_0 = g.ecal.phi_center(candidate.cell_phi);
@@ -144,7 +146,7 @@ void isolation(const Geometry& g, const Candidate& candidate, span<const Tower> 
     const double phi = std::remainder(tower.phi - phi_0, 2 * pi);
     const double distance = std::sqrt(eta * eta + phi * phi);
     for (std::size_t i = 0; i < radii.size(); ++i) {
-      if (distance < radii[i]) cones[i] += tower.et;
+      if (distance < radii[i] - on_edge) cones[i] += tower.et;
     }
   };
   for (const Tower& tower : ecal) {

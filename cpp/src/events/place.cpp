@@ -75,9 +75,10 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
                    right = (eta_high - grid.eta_min) / grid.eta_width();
       const double bottom = (phi_low + pi) / grid.phi_width(), top = (phi_high + pi) / grid.phi_width();
       const bool sane = std::fabs(left) < 1e6 && std::fabs(right) < 1e6 && std::fabs(bottom) < 1e6 &&
-                        std::fabs(top) < 1e6 && top - bottom < grid.n_phi + tolerance;
-      // Edges that are not finite, or wider than a turn, give a tower that is not finite: its event is
-      // rejected.
+                        std::fabs(top) < 1e6 && top - bottom < grid.n_phi + tolerance && left < right &&
+                        bottom < top;
+      // Edges that are not finite, wider than a turn or, as in a branch that was not filled, all the same
+      // give a tower that is not finite: its event is rejected.
       const auto nests = [](double low, double high) {
         const double cell = std::floor(0.5 * (low + high));
         return low > cell - tolerance && high < cell + 1 + tolerance;
