@@ -35,6 +35,8 @@ STATUS_NAMES: tuple[str, ...] = tuple(_core.status_name(code) for code in range(
 
 logger = logging.getLogger("hepml")
 
+_LIMIT = 1e30  # as for towers, in C++
+_PHI_LIMIT = 1e6
 _CODES = {name: code for code, name in enumerate(STATUS_NAMES)}
 
 
@@ -92,7 +94,13 @@ class Candidates:
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Candidates:
         """Some of the candidates, by mask or position; status and cut flow stay those of the whole selection."""
-        return replace(self, **{name: getattr(self, name)[which] for name in _PER_CANDIDATE})
+        try:
+            rows = np.arange(len(self))[which]
+        except IndexError as error:
+            raise DataError(f"no such rows of {len(self)} candidates", found=error) from error
+        if rows.ndim != 1:
+            raise DataError("rows that cannot be used", expected="a mask, or a list of positions", found=repr(which))
+        return replace(self, **{name: getattr(self, name)[rows] for name in _PER_CANDIDATE})
 
 
 _PER_CANDIDATE = (
@@ -119,7 +127,8 @@ def select_candidates(
     The ECal cell with the highest ET in the square of 17 x 17 cells around the object is the centre (ties: the object's
     own cell, then the lowest eta, then the lowest phi). The square and both image windows must lie inside the grid in
     eta; phi wraps. An object is rejected as "not_finite" if its own numbers or any tower of its event are NaN,
-    infinite or beyond 1e30; negative energies are kept and summed as they are.
+    infinite or beyond 1e30, or its phi is beyond 1e6, where float32 tells no cells apart; negative energies are
+    kept and summed as they are.
 
     Args:
         events: from `open_events` or `iterate_events`.
@@ -174,7 +183,8 @@ def select_candidates(
     pt, eta, phi = objects.pt[position], objects.eta[position], objects.phi[position]
     status = np.full(len(events) if which == "leading" else len(row), _CODES["no_object"], np.uint8)
     code = np.zeros(len(row), np.uint8)
-    _reject(code, ~(np.isfinite(pt) & np.isfinite(eta) & np.isfinite(phi)), "not_finite")
+    usable = (np.abs(pt) <= _LIMIT) & (np.abs(eta) <= _LIMIT) & (np.abs(phi) <= _PHI_LIMIT)  # false for NaN
+    _reject(code, ~usable, "not_finite")
     if min_pt is not None:
         _reject(code, pt < min_pt, "below_min_pt")
     if max_eta is not None:
@@ -289,7 +299,7 @@ def _check_choice(option: str, value: object, known: tuple[str | None, ...]) -> 
 
 def object_collection(events: Events, collection: str) -> Objects:
     """The objects of that name. Raises DataError, with the nearest names, if the events hold none."""
-    if collection not in events.objects:
+    if collection not in list(events.objects):  # a list asks nothing of what it is compared with
         raise DataError(
             f"no collection {collection!r} in these events",
             where=f"{events.path}, layout {events.layout!r}",

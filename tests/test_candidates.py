@@ -168,6 +168,16 @@ def test_objects_that_are_not_finite_are_rejected_and_never_passed_over():
     assert status_of(events_of(seeds, [[]] * 4)) == ["not_finite"] * 4
 
 
+@pytest.mark.parametrize(("column", "limit"), [(0, 1e30), (1, 1e30), (2, 1e6)])
+def test_objects_beyond_the_limits_are_rejected_as_towers_are(column, limit):
+    def with_value(value):
+        return [tuple(value if i == column else number for i, number in enumerate(at_cell(ECAL, 100, 50)))]
+
+    beyond = [with_value(sign * factor * limit) for sign in (1, -1) for factor in (1.001, 1e5)]
+    assert status_of(events_of(beyond, [[]] * 4)) == ["not_finite"] * 4
+    assert status_of(events_of([with_value(limit)], [[]])) == ["outside_grid" if column == 1 else "ok"]
+
+
 def test_negative_energies_are_summed_as_they_are():
     events = events_of([[at_cell(ECAL, 100, 50)]], [[(100, 50, 3.0, 3.0), (100, 50, -1.0, -1.0), (101, 50, 2.5, 2.5)]])
     candidates = select_candidates(events)
@@ -206,6 +216,14 @@ def test_take_keeps_some_candidates():
     assert candidates.entry.tolist() == [2, 0]
     assert candidates.cell[:, 1].tolist() == [30, 10]
     assert make_images(candidates).entry.tolist() == [2, 0]
+    assert len(candidates.take([])) == 0
+
+
+@pytest.mark.parametrize("rows", [[99], [True], "a", 1, None, [0.5]])
+def test_take_refuses_rows_that_are_not_there(rows):
+    candidates = select_candidates(events_of([[at_cell(ECAL, 100, phi)] for phi in (10, 20)], [[], []]))
+    with pytest.raises(DataError, match="rows"):
+        candidates.take(rows)
 
 
 @given(st.integers(15, 184), st.integers(0, 251))
@@ -228,6 +246,9 @@ def test_unknown_options_are_named():
         select_candidates(events, convention="2011.0198")
     with pytest.raises(DataError, match=r"(?s)no collection 'electrons'.*nearest: +'electron'"):
         select_candidates(events, collection="electrons")
+    for collection in (3, None, ["electron"]):
+        with pytest.raises(DataError, match="no collection"):
+            select_candidates(events, collection=collection)
     with pytest.raises(DataError, match="preselection 'tight'"):
         select_candidates(events, preselection="tight")
     with pytest.raises(SchemaError, match="odd number of pixels"):
@@ -285,8 +306,9 @@ class TestTowersThatDoNotNest:
         candidates = select_candidates(events, overlap="refuse")
         assert candidates.towers["ecal_shared"] == candidates.towers["hcal_shared"] == 0
 
-    def test_edges_wider_than_a_turn_reject_the_event(self):
-        edges = np.array([[0.0, 0.025, -1e5, 1e5]])
+    @pytest.mark.parametrize("edges", [(0.0, 0.025, -1e5, 1e5), (0.0, 0.0, 0.0, 0.0), (0.0, 0.025, 0.1, 0.1)])
+    def test_edges_wider_than_a_turn_or_of_no_width_reject_the_event(self, edges):
+        edges = np.array([edges])
         towers = Towers(np.array([0, 1]), *np.ones((4, 1)), edges)
         assert status_of(events_of([[at_cell(ECAL, 100, 50)]], towers)) == ["not_finite"]
 

@@ -146,6 +146,8 @@ void rejections() {
   CHECK(maker.find(none, none, 2.2, 0).status == Status::image_window);
   CHECK(maker.find(none, none, nan, 0).status == Status::not_finite);
   CHECK(maker.find(none, none, 0, nan).status == Status::not_finite);
+  CHECK(maker.find(none, none, 1e31, 0).status == Status::not_finite);
+  CHECK(maker.find(none, none, 0, 1e18).status == Status::not_finite);
   CHECK(maker.find(none, none, 0, 0).status == Status::ok);
   for (const Tower& bad :
        {Tower{nan, 0, 0, 1}, Tower{1, nan, 0, 1}, Tower{1, 0, HUGE_VAL, 1}, Tower{1, 0, 0, nan}}) {

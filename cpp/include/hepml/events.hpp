@@ -54,11 +54,11 @@ enum class Convention : std::uint8_t { standard = 0, arxiv_2011_01984 = 1 };
 /// Why an object is a candidate (ok) or is not.
 enum class Status : std::uint8_t {
   ok = 0,
-  no_object = 1,          ///< the event holds no object of the collection
-  outside_grid = 2,       ///< the object lies outside of the ECal grid
-  search_window = 3,      ///< the square searched for the hottest cell leaves the grid
-  image_window = 4,       ///< an image leaves the grid
-  not_finite = 5,         ///< NaN or infinity in the object or in a tower of the event
+  no_object = 1,      ///< the event holds no object of the collection
+  outside_grid = 2,   ///< the object lies outside of the ECal grid
+  search_window = 3,  ///< the square searched for the hottest cell leaves the grid
+  image_window = 4,   ///< an image leaves the grid
+  not_finite = 5,     ///< NaN, or a magnitude beyond 1e30 (phi of the object: 1e6), in the object or a tower
   other_granularity = 6,  ///< towers that do not nest in the model's cells
   below_min_pt = 7,       ///< a pT cut asked for by the user
   above_max_eta = 8,      ///< an eta cut asked for by the user

@@ -39,10 +39,10 @@ bool all_finite(span<const Tower> towers) noexcept {
   constexpr double limit = 1e30;  // beyond it a sum may leave the range of float32
   bool finite = true;
   for (const Tower& t : towers) {
-    finite &= std::fabs(t.et) < limit;
-    finite &= std::fabs(t.e) < limit;
-    finite &= std::fabs(t.eta) < limit;
-    finite &= std::fabs(t.phi) < limit;
+    finite &= std::fabs(t.et) <= limit;
+    finite &= std::fabs(t.e) <= limit;
+    finite &= std::fabs(t.eta) <= limit;
+    finite &= std::fabs(t.phi) <= limit;
   }
   return finite;
 }
@@ -77,7 +77,8 @@ Candidate ImageMaker::find_in_finite(span<const Tower> ecal, double eta, double 
   const int search = geometry_.search, side = 2 * search + 1;
   const int lost =
       convention_ == Convention::arxiv_2011_01984 ? 1 : 0;  // its upper bounds are one cell too low
-  if (!std::isfinite(eta) || !std::isfinite(phi)) {
+  // beyond 1e6 a float32 phi tells no cells apart
+  if (!(std::fabs(eta) <= 1e30) || !(std::fabs(phi) <= 1e6)) {
     candidate.status = Status::not_finite;
     return candidate;
   }
