@@ -7,7 +7,10 @@ names, if it is a name) and what to do about it, one line each.
 from __future__ import annotations
 
 import difflib
+import operator
+import os
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -22,6 +25,9 @@ __all__ = [
     "UnsupportedLayerError",
     "VerificationError",
     "check_kind",
+    "check_names",
+    "check_path",
+    "check_whole",
     "nearest",
 ]
 
@@ -116,10 +122,10 @@ class OutputError(HepmlError, OSError):
     exit_code = 4
 
 
-def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """The known names closest to `name`, best first, case ignored; empty if none is close."""
+def nearest(name: object, known: Iterable[str], n: int = 3) -> list[str]:
+    """The known names closest to `name`, best first, case ignored; empty if none is close, or if it is no text."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)]
+    return [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=n, cutoff=0.5)]
 
 
 def check_kind(value: object, kind: type, maker: str) -> None:
@@ -131,3 +137,27 @@ def check_kind(value: object, kind: type, maker: str) -> None:
             found=type(value).__name__,
             fix=f"{maker} first",
         )
+
+
+def check_names(option: str, value: object) -> tuple[str, ...]:
+    """One name or several, as a tuple. Raises DataError for anything else."""
+    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if not all(isinstance(name, str) for name in names):
+        raise DataError(f"the option {option!r} cannot be {value!r}", expected="a name, or a list of names")
+    return names
+
+
+def check_path(value: object) -> str:
+    """A path as text. Raises DataError for what is none."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str):
+        raise DataError("not a path", expected="text, or a pathlib.Path", found=repr(value))
+    return path
+
+
+def check_whole(option: str, value: Any) -> int:
+    """A whole number. Raises DataError for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise DataError(f"the option {option!r} cannot be {value!r}", expected="a whole number") from None

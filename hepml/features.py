@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepml import _core
 from hepml.candidates import Candidates, convention_code, core_geometry
-from hepml.errors import DataError, check_kind, nearest
+from hepml.errors import DataError, check_kind, check_names, check_whole, nearest
 from hepml.images import IMAGE_NAMES, Images
 
 __all__ = [
@@ -100,7 +100,7 @@ def mass(images: Images, kind: str = "all") -> NDArray[np.float64]:
         The variable of arXiv:2011.01984, Sec. III, whose code was not published.
     """
     kinds = {**dict(zip(_MASS_KINDS, range(3), strict=True)), **dict(zip(MASS_NAMES, range(3), strict=True))}
-    if kind not in kinds:
+    if kind not in list(kinds):  # a list asks nothing of what it is compared with
         raise DataError(
             f"no mass of kind {kind!r}",
             expected="one of " + ", ".join(map(repr, _MASS_KINDS)),
@@ -142,7 +142,7 @@ def isolation_cones(
     radii: Sequence[float] = (0.2, 0.3, 0.4),
     *,
     core: int = 5,
-    calorimeters: Sequence[str] = ("ecal", "hcal"),
+    calorimeters: str | Sequence[str] = ("ecal", "hcal"),
 ) -> NDArray[np.float64]:
     """ET around a candidate in units of its pT, the core left out; from the towers, so not clipped by the images.
 
@@ -167,17 +167,21 @@ def isolation_cones(
         True
     """
     check_kind(candidates, Candidates, "select_candidates(events)")
-    sizes = np.asarray(radii, dtype=np.float64)
+    try:
+        sizes = np.asarray(radii, dtype=np.float64)
+    except (TypeError, ValueError):
+        sizes = np.zeros(0)
     if sizes.ndim != 1 or len(sizes) == 0 or not (sizes > 0).all():
-        raise DataError("radii that cannot be used", expected="one positive number or more", found=list(radii))
+        raise DataError("radii that cannot be used", expected="a list of positive numbers", found=repr(radii))
+    core = check_whole("core", core)
     if core < 0 or (core % 2 == 0 and core > 0):
         raise DataError("a core that cannot be used", expected="0 or an odd number of cells", found=core)
-    unknown = [name for name in calorimeters if name not in ("ecal", "hcal")]
-    if unknown or not calorimeters:
-        raise DataError("calorimeters that do not exist", expected="'ecal', 'hcal' or both", found=list(calorimeters))
+    names = check_names("calorimeters", calorimeters)
+    if not names or not {"ecal", "hcal"}.issuperset(names):
+        raise DataError("calorimeters that do not exist", expected="'ecal', 'hcal' or both", found=list(names))
     none = (np.zeros(len(candidates.events) + 1, np.int64), *[np.zeros(0)] * 4)
     ecal, hcal = (
-        cells if name in calorimeters else none for name, cells in zip(("ecal", "hcal"), candidates.cells, strict=True)
+        cells if name in names else none for name, cells in zip(("ecal", "hcal"), candidates.cells, strict=True)
     )
     parts = (np.ascontiguousarray(part) for part in (candidates.row, candidates.cell, candidates.pt))
     return np.asarray(_core.isolation(core_geometry(candidates.geometry), ecal, hcal, *parts, core, sizes))

@@ -91,3 +91,8 @@ def test_refusals(folder: Path, text: str, kind: type[HepmlError], problem: str)
     with pytest.raises(kind) as error:
         load(folder, text)
     assert problem in str(error.value)
+
+
+def test_what_is_no_path_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match="not a path"):
+        load_samples(None)

@@ -68,7 +68,7 @@ def _print_fit(console: Console, fit: Fit) -> None:
     for place, names, nearest in fit.missing:
         if nearest:
             console.print(Text(f"  {place}: no {' or '.join(names)}; nearest: {', '.join(nearest)}"))
-    alone = [names[0] for _, names, nearest in fit.missing if not nearest]
+    alone = [" or ".join(names) for _, names, nearest in fit.missing if not nearest]
     if alone:
         console.print(Text(f"  nothing near {', '.join(alone)}"))
 

@@ -8,7 +8,7 @@ of an RNTuple and the separate array `ECalTowers_ET` that uproot writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -23,10 +23,8 @@ __all__ = ["Block", "Column", "Layout", "Where", "layout_names", "load_layout"]
 SHIPPED = ("delphes-2011.01984", "delphes")  # in the order in which files are recognised
 _ENERGY = {"keV": 1e-6, "MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
 _ANGLE = {"rad": 1.0, "deg": 0.017453292519943295}
-_TOWER_COLUMNS = (
-    *("et", "e", "part", "eta", "phi", "px", "py", "pz", "x", "y", "z"),
-    *("edges", "eta_lo", "eta_hi", "phi_lo", "phi_hi"),
-)
+_SIDES = ("eta_lo", "eta_hi", "phi_lo", "phi_hi")
+_TOWER_COLUMNS = ("et", "e", "part", "eta", "phi", "px", "py", "pz", "x", "y", "z", "edges", *_SIDES)
 _OBJECT_COLUMNS = ("pt", "e", "eta", "phi", "px", "py", "pz")
 
 
@@ -150,8 +148,10 @@ def load_layout(layout: str | Path | Layout) -> Layout:
 def _from_file(path: Path) -> Layout:
     content = read_yaml(path, "hepml.layouts", "schema.json")
     units = content.get("units", {})
-    towers = {key: _block(value, units, _TOWER_COLUMNS) for key, value in content.get("towers", {}).items()}
-    objects = {key: _block(value, units, _OBJECT_COLUMNS) for key, value in content.get("objects", {}).items()}
+    towers, objects = (
+        {name: _block(value, units, known, f"{kind}.{name}", path) for name, value in content.get(kind, {}).items()}
+        for kind, known in (("towers", _TOWER_COLUMNS), ("objects", _OBJECT_COLUMNS))
+    )
     if not towers and not objects:
         raise SchemaError("the layout names neither towers nor objects", where=path)
     for key, block in towers.items():
@@ -166,6 +166,7 @@ def _from_file(path: Path) -> Layout:
     tree = content.get("tree", [])
     event = content.get("event", {})
     optional = event.pop("optional", [])
+    _check_optional(optional, event, "event", path)
     return Layout(
         name=content["name"],
         path=str(path),
@@ -179,13 +180,15 @@ def _from_file(path: Path) -> Layout:
     )
 
 
-def _block(content: dict[str, Any], units: dict[str, str], known: tuple[str, ...]) -> Block:
+def _block(content: dict[str, Any], units: dict[str, str], known: tuple[str, ...], place: str, path: Path) -> Block:
     own = {**units, **content.get("units", {})}
     where = content.get("where")
     optional = content.get("optional", [])
+    columns, fields = [key for key in known if key in content], content.get("fields", {})
+    _check_optional(optional, [*columns, *fields], place, path)
     return Block(
-        columns={key: Column.parse(content[key], key in optional) for key in known if key in content},
-        fields={key: Column.parse(value, key in optional) for key, value in content.get("fields", {}).items()},
+        columns={key: Column.parse(content[key], key in optional) for key in columns},
+        fields={key: Column.parse(value, key in optional) for key, value in fields.items()},
         where=where
         and Where(Column.parse(where["branch"]), tuple(where["values"]), bool(where.get("absolute", False))),
         index=Column.parse(content["index"]) if "index" in content else None,
@@ -202,6 +205,18 @@ def _geometry(content: dict[str, Any]) -> Geometry:
     return Geometry.from_dict(record)
 
 
+def _check_optional(optional: list[str], columns: Iterable[str], place: str, path: Path) -> None:
+    for name in optional:
+        if name not in columns:
+            raise SchemaError(
+                f"{place} lists {name!r} as optional, but has no such column",
+                where=path,
+                expected=", ".join(columns) or "nothing",
+                nearest=nearest(name, columns),
+                fix="list columns by their names in the layout, not by those of branches",
+            )
+
+
 def _check_towers(block: Block, place: str, path: Path) -> None:
     has = {key for key, column in block.columns.items() if not column.optional}
     direction = {"eta", "phi"} <= has or {"px", "py", "pz"} <= has or {"x", "y", "z"} <= has
@@ -212,6 +227,14 @@ def _check_towers(block: Block, place: str, path: Path) -> None:
             where=path,
             expected="et or e (e, if there is a part), and eta and phi, or px, py, pz, or x, y, z",
             found=", ".join(sorted(has)) or "nothing",
+        )
+    sides = [side for side in _SIDES if side in block.columns]
+    if sides and len(sides) < len(_SIDES):
+        raise SchemaError(
+            f"{place} does not name all four sides of a tower",
+            where=path,
+            expected=", ".join(_SIDES) + ", or none of them",
+            found=", ".join(sides),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from hepml.errors import InputFileError, SchemaError, nearest
+from hepml.errors import InputFileError, SchemaError, check_path, nearest
 
 __all__ = ["read_yaml", "validate"]
 
@@ -39,9 +39,11 @@ def read_yaml(path: str | Path, package: str, schema: str) -> dict[str, Any]:
     """The content of a YAML file that follows `schema`, a JSON file in `package`.
 
     Raises:
+        DataError: not a path.
         InputFileError: the file is absent or not text.
         SchemaError: it is not YAML, or does not follow the schema; the message names the place.
     """
+    path = check_path(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:

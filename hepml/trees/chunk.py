@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, MissingBranchError
+from hepml.errors import DataError, MissingBranchError, check_names, nearest
 from hepml.layouts import Binding, Column, Layout, bind
 from hepml.trees.assembly import objects_of, towers_of
 from hepml.trees.columns import Arrays, Tree, widened
 from hepml.trees.events import Events, Objects, Towers
 
-__all__ = ["Request", "assemble", "branches_to_read"]
+__all__ = ["Request", "assemble", "branches_to_read", "named"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class Request:
 
     collections: frozenset[str] | None
     columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, collections: object, columns: object) -> Request:
+        """From the caller's options, a name or several each. Raises DataError for anything else."""
+        chosen = None if collections is None else frozenset(check_names("collections", collections))
+        return cls(chosen, check_names("columns", columns))
 
 
 def branches_to_read(data: Tree, binding: Binding, request: Request) -> list[str]:
@@ -32,6 +39,7 @@ def branches_to_read(data: Tree, binding: Binding, request: Request) -> list[str
             raise DataError(
                 f"the layout {binding.layout.name!r} has no collection {unknown[0]!r}",
                 expected=", ".join(binding.layout.objects),
+                nearest=nearest(unknown[0], binding.layout.objects),
             )
     names = [name for key, block in binding.blocks.items() if _wanted(key, request) for name in block.values()]
     names = list(dict.fromkeys([*names, *binding.event.values(), *_extra(data, request).values()]))
@@ -45,14 +53,32 @@ def _wanted(key: str, request: Request) -> bool:
 
 
 def _extra(data: Tree, request: Request) -> dict[str, str]:
-    if not request.columns:
+    return named(data, {name: name for name in request.columns}, "columns= or, in a samples file, target:")
+
+
+def named(data: Tree, names: Mapping[str, str], option: str | None = None) -> dict[str, str]:
+    """The branches that the caller, not the layout, names, by key.
+
+    Args:
+        option: where they were named; the key itself if None.
+
+    Raises:
+        MissingBranchError: the tree has no such branch.
+        DataError: not a name.
+    """
+    if not names:
         return {}
-    layout = Layout("columns", "", event={name: Column((name,)) for name in request.columns})
-    binding = bind(layout, data.names())
-    if binding.missing:
-        missing = binding.missing[0]
+    columns = {key: Column(check_names(key, name)) for key, name in names.items()}
+    binding = bind(Layout("", "", event=columns), data.names())
+    for missing in binding.missing:
+        key = missing.place.removeprefix("event.")
+        place = option or f"{key}= or, in a samples file, {key}:"
         raise MissingBranchError(
-            f"the branch {missing.names[0]!r} is not in the tree", where=data.where, nearest=missing.nearest
+            f"the branch {missing.names[0]!r} is not in the tree",
+            where=data.where,
+            expected=f"the branch that you named with {place}",
+            nearest=missing.nearest,
+            fix=f"see `hepml inspect --branches {data.path}`",
         )
     return dict(binding.event)
 

@@ -94,11 +94,11 @@ class Tree:
 
     def _refuse(self, branch: str, found: str, expected: str) -> None:
         raise DataError(
-            f"the branch {branch!r} has another type than the layout expects",
+            f"the branch {branch!r} has another type than it must have",
             where=self.where,
             expected=expected,
             found=found,
-            fix="correct the layout, or write the branch as numbers",
+            fix="name another branch, or write this one as numbers",
         )
 
     def iterate(

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepml.errors import DataError, HepmlError, InputFileError, nearest
+from hepml.errors import DataError, HepmlError, InputFileError, MissingExtraError, check_path, nearest
 
-__all__ = ["Source", "choose_tree", "expand_files", "list_trees", "open_file", "reading"]
+__all__ = ["Source", "choose_tree", "expand_files", "list_trees", "one_file", "open_file", "reading"]
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -42,9 +42,10 @@ def expand_files(files: str | os.PathLike[str] | Source | Iterable[str | os.Path
 
     Raises:
         InputFileError: a file is absent or a folder, a glob matches nothing, the list is empty.
-        DataError: a file is listed twice.
+        DataError: a file is listed twice, or something is no path.
     """
-    given = [files] if isinstance(files, str | os.PathLike | Source) else list(files)
+    several = isinstance(files, Iterable) and not isinstance(files, str | bytes | os.PathLike)
+    given: Any = files if several else [files]
     sources = [source for item in given for source in _expand(item)]
     if not sources:
         raise InputFileError("no input file is given", expected="one or more ROOT files")
@@ -59,10 +60,23 @@ def expand_files(files: str | os.PathLike[str] | Source | Iterable[str | os.Path
     return sources
 
 
+def one_file(path: str | os.PathLike[str] | Source) -> Source:
+    """The file that a name stands for; as `expand_files`, and a DataError if there are several."""
+    sources = expand_files(path)
+    if len(sources) > 1:
+        raise DataError(
+            "several files where one is read",
+            where=path,
+            found=f"{len(sources)} files: {sources[0].path}, {sources[1].path}" + (" ..." if sources[2:] else ""),
+            fix="name one of them; for all of them use iterate_events, or one command a file",
+        )
+    return sources[0]
+
+
 def _expand(item: str | os.PathLike[str] | Source) -> list[Source]:
     if isinstance(item, Source):
         return [item]
-    text = os.fspath(item)
+    text = check_path(item)
     if _URL.match(text):
         head, colon, name = text.rpartition(".root:")
         return [Source(head + ".root", name)] if colon else [Source(text)]
@@ -101,15 +115,30 @@ def _neighbours(path: str) -> list[str]:
 
 @contextmanager
 def reading(path: str, what: str) -> Iterator[None]:
-    """Turn whatever uproot raises into one InputFileError that names the file and what was being read."""
+    """Turn whatever uproot raises into one InputFileError that names the file and what was being read.
+
+    Raises:
+        MissingExtraError: uproot needs a library for this file, or for its URL, that is not installed.
+    """
     try:
         yield
     except HepmlError:
         raise
+    except ImportError as error:
+        cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        library = error.name or cause.name
+        raise MissingExtraError(
+            f"{what} cannot be read without a library that is not installed",
+            where=path,
+            found=" ".join(str(error).split())[:200],
+            fix=f"pip install {library}" if library else None,
+        ) from error
     except Exception as error:
         lines = str(error).strip().splitlines() or ["no further message"]
         raise InputFileError(
-            f"{what} cannot be read: the file is damaged, or of a kind that uproot does not know",
+            f"{what} cannot be read: "
+            + ("the server did not give it, or the file is" if _URL.match(path) else "the file is")
+            + " damaged, or of a kind that uproot does not know",
             where=path,
             found=f"{type(error).__name__}: {lines[0][:200]}",
             fix="copy or write the file again, or leave it out",
@@ -166,8 +195,13 @@ def list_trees(file: Any, path: str) -> dict[str, str]:
     return {name: cls for name, cls in classes.items() if cls in _TREES}
 
 
-def choose_tree(file: Any, path: str, wanted: str | None, preferred: Sequence[str] = ()) -> str:
-    """The tree to read: the one that is named, else the layout's, else the file's only one.
+def choose_tree(
+    file: Any, path: str, wanted: str | None, preferred: Sequence[str] = (), layout: str | None = None
+) -> str:
+    """The tree to read: the one that is named, else the first of `preferred`, else the file's only one.
+
+    Args:
+        layout: name of the layout that the user asks for: if it prefers trees, another one is not taken.
 
     Raises:
         InputFileError: no tree in the file, none of that name, or several and none named; the message lists them.
@@ -196,6 +230,14 @@ def choose_tree(file: Any, path: str, wanted: str | None, preferred: Sequence[st
     for name in preferred:
         if name in trees:
             return name
+    if layout is not None and preferred:
+        raise InputFileError(
+            f"the file has no tree {' or '.join(map(repr, preferred))}, which the layout {layout!r} names",
+            where=path,
+            found=", ".join(trees),
+            nearest=dict.fromkeys(close for name in preferred for close in nearest(name, trees)),
+            fix=f"correct `tree` in the layout, or name the tree: {path}:{next(iter(trees))}",
+        )
     if len(trees) > 1:
         raise InputFileError(
             f"{len(trees)} trees in the file and none is named",

@@ -15,7 +15,7 @@ from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
 from hepml.trees.assembly import objects_of
 from hepml.trees.columns import Tree
 from hepml.trees.events import Events, Towers
-from hepml.trees.files import Source, choose_tree, expand_files, list_trees, open_file, reading
+from hepml.trees.files import Source, choose_tree, list_trees, one_file, open_file, reading
 from hepml.trees.placing import place_towers
 from hepml.trees.reading import open_events
 
@@ -124,6 +124,7 @@ def inspect_file(
 
     Raises:
         InputFileError: absent, not a ROOT file, truncated or damaged, or without a tree.
+        DataError: several files.
 
     Example:
         >>> from importlib.resources import files
@@ -131,7 +132,7 @@ def inspect_file(
         >>> report.trees[0].content.objects["electron"].total
         3476
     """
-    source = expand_files(path)[0]
+    source = one_file(path)
     layouts = [load_layout(name) for name in ((layout,) if layout is not None else layout_names())]
     reports = []
     with open_file(source) as file:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hepml.errors import DataError, MissingBranchError
-from hepml.layouts import Binding, Column, Layout, bind, layout_names, load_layout
+from hepml.errors import DataError, MissingBranchError, check_whole
+from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
 from hepml.trees.checksum import sample_checksum
-from hepml.trees.chunk import Request, assemble, branches_to_read
+from hepml.trees.chunk import Request, assemble, branches_to_read, named
 from hepml.trees.columns import Tree
 from hepml.trees.events import Events
-from hepml.trees.files import Source, choose_tree, expand_files, open_file, reading
+from hepml.trees.files import Source, choose_tree, expand_files, one_file, open_file, reading
 
 __all__ = ["iterate_events", "open_events", "opened"]
 
@@ -32,8 +32,8 @@ def open_events(
     entry_stop: int | None = None,
     weight: str | None = None,
     group: str | None = None,
-    columns: Sequence[str] = (),
-    collections: Iterable[str] | None = None,
+    columns: str | Sequence[str] = (),
+    collections: str | Iterable[str] | None = None,
 ) -> Events:
     """The events of one file, read whole.
 
@@ -51,8 +51,8 @@ def open_events(
 
     Raises:
         InputFileError: absent, not a ROOT file, truncated or damaged; no tree, or several and none named.
-        MissingBranchError: the layout needs a branch that is not there, or no layout fits.
-        DataError: a branch of another type than the layout expects.
+        MissingBranchError: the layout or you name a branch that is not there, or no layout fits.
+        DataError: a branch of another type than the layout expects; an option that cannot be used.
 
     Example:
         >>> from importlib.resources import files
@@ -60,14 +60,11 @@ def open_events(
         >>> len(events), events.ecal.offsets.shape, sorted(events.objects)
         (10, (11,), ['electron', 'jet', 'muon', 'particle', 'track'])
     """
-    sources = expand_files(path)
-    if len(sources) != 1:
-        raise DataError(
-            "open_events reads one file", where=path, found=f"{len(sources)} files", fix="use iterate_events"
-        )
-    request = Request(None if collections is None else frozenset(collections), tuple(columns))
-    with opened(sources[0], layout, tree, weight, group) as (data, binding):
-        first, last, _ = slice(entry_start, entry_stop).indices(data.n_entries)
+    source, request = one_file(path), Request.of(collections, columns)
+    start = check_whole("entry_start", entry_start)
+    stop = None if entry_stop is None else check_whole("entry_stop", entry_stop)
+    with opened(source, layout, tree, weight, group) as (data, binding):
+        first, last, _ = slice(start, stop).indices(data.n_entries)
         names = branches_to_read(data, binding, request)
         sample = sample_checksum(data, binding)
         chunks = list(data.iterate(names, max(last - first, 1), first, last))
@@ -83,8 +80,8 @@ def iterate_events(
     step_size: int | str = "100 MB",
     weight: str | None = None,
     group: str | None = None,
-    columns: Sequence[str] = (),
-    collections: Iterable[str] | None = None,
+    columns: str | Sequence[str] = (),
+    collections: str | Iterable[str] | None = None,
 ) -> Iterator[Events]:
     """The events of one or many files, in chunks; a chunk never spans two files.
 
@@ -105,7 +102,7 @@ def iterate_events(
         >>> sum(len(events) for events in iterate_events(f"{folder}/sample_*.root", step_size=1000))
         5000
     """
-    request = Request(None if collections is None else frozenset(collections), tuple(columns))
+    request = Request.of(collections, columns)
     known: dict[str, str] = {}
     for source in expand_files(files):
         with opened(source, layout, tree, weight, group) as (data, binding):
@@ -132,23 +129,24 @@ def opened(
 ) -> Iterator[tuple[Tree, Binding]]:
     """An open tree and the branches that the layout finds in it; the file is closed afterwards."""
     layouts = [load_layout(name) for name in ((layout,) if layout is not None else layout_names())]
-    own = {key: Column.parse(name) for key, name in (("weight", weight), ("group", group)) if name is not None}
-    layouts = [_with_event(item, own) for item in layouts]
+    own = {key: name for key, name in (("weight", weight), ("group", group)) if name is not None}
     with open_file(source) as file:
         preferred = [name for item in layouts for name in item.trees]
-        name = choose_tree(file, source.path, tree or source.tree, preferred)
+        asked = None if layout is None else layouts[0].name
+        name = choose_tree(file, source.path, tree or source.tree, preferred, asked)
         with reading(source.path, f"the tree {name!r}"):
             data = Tree(file[name], source.path, name)
+        branches = named(data, own)
+        layouts = [
+            replace(item, event={key: column for key, column in item.event.items() if key not in own})
+            for item in layouts
+        ]
         bindings = [bind(item, data.names()) for item in layouts]
         binding = next((item for item in bindings if item.fits), None)
         if binding is None:
             _refuse(data, bindings)
         assert binding is not None
-        yield data, binding
-
-
-def _with_event(layout: Layout, own: Mapping[str, Column]) -> Layout:
-    return replace(layout, event={**layout.event, **own}) if own else layout
+        yield data, replace(binding, event={**binding.event, **branches})
 
 
 def _refuse(data: Tree, bindings: Sequence[Binding]) -> None:
@@ -162,18 +160,18 @@ def _refuse(data: Tree, bindings: Sequence[Binding]) -> None:
                     f"the branch {whole} is not split: it holds whole objects, which uproot cannot turn into arrays",
                     where=data.where,
                     expected=f"a branch {name!r} of numbers",
-                    fix="write the tree with split level 99, as Delphes does; to read it as it is, hepml will need"
-                    " ROOT itself (the `root` extra: pip install 'root>=0.1a10')",
+                    fix="write the tree again, in ROOT, with split level 99, as Delphes does; hepml reads no other",
                 )
+    wanted = [" or ".join(map(repr, item.names)) for item in best.missing]
     first = best.missing[0]
     others = "" if len(best.missing) == 1 else f" and {len(best.missing) - 1} more"
     name = best.layout.name
     raise MissingBranchError(
-        f"the branch {first.names[0]!r}{others} of layout {name!r} is not in the tree"
+        f"the branch {wanted[0]}{others} of layout {name!r} is not in the tree"
         if len(bindings) == 1
-        else f"no layout fits the tree; {name!r} comes nearest and lacks {first.names[0]!r}{others}",
+        else f"no layout fits the tree; {name!r} comes nearest and lacks {wanted[0]}{others}",
         where=data.where,
-        expected=", ".join(item.names[0] for item in best.missing[:6]) + (" ..." if len(best.missing) > 6 else ""),
+        expected=", ".join(wanted[:6]) + (" ..." if wanted[6:] else ""),
         nearest=first.nearest,
         fix=f"see `hepml inspect {data.path}`, and name your branches in a YAML layout",
     )

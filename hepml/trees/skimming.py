@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import MissingBranchError, OutputError
+from hepml.errors import MissingBranchError
 from hepml.layouts import Binding, Layout
 from hepml.layouts.binding import plain
-from hepml.ledger import atomic_path
+from hepml.ledger import atomic_path, check_not_input, check_output
 from hepml.trees.checksum import sample_checksum
 from hepml.trees.chunk import Request, assemble, branches_to_read
 from hepml.trees.columns import Tree
@@ -86,8 +86,9 @@ def skim(
     import uproot
 
     sources = expand_files(files)
-    if any(Path(source.path).resolve() == Path(output).resolve() for source in sources):
-        raise OutputError("the output is an input", where=output, fix="choose another name")
+    own = [] if layout is None or isinstance(layout, Layout) else [layout]
+    check_not_input(output, [*own, *(source.path for source in sources)])
+    check_output(output, overwrite)
     plan, left_out, name = _plan(sources, layout, tree)
     n_read = n_written = 0
     with atomic_path(output, overwrite) as temporary, uproot.recreate(temporary) as file:

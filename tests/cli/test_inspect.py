@@ -82,6 +82,12 @@ def test_bad_files(capsys: pytest.CaptureFixture[str], shared: Path, name: str) 
     assert "Traceback" not in err
 
 
+def test_several_files_are_refused(capsys: pytest.CaptureFixture[str], sample: dict[str, Path]) -> None:
+    code, out, err = run(capsys, f"{sample['jets'].parent}/sample_*.root")
+    assert (code, out) == (1, "")
+    assert err.startswith("DataError: several files where one is read")
+
+
 def test_inspect_and_candidates_agree_on_what_nests(capsys: pytest.CaptureFixture[str], shared: Path) -> None:
     path = shared / "public/coffea/delphes.root"
     towers = report(capsys, path)["trees"][0]["content"]["towers"]

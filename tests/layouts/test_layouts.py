@@ -40,6 +40,15 @@ def test_shipped_layouts_have_the_papers_grids(name: str) -> None:
         (HEAD + OBJECTS + "seed: muon\n", "the seed 'muon' is not one of the objects"),
         (HEAD + "objects: {electron: {pt: a, eta: b}}\n", "objects.electron does not say where an object is"),
         (HEAD + "towers: {ecal: {et: a, eta: b}, hcal: {et: a, eta: b, phi: c}}\n", "towers.ecal does not say"),
+        (
+            HEAD + "towers: {ecal: {et: a, eta: b, phi: c, eta_lo: d, eta_hi: e}, hcal: {et: a, eta: b, phi: c}}\n",
+            "towers.ecal does not name all four sides",
+        ),
+        (
+            HEAD + "objects: {electron: {pt: a, eta: b, phi: c, fields: {charge: d}, optional: [chargee]}}\n",
+            "objects.electron lists 'chargee' as optional, but has no such column",
+        ),
+        (HEAD + OBJECTS + "event: {weight: w, optional: [w]}\n", "event lists 'w' as optional"),
         (HEAD, "names neither towers nor objects"),
     ],
 )
