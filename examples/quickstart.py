@@ -14,7 +14,10 @@ import numpy as np
 import hepml
 from hepml.demo import sample_file
 
-signal, background = sys.argv[1:3] or (sample_file("electrons"), sample_file("jets"))
+files = sys.argv[1:] or [sample_file("electrons"), sample_file("jets")]
+if len(files) != 2:
+    sys.exit("give two ROOT files, signal and background, or none")
+signal, background = files
 out = Path("quickstart")
 out.mkdir(exist_ok=True)
 

@@ -18,7 +18,7 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,10 +32,12 @@ from hepml.errors import DataError, HepmlError, InputFileError, OutputError
 __all__ = [
     "atomic_folder",
     "atomic_path",
+    "check_not_input",
     "check_output",
     "code_version",
     "config_hash",
     "environment",
+    "json_text",
     "make_folder",
     "read_json",
     "sha256_array",
@@ -70,10 +72,17 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
             its folder, or the nearest one above that exists, cannot be written.
     """
     path = Path(path)
-    if os.path.lexists(path):
+    try:
+        path.lstat()
+        usable = path.is_file() or path.is_dir()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        _refuse(path, path, error)
+    else:
         if not overwrite:
             raise OutputError("the output exists", where=path, fix="choose another name, or pass --overwrite")
-        if not (path.is_file() or path.is_dir()):
+        if not usable:
             raise OutputError("the output exists and is neither a file nor a folder", where=path)
     folder = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
     if not folder.is_dir():
@@ -83,14 +92,34 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
     return path
 
 
+def check_not_input(output: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Refuses an output, new or to be replaced, that is one of the inputs or a folder that holds one.
+
+    Raises:
+        OutputError: it would destroy an input.
+    """
+    for one in inputs:
+        path = Path(os.path.realpath(one))
+        if place := next((place for place in (path, *path.parents) if _same(output, place)), None):
+            what = "an input" if place == path else "a folder with an input in it"
+            raise OutputError(f"the output is {what}", where=output, found=one, fix="choose another name")
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there
+        return False
+
+
 def make_folder(folder: Path) -> list[Path]:
     """Makes a folder and those above it; returns the ones that were absent, the deepest first.
 
     Raises:
         OutputError: they cannot be made.
     """
-    absent = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
+        absent = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError("the output's folder cannot be made", where=folder, found=error.strerror) from error
@@ -130,7 +159,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     except HepmlError:
         raise
     except (OSError, RuntimeError, SystemError) as error:
-        _refuse(path, error)
+        _refuse(path, temporary, error)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -163,7 +192,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     except HepmlError:
         raise
     except (OSError, RuntimeError, SystemError) as error:
-        _refuse(path, error)
+        _refuse(path, temporary, error)
     finally:
         if old.exists() and not path.exists():
             old.rename(path)
@@ -180,12 +209,12 @@ def _remove_empty(folders: list[Path]) -> None:
 
 def _temporary(path: Path) -> Path:
     """A hidden name that tells whose it is; leftovers of this host's dead processes are removed."""
-    host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-    head = f".{path.stem[:100]}.{host}-"
+    owner = hashlib.sha256(f"{socket.gethostname()}/{path.name}".encode(errors="surrogateescape")).hexdigest()[:12]
+    head = f".{path.stem[:24]}.{owner}-"  # short: a name of 255 bytes is allowed
     with contextlib.suppress(OSError):
         for leftover in path.parent.glob(f"{_literal(head)}*{_literal(path.suffix)}"):
-            owner = leftover.name[len(head) :].split(".")[0]
-            if owner.isdigit() and not _alive(int(owner)):
+            process = leftover.name[len(head) :].split(".")[0]
+            if process.isdigit() and not _alive(int(process)):
                 if leftover.is_dir():
                     shutil.rmtree(leftover, ignore_errors=True)
                 else:
@@ -231,16 +260,19 @@ def _rename(temporary: Path, path: Path, overwrite: bool) -> None:
     _synchronise(path.parent)
 
 
-def _refuse(path: Path, error: BaseException) -> NoReturn:
-    """Raises OutputError if the error is about writing, else the error itself."""
+def _refuse(path: Path, written: Path, error: BaseException) -> NoReturn:
+    """Raises OutputError if the error is about writing, or names what is written; else the error itself."""
     number = error.errno if isinstance(error, OSError) else None
     found = re.search(r"errno = (\d+)", str(error))  # HDF5 only tells in its message
     if found:
         number = int(found.group(1))
-    if number not in _REASONS:
+    named = getattr(error, "filename", None)
+    file = Path(os.fsdecode(named)) if isinstance(named, str | bytes | Path) else Path()
+    if number not in _REASONS and written not in (file, *file.parents):
         raise error
+    reason = _REASONS.get(number or 0) or os.strerror(number or 0).lower()
     raise OutputError(
-        f"cannot write the output: {_REASONS[number]}",
+        f"cannot write the output: {reason}",
         where=path,
         fix="free some space or choose another place" if number in _FULL else "choose another place",
     ) from error
@@ -325,6 +357,11 @@ def write_json(path: str | Path, obj: Any, overwrite: bool = True) -> Path:
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def json_text(obj: Any, indent: int | None = None) -> str:
+    """An object as JSON text in ASCII, with the plain values of `write_json`: never NaN."""
+    return json.dumps(_plain(obj), indent=indent, allow_nan=False)
 
 
 def read_json(path: str | Path) -> Any:

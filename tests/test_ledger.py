@@ -9,7 +9,9 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,3 +180,48 @@ def test_environment_names_versions_without_importing() -> None:
     packages = ledger.environment()["packages"]
     assert packages["numpy"] == np.__version__
     assert len(ledger.code_version()["sources"]) == 64
+
+
+@pytest.mark.parametrize("writer", [ledger.atomic_path, ledger.atomic_folder])
+def test_names_that_cannot_be_made_are_one_error(tmp_path: Path, writer: Callable[..., Any]) -> None:
+    for path in (tmp_path / ("x" * 260), tmp_path / ("x" * 260) / "a.h5", Path("/proc/hepml-test")):
+        with pytest.raises(OutputError) as caught, writer(path) as temporary:
+            (temporary if writer is ledger.atomic_path else temporary / "a").write_text("whole")
+        assert caught.value.exit_code == 4
+    with pytest.raises(OutputError, match="name too long"):
+        ledger.check_output(tmp_path / ("x" * 260))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_as_long_as_the_file_system_takes_are_written(tmp_path: Path) -> None:
+    names = ["x" * 252 + ".h5", "\u7d20" * 84 + ".h5"]
+    for name in names:
+        with ledger.atomic_path(tmp_path / name) as temporary:
+            temporary.write_text("whole")
+    assert {file.name for file in tmp_path.iterdir()} == set(names)
+
+
+def test_an_error_of_an_input_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, ledger.atomic_path(tmp_path / "a"):
+        (tmp_path / "absent").read_text()
+    assert not isinstance(caught.value, OutputError)
+
+
+def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "hl"
+    run.mkdir(parents=True)
+    (run / "data.h5").write_text("data")
+    (tmp_path / "link.h5").symlink_to(run / "data.h5")
+    inputs = ["http://host/a.root", tmp_path / "absent", tmp_path / "link.h5"]
+    for output in ("link.h5", "runs/hl/data.h5", "runs/../link.h5"):
+        with pytest.raises(OutputError, match="is an input"):
+            ledger.check_not_input(tmp_path / output, inputs)
+    for output in ("runs/hl", "runs"):
+        with pytest.raises(OutputError, match="a folder with an input in it"):
+            ledger.check_not_input(tmp_path / output, inputs)
+    for output in ("new", "absent", "runs/hl/metrics.json"):
+        ledger.check_not_input(tmp_path / output, inputs)
+
+
+def test_json_text_has_no_nan() -> None:
+    assert ledger.json_text({"auc": float("nan"), "n": np.int64(3)}) == '{"auc": null, "n": 3}'

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from hepml.cli.options import FINITE
+from hepml.ledger import check_not_input, json_text
 
 if TYPE_CHECKING:
     from hepml.applying import Applied
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--layout", metavar="NAME|FILE", help="Branch layout; recognised if not given (see hepml inspect).")
 @click.option("--which", type=click.Choice(["leading", "all"]), default="leading", show_default=True, help="Objects.")
 @click.option("--collection", default="electron", show_default=True, help="The objects that are scored.")
-@click.option("--threshold", type=float, help="Adds the branch `pass`: score >= THRESHOLD.")
-@click.option("--signal-efficiency", type=float, help="Adds `pass` with the thresholds stored in the network file.")
+@click.option("--threshold", type=FINITE, help="Adds the branch `pass`: score >= THRESHOLD.")
+@click.option("--signal-efficiency", type=FINITE, help="Adds `pass` with the thresholds stored in the network file.")
 @click.option(
     "--overlap",
     type=click.Choice(["refuse", "share"]),
@@ -59,6 +61,7 @@ def command(
 
     from hepml.applying import apply
 
+    check_not_input(output, [network, *([layout] if layout else [])])
     if threshold is not None and signal_efficiency is not None:
         raise click.UsageError("give --threshold or --signal-efficiency, not both")
     start = time.perf_counter()
@@ -80,7 +83,7 @@ def command(
         )
     seconds = time.perf_counter() - start
     if as_json:
-        click.echo(json.dumps([record.to_dict() for record in records], indent=1))
+        click.echo(json_text([record.to_dict() for record in records], indent=1))
     else:
         for record in records:
             click.echo(_line(record))

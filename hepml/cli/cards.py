@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,22 @@ from hepml.ledger import read_json
 
 __all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card"]
 
+_NUMBER = (int, float, type(None))  # null is what is not finite
+_RUN = {
+    "status": str,
+    "config": {
+        **dict.fromkeys(("features", "task"), str),
+        **dict.fromkeys(("folds", "seeds", "seed"), int),
+        "settings": dict,
+        "data": (str, type(None)),
+    },
+    "code": {"version": str},
+    "environment": {"packages": dict},
+}
+_ENDED = {"best": dict, "members": [dict]}
+_POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
+_METRICS = {"auc": dict, "working_points": [_POINT]}
+
 
 def card_of(path: Path) -> dict[str, Any]:
     """The facts about a data file, a run folder or a network, recognised by its content.
@@ -21,7 +38,7 @@ def card_of(path: Path) -> dict[str, Any]:
         VerificationError: the reference vectors of a network do not reproduce.
     """
     if path.is_dir():
-        several = not (path / "run.json").exists() and any(path.rglob("run.json"))
+        several = not (path / "run.json").is_file() and _holds_runs(path)
         return runs_card(path) if several else run_card(path)
     if (path.parent / "run.json").is_file() and path.suffix != ".json":
         raise InputFileError("a file of a run", where=path, fix=f"give the folder: hepml show {path.parent}")
@@ -46,6 +63,13 @@ def card_of(path: Path) -> dict[str, Any]:
     )
 
 
+def _holds_runs(folder: Path) -> bool:
+    """Whether there are runs in a folder, two levels down at most: a whole disk is not searched."""
+    with suppress(OSError):
+        return any(any(folder.glob(pattern)) for pattern in ("*/run.json", "*/*/run.json"))
+    return False
+
+
 def runs_card(path: Path) -> dict[str, Any]:
     """A folder of runs: the best of every feature set, chosen on validation."""
     from dataclasses import asdict
@@ -61,11 +85,17 @@ def data_card(path: Path) -> dict[str, Any]:
     from hepml.dataset import SPLITS, Dataset
     from hepml.dataset.checksum import damages
     from hepml.dataset.guard import open_hdf5
+    from hepml.dataset.shape import check_shape
     from hepml.truth import TRUTH_CLASSES
 
-    data = Dataset.open(path)
-    with open_hdf5(path) as file:
-        damaged = damages(file)
+    try:
+        data = Dataset.open(path)
+        with open_hdf5(path) as file:
+            check_shape(data.provenance, {"code": {"version": str}, "config": dict, "config_hash": str}, "provenance")
+            damaged = damages(file)
+    except InputFileError:
+        Dataset.open(path, verify=True)  # tells if it is because the file does not agree with its checksums
+        raise
     card: dict[str, Any] = {
         "kind": "data",
         "path": str(path),
@@ -107,12 +137,17 @@ def run_card(path: Path) -> dict[str, Any]:
             "a folder, but not that of a run", where=path, expected="run.json in it, as hepml train writes"
         )
     record = read_json(path / "run.json")
-    if not isinstance(record, dict) or record.get("format") != "hepml-run" or "config" not in record:
+    if not isinstance(record, dict) or record.get("format") != "hepml-run":
         raise InputFileError("not the record of a run", where=path / "run.json", expected="format 'hepml-run'")
+    _check(record, _RUN | {key: shape for key, shape in _ENDED.items() if key in record}, path / "run.json")
     card = {"kind": "run", "path": str(path), **record}
-    for name in ("metrics", "thresholds"):
+    for name, shape in (("metrics", dict), ("thresholds", [dict])):
         file = path / f"{name}.json"
         card[name] = read_json(file) if file.is_file() else None
+        if card[name] is not None:
+            _check(card[name], shape, file)
+    if (card["metrics"] or {}).get("auc"):
+        _check(card["metrics"], _METRICS, path / "metrics.json")
     if (path / "history.csv").is_file():
         from hepml.training.run import read_history
 
@@ -120,6 +155,15 @@ def run_card(path: Path) -> dict[str, Any]:
         card["history"] = {name: values.tolist() for name, values in history.items()}
     card["files"] = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
     return card
+
+
+def _check(content: Any, shape: Any, path: Path) -> None:
+    from hepml.dataset.shape import check_shape
+
+    try:
+        check_shape(content, shape, "$")
+    except ValueError as error:
+        raise InputFileError("not a file that hepml wrote whole", where=path, found=error) from error
 
 
 def network_card(path: Path) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from hepml.cli.options import FINITE
+from hepml.ledger import check_output, json_text
 
 if TYPE_CHECKING:
     from hepml.dataset import Summary
@@ -48,8 +50,8 @@ class _SeveralValues(click.Command):
 @click.option("--collection", default="electron", show_default=True, help="Seeds of the candidates.")
 @click.option("--convention", help='"2011.01984": as the published macros did, quirks included.')
 @click.option("--preselection", help='Named preselection: "hard".')
-@click.option("--max-eta", type=float, help="Cut on |eta| of the seeds.")
-@click.option("--min-pt", type=float, help="Cut on pT of the seeds, GeV.")
+@click.option("--max-eta", type=FINITE, help="Cut on |eta| of the seeds.")
+@click.option("--min-pt", type=FINITE, help="Cut on pT of the seeds, GeV.")
 @click.option(
     "--overlap",
     type=click.Choice(["share", "refuse"]),
@@ -84,9 +86,7 @@ def command(
         raise click.UsageError("give --signal and --background files, or --samples")
     if samples is not None and (signal or background):
         raise click.UsageError("give either --samples or --signal and --background")
-    from hepml import ledger
-
-    ledger.check_output(output, overwrite)  # before the imports and the reading
+    check_output(output, overwrite)  # before the imports and the reading
 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -120,7 +120,7 @@ def command(
             progress=progress,
         )
     if as_json:
-        click.echo(json.dumps(summary.to_dict(), indent=1))
+        click.echo(json_text(summary.to_dict(), indent=1))
     else:
         _print(summary)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hepml.errors import OutputError
+from hepml.ledger import json_text
 
 EFFICIENCIES = (0.5, 0.8, 0.9)
 
@@ -18,7 +19,6 @@ EFFICIENCIES = (0.5, 0.8, 0.9)
 @click.option("--json", "as_json", is_flag=True, help="The table for machines.")
 def command(out: Path, overwrite: bool, as_json: bool) -> None:
     """Towers to images, two trained networks, figures, JSON, and the same score from C++, in a few minutes."""
-    import json
     import shutil
     from dataclasses import asdict
 
@@ -46,7 +46,7 @@ def command(out: Path, overwrite: bool, as_json: bool) -> None:
     rows = run_demo(out, report)
     report(f"done; everything is in {out}")
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        click.echo(json_text([asdict(row) for row in rows], indent=2))
         return
     table = Table(title="Held-out electrons against jets, bundled Delphes sample")
     headings = ["features", "AUC", *(f"rejection {efficiency:.0%}" for efficiency in EFFICIENCIES)]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import Any
 
 import click
 
 CORE = [
-    *("numpy", "scipy", "uproot", "awkward", "h5py", "hist", "mplhep", "scikit-learn"),
+    *("numpy", "scipy", "uproot", "awkward", "h5py", "hist", "mplhep", "matplotlib", "scikit-learn"),
     *("tensorflow", "keras", "click", "rich", "PyYAML", "jsonschema"),
 ]
 EXTRAS = {"energyflow": ["energyflow", "wasserstein"], "test": ["pytest", "hypothesis"]}
@@ -26,8 +27,23 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _self_test() -> tuple[dict[str, bool], str]:
-    """A network with a known answer and towers through the compiled code; the instruction set that it chose."""
+def _imports(names: list[str]) -> bool:
+    """Whether these modules can be imported: in a process of their own, as a broken one may end it."""
+    return not subprocess.run([sys.executable, "-c", f"import {', '.join(names)}"], capture_output=True).returncode
+
+
+def _module() -> str:
+    from hepml import _core
+
+    return str(_core.__file__)
+
+
+def _kernels() -> str:
+    return str(_xor()[1])
+
+
+def _xor() -> tuple[list[float], str]:
+    """A network with a known answer through the compiled code, and the instruction set that this chose."""
     import tempfile
     from pathlib import Path
 
@@ -55,35 +71,47 @@ def _self_test() -> tuple[dict[str, bool], str]:
         path.write_text(json.dumps(network))
         events = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
         evaluator = Evaluator(path)
-        xor = evaluator({"x": events})["output"].ravel().tolist()
-    return {"evaluator: XOR gives 0, 1, 1, 0": xor == [0.0, 1.0, 1.0, 0.0], **_sample_test()}, evaluator.cpu
+        return evaluator({"x": events})["output"].ravel().tolist(), evaluator.cpu
 
 
-def _sample_test() -> dict[str, bool]:
+def _reads() -> bool:
     import hepml
     from hepml.demo import sample_file
 
     events = hepml.open_events(sample_file("electrons"), entry_stop=20)
     images = hepml.make_images(hepml.select_candidates(events))
-    total = float(images.ecal_et.sum())
-    return {"reading: 20 events of the bundled sample give images": len(images.entry) > 0 and total > 0}
+    return len(images.entry) > 0 and float(images.ecal_et.sum()) > 0
+
+
+SELF_TESTS: dict[str, Callable[[], bool]] = {
+    "packages: all that hepml needs are installed": lambda: None not in map(_version, CORE),
+    "evaluator: XOR gives 0, 1, 1, 0": lambda: _xor()[0] == [0.0, 1.0, 1.0, 0.0],
+    "reading: 20 events of the bundled sample give images": _reads,
+}
+
+
+def _tried(what: Callable[[], Any]) -> Any:
+    """The result, or in one line why there is none: a broken installation is what this command is for."""
+    try:
+        return what()
+    except Exception as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def report() -> dict[str, Any]:
     """Everything that `hepml doctor` prints, as plain data."""
-    from hepml import _core
-
-    tests, kernels = _self_test()
+    results = {name: _tried(test) for name, test in SELF_TESTS.items()}
     return {
-        "hepml": version("hepml"),
-        "module": _core.__file__,
+        "hepml": _version("hepml") or "not installed",
+        "module": _tried(_module),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "kernels": kernels,
+        "kernels": _tried(_kernels),
         "packages": {name: _version(name) for name in CORE},
-        "extras": {extra: all(find_spec(name) is not None for name in names) for extra, names in EXTRAS.items()},
-        "self_test": tests,
+        "extras": {extra: _imports(names) for extra, names in EXTRAS.items()},
+        "self_test": {name: result is True for name, result in results.items()},
+        "errors": {name: result for name, result in results.items() if isinstance(result, str)},
     }
 
 
@@ -102,6 +130,7 @@ def command(as_json: bool) -> None:
         for extra, found in facts["extras"].items():
             click.echo(f"{'extra':<12} {extra}: " + ("yes" if found else f'no (pip install "hepml[{extra}]")'))
         for test, passed in facts["self_test"].items():
-            click.echo(f"{'self-test':<12} {'ok' if passed else 'FAILED'}: {test}")
+            why = f" ({facts['errors'][test]})" if test in facts["errors"] else ""
+            click.echo(f"{'self-test':<12} {'ok' if passed else 'FAILED'}: {test}{why}")
     if not all(facts["self_test"].values()):
         sys.exit(3)

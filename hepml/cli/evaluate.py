@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hepml.cli.options import FINITE
+from hepml.ledger import check_not_input, check_output, json_text
+
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
     from hepml.evaluation import Evaluation
     from hepml.metrics import Comparison
     from hepml.training import Run
+
+
+def _known_point(_ctx: click.Context, _option: click.Parameter, value: float) -> float:
+    from hepml.metrics import EFFICIENCIES
+
+    if value not in EFFICIENCIES:
+        raise click.BadParameter(f"{value:g} is none of {', '.join(f'{one:g}' for one in EFFICIENCIES)}.")
+    return value
 
 
 @click.command("evaluate")
@@ -24,9 +34,10 @@ if TYPE_CHECKING:
 @click.option("--independent", is_flag=True, help="DATA is another sample; all of it is scored. Needs -o.")
 @click.option(
     "--working-point",
-    type=float,
+    type=FINITE,
     default=0.8,
     show_default=True,
+    callback=_known_point,
     help="Signal efficiency for profiles and confusion matrix: 0.5, 0.7, 0.8, 0.9 or 0.95.",
 )
 @click.option("--bootstrap", type=click.IntRange(1), default=1000, show_default=True, help="Replicas for intervals.")
@@ -59,7 +70,6 @@ def command(
         raise click.UsageError("give at least one run folder and, last, the data file")
     if independent and output is None:
         raise click.UsageError("--independent needs -o: the run keeps the results of its own data")
-    from hepml.ledger import check_output
     from hepml.training import load_run
 
     suffix = "".join(f"_{part}" for part in (selection, "reweighted" if reweight else None) if part)
@@ -68,6 +78,7 @@ def command(
     if len(set(names)) < len(names):
         raise click.UsageError(f"runs to compare need different names: {', '.join(names)}")
     for target in [output] if output else [run.path / f"metrics{suffix}.json" for run in runs]:
+        check_not_input(target, paths)
         check_output(target, overwrite)  # before any work
     if independent:
         from hepml.cli.quiet import load_keras_quietly
@@ -102,7 +113,7 @@ def command(
             "the comparison belongs to no run and is not stored: -o FOLDER writes it, with its figures", err=True
         )
     if as_json:
-        click.echo(json.dumps(_record(results, comparisons)))
+        click.echo(json_text(_record(results, comparisons)))
     else:
         from hepml.cli.tables import show_evaluations
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from hepml.ledger import check_not_input, check_output, json_text
 
 
 @click.command("export")
@@ -25,8 +26,8 @@ def command(
     reproduced exactly is refused by name, and nothing is written.
     """
     from hepml.cli.quiet import load_keras_quietly
-    from hepml.ledger import check_output
 
+    check_not_input(output, [source])
     check_output(output, overwrite)
     if source.is_dir():
         from hepml.training import load_run
@@ -52,7 +53,7 @@ def command(
             "max_difference": differences.outputs,
             "max_logit_difference": differences.logits,
         }
-        click.echo(json.dumps(summary))
+        click.echo(json_text(summary))
         return
     size = output.stat().st_size
     click.echo(f"{output}: {written.parameters} parameters, {size / 1e6:.2f} MB, model {written.model_id[:12]}")

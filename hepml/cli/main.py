@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from hepml.errors import HepmlError
+from hepml.errors import HepmlError, OutputError
 
 # name -> (module, one line for `hepml --help`), in the order of the work; the module holds a click command `command`
 COMMANDS = {
@@ -111,4 +112,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = 130
+    except OSError as error:
+        if "--debug" in arguments or error.filename is not None or not _stdout_is_broken():
+            raise
+        refused = OutputError("cannot write to standard output", found=error.strerror)
+        click.echo(f"OutputError: {refused}", err=True)
+        code = refused.exit_code
     sys.exit(code)
+
+
+def _stdout_is_broken() -> bool:
+    """Whether a line more cannot be written either; then what waits is dropped: Python would try again at its end."""
+    try:
+        click.echo()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError, HepmlError, InputFileError, nearest
+from hepml.identity import SPLITS
+from hepml.ledger import atomic_path, check_not_input, check_output, json_text
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
@@ -26,7 +27,7 @@ _CHUNK = 4096
 @click.argument("network", type=click.Path(path_type=Path), metavar="NET.json")
 @click.argument("inputs", type=click.Path(path_type=Path), metavar="INPUTS.npz|DATA.h5")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The npz to write.")
-@click.option("--split", default="test", show_default=True, help="Of a data.h5: train, valid, test or all.")
+@click.option("--split", type=click.Choice([*SPLITS, "all"]), default="test", show_default=True, help="Of a data.h5.")
 @click.option("--logits", is_flag=True, help="What the output's activation is applied to, instead of the output.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
@@ -39,8 +40,8 @@ def command(
     its outputs (output). From a DATA.h5 of hepml convert the output also holds identity, y and weight.
     """
     from hepml.evaluator import Evaluator
-    from hepml.ledger import atomic_path, check_output
 
+    check_not_input(output, [network, inputs])
     check_output(output, overwrite)
     evaluator = Evaluator(network)
     if inputs.suffix in (".h5", ".hdf5"):
@@ -55,7 +56,7 @@ def command(
     bad = int(np.count_nonzero(~np.isfinite(scores).all(axis=1)))
     summary = {"output": str(output), "events": len(scores), "not_finite": bad, "model_id": evaluator.model_id}
     if as_json:
-        click.echo(json.dumps(summary))
+        click.echo(json_text(summary))
     else:
         click.echo(f"{output}: {len(scores)} events" + (f", {bad} of them not finite" if bad else ""))
 
@@ -108,7 +109,7 @@ def _check_keys(path: Path, keys: list[str], names: list[str]) -> None:
 def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) -> Arrays:
     from hepml.dataset import Dataset
 
-    splits = ("train", "valid", "test") if split == "all" else (split,)
+    splits = SPLITS if split == "all" else (split,)
     data = Dataset.open(path)
     for record in evaluator.inputs:
         if record.name not in data.tokens:
@@ -126,6 +127,7 @@ def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) ->
             expected=convention,
             found=data.convention,
         )
+    _warn_of_folds(evaluator, data)
     parts: dict[str, list[NDArray[Any]]] = {record.name: [] for record in evaluator.outputs}
     for name in splits:
         for batch in _batches(data, [record.name for record in evaluator.inputs], name):
@@ -137,6 +139,18 @@ def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) ->
         results[name] = np.concatenate([data.column(name, one) for one in splits])
     results["y"] = np.concatenate([data.y(one) for one in splits])
     return results
+
+
+def _warn_of_folds(evaluator: Evaluator, data: Dataset) -> None:
+    """One network of several saw most candidates of every split; only the run knows which."""
+    origin = evaluator.metadata.get("provenance") or {}
+    member = str(origin.get("member") or "")
+    if member.startswith("fold") and origin.get("data") == data.checksum:
+        click.echo(
+            f"{member} of the run {origin.get('run')!r} was trained on candidates of every split of these data: "
+            "its scores are not held out; those of hepml evaluate are",
+            err=True,
+        )
 
 
 def _batches(data: Dataset, tokens: list[str], split: str) -> Iterator[Arrays]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hepml.errors import VerificationError
+from hepml.ledger import json_text
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(path: Path, as_json: bool) -> None:
 
     card = card_of(path)
     if as_json:
-        click.echo(json.dumps(card, indent=1))
+        click.echo(json_text(card, indent=1))
     else:
         show = {"data": _show_data, "run": _show_run, "runs": _show_runs, "network": _show_network}[card["kind"]]
         show(card, wide_console())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.cli.options import FINITE
+from hepml.ledger import json_text
 from hepml.trees import Events
 from hepml.trees.skimming import skim
 
@@ -21,8 +22,8 @@ from hepml.trees.skimming import skim
 @click.option("--layout", metavar="NAME|FILE.yaml", help="Default: recognised.")
 @click.option("--collection", default="electron", show_default=True, help="What candidates are made from.")
 @click.option("--require", default="candidate", show_default=True, type=click.Choice(["candidate", "object"]))
-@click.option("--min-pt", type=float, metavar="GEV", help="Least pT of the object.")
-@click.option("--max-eta", type=float, help="Largest |eta| of the object.")
+@click.option("--min-pt", type=FINITE, metavar="GEV", help="Least pT of the object.")
+@click.option("--max-eta", type=FINITE, help="Largest |eta| of the object.")
 @click.option("--step-size", default="100 MB", show_default=True, help="How much is read at a time.")
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="The counts, for machines.")
@@ -51,7 +52,7 @@ def command(
     flow = {"read": result.read, **rejected, "written": result.written}
     if as_json:
         record: dict[str, Any] = {"output": str(output), "flow": flow, "left_out": list(result.left_out)}
-        click.echo(json.dumps(record, indent=1))
+        click.echo(json_text(record, indent=1))
         return
     for name, number in flow.items():
         click.echo(f"{name:<14} {number:>10}")

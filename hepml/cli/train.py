@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from hepml.ledger import json_text
 
 if TYPE_CHECKING:
     from hepml.training import Progress, Run
@@ -83,7 +84,7 @@ def command(
             raise
     summary = _summary(run)
     if as_json:
-        click.echo(json.dumps(summary))
+        click.echo(json_text(summary))
     else:
         for key, value in summary.items():
             click.echo(f"{key:<16} {value}")

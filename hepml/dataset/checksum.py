@@ -18,14 +18,23 @@ _STEP = 1 << 20  # rows of a flat data set that are read together
 _OWN = ("sha256", "content_sha256")
 
 
-def _walk(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _walk(group: h5py.Group, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """Everything below a group by path; None for a link, and for an object that has an earlier path: hepml has none."""
+    seen = {_address(group)} if seen is None else seen
     for name in sorted(group):
         path = f"{prefix}{name}"
-        node = group.get(name, getlink=True)
-        node = group[name] if isinstance(node, h5py.HardLink) else None
+        node = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+        if node is not None and _address(node) in seen:
+            node = None
         yield path, node
+        if node is not None:
+            seen.add(_address(node))
         if isinstance(node, h5py.Group):
-            yield from _walk(node, path + "/")
+            yield from _walk(node, path + "/", seen)
+
+
+def _address(node: Any) -> int:
+    return int(h5py.h5o.get_info(node.id).addr)
 
 
 def _attribute(value: Any) -> str:

@@ -14,7 +14,7 @@ from hepml import ledger
 from hepml.dataset.record import Record
 from hepml.dataset.rows import VARIABLES, Options
 from hepml.dataset.sink import Sink
-from hepml.dataset.sources import find_samples, sample_config, survey, task_of
+from hepml.dataset.sources import files_of, find_samples, sample_config, survey, task_of
 from hepml.dataset.workers import read_inputs
 from hepml.dataset.writer import Writer
 
@@ -102,9 +102,9 @@ def convert(
     Raises:
         InputFileError: a file is absent, damaged or not ROOT.
         MissingBranchError: a branch is missing.
-        DataError: no candidates, one class only, a file given twice.
+        DataError: no candidates, one class only, the same events twice.
         GranularityError: files with different grids.
-        OutputError: the output exists or cannot be written.
+        OutputError: the output or its log exists, cannot be written, or is an input.
 
     Example:
         >>> convert("electrons.root", "jets.root", "data.h5").rows  # doctest: +SKIP
@@ -112,16 +112,18 @@ def convert(
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     output = ledger.check_output(output, overwrite)
+    log = ledger.check_output(output.with_name(output.name + ".log.json"), overwrite)
     found = find_samples(signal, background, samples, layout)
+    for written in (output, log):
+        ledger.check_not_input(written, files_of(found))
     inputs = survey(found, collection)
     entries = sum(each.entries for each in inputs)
     task = task_of(found)
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
     config = {**options.__dict__, "dense": dense, "task": task, "samples": [*map(sample_config, found.samples)]}
     record = Record(found, inputs)
-    log = output.with_name(output.name + ".log.json")
     with (  # neither gets its name before both are written
-        ledger.atomic_path(log, overwrite=True) as temporary_log,
+        ledger.atomic_path(log, overwrite=overwrite) as temporary_log,
         ledger.atomic_path(output, overwrite=overwrite) as temporary,
     ):
         with Sink(temporary) as sink:
@@ -173,6 +175,9 @@ def convert(
         ledger.write_json(temporary_log, sidecar)
     if duplicates:
         _log.warning("%d of the candidates have the identity of an earlier one", duplicates)
+    for sample, bad in zip(found.samples, record.bad_weights, strict=True):
+        if bad:
+            _log.warning("%d events of the sample %r have no finite weight and are left out", bad, sample.name)
     for split, rows_written in writer.rows.items():
         if not rows_written:
             _log.warning("the split %r holds no candidate", split)

@@ -9,6 +9,7 @@ Source: arXiv:2011.01984 and its public code.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from hepml.dataset.published import PublishedFile
 from hepml.dataset.reader import Dataset
 from hepml.dataset.tokens import TOKENS, parse_features
-from hepml.errors import DataError, nearest
+from hepml.errors import DataError, check_names, check_path, nearest
 
 __all__ = ["load_combined_data", "load_data"]
 
@@ -58,17 +59,19 @@ def load_data(
             where=path,
             expected=", ".join(data.tokens),
             nearest=nearest(feature, TOKENS),
-            fix="use load_combined_data for several" if "and" in feature else None,
+            fix="use load_combined_data for several" if "and" in str(feature) else None,
         )
     x = _values(data, feature, dset, unscaled)
     return x if only_x else [x, data.y(dset)]
 
 
-def load_combined_data(feature: str, dset: str, unscaled: bool = False, *, path: str | Path = "data.h5") -> list[Any]:
+def load_combined_data(
+    feature: str | Sequence[str], dset: str, unscaled: bool = False, *, path: str | Path = "data.h5"
+) -> list[Any]:
     """Several inputs and the labels of a split.
 
     Args:
-        feature: tokens joined by `_and_`, ` and `, `+` or `,`.
+        feature: tokens joined by `_and_`, ` and `, `+` or `,`, or a list of them.
         dset, unscaled, path: as in `load_data`.
 
     Returns:
@@ -84,12 +87,13 @@ def load_combined_data(feature: str, dset: str, unscaled: bool = False, *, path:
         >>> et.shape, hl.shape  # doctest: +SKIP
         ((7731, 31, 31, 1), (7731, 7))
     """
-    tokens = parse_features(feature)
+    tokens = parse_features("_and_".join(check_names("feature", feature)))
     data = _open(path)
     return [[_values(data, token, dset, unscaled) for token in tokens], data.y(dset)]
 
 
 def _open(path: str | Path) -> Dataset | PublishedFile:
+    path = check_path(path)
     return PublishedFile.recognise(path) or Dataset.open(path)
 
 

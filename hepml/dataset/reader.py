@@ -16,13 +16,26 @@ from hepml.dataset.guard import checked, guarded, open_hdf5, read
 from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS, check_split
 from hepml.dataset.pixels import Pixels, folded
 from hepml.dataset.scaling import apply_scaling
+from hepml.dataset.shape import NUMBER, check_shape
 from hepml.dataset.tokens import FLATS, IMAGES, TOKENS
-from hepml.errors import DataError, InputFileError, VerificationError, nearest
+from hepml.errors import DataError, InputFileError, VerificationError, check_path, nearest
 from hepml.geometry import Geometry
 from hepml.identity import fold_of
 from hepml.images import SparseImages
 
 __all__ = ["Dataset"]
+
+_TEXT = (str, type(None))
+_SHAPE = {
+    "convention": str,
+    "content_sha256": str,
+    "task": {"kind": str, "names": [str]},
+    "provenance": {
+        "cut_flow": {str: int},
+        "inputs": [{"name": str, "sample": str, "layout": _TEXT, "sha256": _TEXT, "read": int, "written": int}],
+        "samples": [{"name": str, "cut_flow": {str: int}}],
+    },
+}
 
 
 class Dataset:
@@ -72,10 +85,11 @@ class Dataset:
             verify: compare every data set with its stored checksum.
 
         Raises:
+            DataError: not a path.
             InputFileError: absent, not HDF5, not hepml's, truncated, or written by a newer hepml.
             VerificationError: `verify` found data that do not agree with their checksum.
         """
-        with open_hdf5(path) as file:
+        with open_hdf5(check_path(path)) as file:
             if file.attrs.get("format") != FORMAT:
                 raise InputFileError(
                     "an HDF5 file, but not one of hepml's data files",
@@ -265,11 +279,18 @@ class Dataset:
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
-    """The attributes of a file, JSON read."""
+    """The attributes of a file, JSON read and checked."""
     found: dict[str, Any] = {key: file.attrs[key] for key in ("layout", "convention", "content_sha256")}
-    if found["layout"] not in ("sparse", "dense"):
-        raise ValueError(f"layout {found['layout']!r}")
     for key in ("geometry", "scaling", "task", "provenance"):
         found[key] = json.loads(file.attrs[key])
+    tokens = [token for token in TOKENS if token in file]
+    scaling = {token: {"offset": [NUMBER], "scale": [NUMBER]} for token in tokens}
+    check_shape(found, {**_SHAPE, "scaling": scaling}, "attributes")
+    for key, value, known in (
+        ("layout", found["layout"], ("sparse", "dense")),
+        ("task.kind", found["task"]["kind"], ("binary", "classes", "regression")),
+    ):
+        if value not in known:
+            raise ValueError(f"attributes.{key} is {value!r}")
     found["variables"] = {token: tuple(json.loads(file[token].attrs["variables"])) for token in FLATS if token in file}
     return found

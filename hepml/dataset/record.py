@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,19 @@ class Record:
 
     Args:
         samples, inputs: what is read.
+
+    Raises:
+        DataError: two inputs are the same tree of equal files.
     """
 
     def __init__(self, samples: SampleSet, inputs: Sequence[Input]) -> None:
         self._samples = samples
         self._files = inputs
         self.inputs: list[dict[str, Any]] = [_input(each) for each in inputs]
+        self._check_copies()
         self.flows: list[dict[str, int]] = [{} for _ in samples.samples]
-        self.sums = [0.0] * len(samples.samples)  # of the weights of all events read
+        self.sums = [0.0] * len(samples.samples)  # of the finite weights of all events read
+        self.bad_weights = [0] * len(samples.samples)
         self.written: dict[float, int] = {}
         self.geometry: Geometry | None = None
         self.towers: dict[str, float] = {}
@@ -63,6 +69,7 @@ class Record:
                 flow[name] = flow.get(name, 0) + count
         flow["written"] = written
         self.sums[file.sample_id] += rows.sum_of_weights
+        self.bad_weights[file.sample_id] += rows.bad_weights
         for name, number in rows.towers.items():
             self.towers[name] = self.towers.get(name, 0) + number
         for value, count in zip(*np.unique(rows.block.y, return_counts=True), strict=True):
@@ -80,16 +87,20 @@ class Record:
                 fix="convert files of one granularity together",
             )
 
+    def _check_copies(self) -> None:
+        """Refuses the same tree of equal files: another layout would give its events other identities."""
+        seen: dict[tuple[str, str], Input] = {}
+        for file, entry in zip(self._files, self.inputs, strict=True):
+            if entry["sha256"] is not None and file.entries:
+                first = seen.setdefault((entry["sha256"], file.tree), file)
+                if first is not file:
+                    raise _twice(first, file)
+
     def _check_twice(self, rows: Rows, file: Input) -> None:
         """Refuses a tree of which another file has given candidates: its rows would have the same identities."""
         first = self._contents.setdefault(rows.content, rows.file_id) if len(rows.block) else rows.file_id
         if first != rows.file_id:
-            raise DataError(
-                "two files hold the same events",
-                where=file.file.path,
-                found=f"the content of {self._files[first].file.path}",
-                fix="list one of them: its events would count twice, in training and in test",
-            )
+            raise _twice(self._files[first], file)
 
     def total(self) -> dict[str, int]:
         """The cut flow over all samples: "read" first, "written" last."""
@@ -97,26 +108,28 @@ class Record:
         return {name: sum(flow.get(name, 0) for flow in self.flows) for name in (*names, "written")}
 
     def sample_records(self) -> list[dict[str, Any]]:
-        """Per sample its name, label and cut flow."""
-        empty = {"read": 0, "written": 0}
-        return [
-            {**sample_config(sample), "sum_of_weights": total, "cut_flow": flow or empty}
-            for sample, flow, total in zip(self._samples.samples, self.flows, self.sums, strict=True)
-        ]
+        """Per sample its name, label, sum of weights and cut flow; and how many weights are not finite, if any."""
+        records = []
+        for number, sample in enumerate(self._samples.samples):
+            bad = self.bad_weights[number]
+            record = {**sample_config(sample), "sum_of_weights": self.sums[number]}
+            record |= {"weights_not_finite": bad} if bad else {}
+            records.append({**record, "cut_flow": self.flows[number] or {"read": 0, "written": 0}})
+        return records
 
     def weight_factors(self) -> list[float]:
         """What the weights of each sample are multiplied by: its cross section over the sum of the weights read.
 
         Raises:
-            DataError: a sample has a cross section and weights that sum to nothing.
+            DataError: a sample has a cross section and weights that sum to nothing, or to more than a number holds.
         """
         factors = []
         for sample, total in zip(self._samples.samples, self.sums, strict=True):
-            if sample.cross_section is not None and not total > 0:
+            if sample.cross_section is not None and not 0 < total < math.inf:
                 raise DataError(
                     "the weights of a sample cannot be normalised to its cross section",
                     where=f"sample {sample.name!r}",
-                    expected="a positive sum of weights",
+                    expected="a positive, finite sum of weights",
                     found=total,
                 )
             factors.append(1.0 if sample.cross_section is None else sample.cross_section / total)
@@ -145,6 +158,15 @@ class Record:
                 fix="see the cut flow: " + flow,
             )
         return counts
+
+
+def _twice(first: Input, file: Input) -> DataError:
+    return DataError(
+        "two files hold the same events",
+        where=file.file.path,
+        found=f"the content of {first.file.path}",
+        fix="list one of them: its events would count twice, in training and in test",
+    )
 
 
 def _input(each: Input) -> dict[str, Any]:

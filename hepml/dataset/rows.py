@@ -47,7 +47,8 @@ class Rows:
         cut_flow: "read", named rejections, "written"; the first is the sum of the others.
         entries: first entry and the one after the last.
         tree, layout, content, geometry: facts about the file; content is the checksum of the tree.
-        sum_of_weights: of all events read.
+        sum_of_weights: of all events read whose weight is finite.
+        bad_weights: events whose weight is not; their candidates are cut as `not_finite_row`.
         towers: how many were shared between cells or lay outside of the grid; see `hepml.candidates.Candidates`.
     """
 
@@ -60,6 +61,7 @@ class Rows:
     content: str
     geometry: Geometry
     sum_of_weights: float
+    bad_weights: int
     towers: dict[str, float]
 
 
@@ -75,6 +77,7 @@ def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -
         columns=() if sample.target is None else (sample.target,),
         collections=each.collections,
     ):
+        finite = np.isfinite(events.weight)
         candidates = select_candidates(events, truth=sample.truth is None, **options.__dict__)
         block, cut_flow = _block(events, candidates, each)
         yield Rows(
@@ -86,7 +89,8 @@ def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -
             layout=events.layout,
             content=events.sample,
             geometry=events.geometry,
-            sum_of_weights=float(np.sum(events.weight)),
+            sum_of_weights=float(np.sum(events.weight[finite])),
+            bad_weights=int(np.count_nonzero(~finite)),
             towers=candidates.towers,
         )
 

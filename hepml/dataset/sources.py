@@ -12,7 +12,7 @@ from hepml.samples import Sample, SampleSet, load_samples
 from hepml.trees import Source, expand_files
 from hepml.trees.reading import opened
 
-__all__ = ["Input", "find_samples", "sample_config", "survey", "task_of"]
+__all__ = ["Input", "files_of", "find_samples", "sample_config", "survey", "task_of"]
 
 _FOR_TRUTH = ("particle", "track")
 Files = str | Path | Sequence[str | Path] | None
@@ -27,7 +27,7 @@ class Input:
         file: path and, if named, tree.
         sample_id: number of its sample, stored with its rows.
         sample: the sample.
-        entries: in the tree.
+        tree, entries: name of the tree, and how many it has.
         collections: of objects that are read.
     """
 
@@ -35,6 +35,7 @@ class Input:
     file: Source
     sample_id: int
     sample: Sample
+    tree: str
     entries: int
     collections: tuple[str, ...]
 
@@ -104,8 +105,14 @@ def survey(samples: SampleSet, collection: str) -> list[Input]:
                         fix="name the collection in the layout, or choose another with --collection",
                     )
                 wanted = tuple(name for name in dict.fromkeys((collection, *_FOR_TRUTH)) if name in held)
-                inputs.append(Input(len(inputs), file, sample_id, sample, tree.n_entries, wanted))
+                inputs.append(Input(len(inputs), file, sample_id, sample, tree.name, tree.n_entries, wanted))
     return inputs
+
+
+def files_of(samples: SampleSet) -> list[str]:
+    """Every file that is read: samples.yaml, layouts, ROOT files."""
+    own = [samples.path, *(sample.layout for sample in samples.samples)]
+    return [*filter(None, own), *(file.path for sample in samples.samples for file in sample.files)]
 
 
 def task_of(samples: SampleSet) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from hepml.dataset.sink import Sink
 from hepml.dataset.tokens import IMAGES
 from hepml.geometry import Geometry
 from hepml.identity import split_of
+from hepml.ledger import json_text
 
 __all__ = ["Writer"]
 
@@ -102,7 +102,7 @@ class Writer:
         self._energy = dict.fromkeys(IMAGES, 0.0)  # of the training images
         self.rows = dict.fromkeys(SPLITS, 0)
         for token, names in self._variables.items():
-            self._sink.group(token).attrs["variables"] = json.dumps(names)
+            self._sink.group(token).attrs["variables"] = json_text(names)
         for split in SPLITS:
             self._create_split(split, (targets,) if targets else ())
 
@@ -186,10 +186,10 @@ class Writer:
         file.attrs["format"] = FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["layout"] = "dense" if self._dense else "sparse"
-        file.attrs["geometry"] = json.dumps(self._geometry.to_dict())
+        file.attrs["geometry"] = json_text(self._geometry.to_dict())
         scaling = {token: fit_image(energy, self.rows["train"]) for token, energy in self._energy.items()}
         scaling |= {token: fit_flat(file[f"{token}/train"][()]) for token in self._variables}
-        file.attrs["scaling"] = json.dumps(scaling)
+        file.attrs["scaling"] = json_text(scaling)
         for key, value in attributes.items():
-            file.attrs[key] = value if isinstance(value, str | int) else json.dumps(value)
+            file.attrs[key] = value if isinstance(value, str | int) else json_text(value)
         file.attrs["content_sha256"] = content_checksum(file)

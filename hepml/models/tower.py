@@ -116,12 +116,12 @@ def _layer_class() -> Any:
             me = weakref.ref(self)
 
             def forward(x: Any, *arrays: Any) -> tuple[Any, Any]:
-                layer = me()
+                layer: Any = me()
                 layer._calls += 1
                 return layer._engine.forward(x, list(arrays[:n]), list(arrays[n:])), np.int64(layer._calls)
 
             def backward(gradient: Any, call: Any) -> Any:
-                layer = me()
+                layer: Any = me()
                 if call != layer._calls:  # the engine holds the last call's tiles only
                     raise RuntimeError("the gradient of a sparse tower was asked for after another call of it")
                 return layer._engine.backward(gradient)

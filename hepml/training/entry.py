@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hepml.errors import DataError, OutputError, SchemaError, TrainingError
-from hepml.ledger import check_output, code_version, config_hash, environment, make_folder, read_json, write_json
+from hepml.ledger import (
+    check_not_input,
+    check_output,
+    code_version,
+    config_hash,
+    environment,
+    make_folder,
+    read_json,
+    write_json,
+)
 from hepml.models import Settings, preset_settings
 from hepml.training.fit import Fitted, Job, fit_member
 from hepml.training.folds import members
@@ -119,6 +128,8 @@ def train(
     }
     parts, fold = members(source, folds, seeds, seed)
     folder = Path(output)
+    if isinstance(data, str | Path):
+        check_not_input(folder, [data])
     with _claimed(folder, config, resume, overwrite) as finished:
         if finished is not None:
             return finished

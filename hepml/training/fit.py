@@ -205,7 +205,7 @@ def _reference_rows(source: Source, rows: NDArray[np.int64], specs: tuple[InputS
     farthest = np.argsort(-far, kind="stable")[: N_REFERENCE // 2]
     others = np.setdiff1d(np.arange(len(rows)), farthest)
     typical = others[_spaced(len(others), N_REFERENCE // 2)] if len(others) else others
-    return rows[np.sort(np.concatenate([typical, farthest]))]
+    return np.asarray(rows[np.sort(np.concatenate([typical, farthest]))])
 
 
 def predict(network: Any, source: Source, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.float32]:

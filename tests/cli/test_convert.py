@@ -113,3 +113,22 @@ def test_trees_without_entries_or_without_electrons(
     assert run("convert", "--signal", sample["electrons"], "--background", *both, "-o", out) == 0
     flow = Dataset.open(out).cut_flow
     assert flow["no_object"] == 5
+
+
+def test_names_that_cannot_be_written_are_exit_4(
+    sample: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ("--signal", sample["electrons"], "--background", sample["jets"])
+    for name in ("x" * 260, "x" * 250):  # the second is too long for its log only
+        assert run("convert", *files, "-o", tmp_path / name) == 4
+        assert "file name too long" in capsys.readouterr().err
+    assert run("convert", *files, "-o", "/proc/c5.h5") == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cut_that_is_no_number_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--min-pt", "--max-eta"):
+        for value in ("nan", "inf", "ten"):
+            files = ("--signal", "a.root", "--background", "b.root")
+            assert run("convert", *files, "-o", tmp_path / "a.h5", option, value) == 2
+    assert "'nan' is not a finite number" in capsys.readouterr().err

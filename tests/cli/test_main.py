@@ -1,5 +1,6 @@
 """The command itself: signals and exit codes."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -46,3 +47,15 @@ def test_interrupted_training_leaves_a_code(tmp_path: Path, sent: signal.Signals
         process.kill()
     assert (run / "checkpoint.npz").exists()
     assert not (run / "model.keras").exists()
+
+
+@pytest.mark.parametrize("chosen", ["jax", "nonsense"])
+def test_a_back_end_that_is_not_installed_is_one_message(tmp_path: Path, chosen: str) -> None:
+    if chosen == "jax" and importlib.util.find_spec("jax"):
+        pytest.skip("jax is installed")
+    command = [sys.executable, "-m", "hepml", "train", "data.h5", "--features", "mass", "-o", str(tmp_path / "run")]
+    environment = {**os.environ, "KERAS_BACKEND": chosen}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith("MissingExtraError: ")
+    assert f"KERAS_BACKEND={chosen}" in done.stderr

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from hepml.cli import main
 from hepml.cli.cards import card_of
 from hepml.cli.show import _facts
 from hepml.dataset import Dataset, convert
+from hepml.dataset.checksum import content_checksum
 from hepml.errors import InputFileError, SchemaError
 
 NETWORK = {
@@ -154,3 +158,100 @@ def test_a_folder_of_runs_names_the_best_of_each(tmp_path: Path, capsys: pytest.
 def test_a_run_of_one_network_names_no_member(capsys: pytest.CaptureFixture[str]) -> None:
     _facts(Console(), {"best": {"network": "", "validation loss": 0.25}, "other": {"offset": 0.0, "name": None}})
     assert capsys.readouterr().out.split("\n")[:2] == ["best:          validation loss 0.25", "other:         offset 0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("scaling", lambda _: {}),
+        ("task", lambda _: {"kind": "x"}),
+        ("provenance", lambda old: {**old, "code": {}}),
+        ("provenance", lambda old: {**old, "samples": 3}),
+        ("provenance", lambda old: {**old, "inputs": ["a"]}),
+    ],
+)
+@pytest.mark.parametrize("sealed", [False, True])
+def test_damaged_metadata_are_one_message(
+    *,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    change: Callable[[Any], Any],
+    sealed: bool,
+) -> None:
+    """Exit 3 where the checksum tells; 1 where it was made to agree."""
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(data.read_bytes())
+    with h5py.File(copy, "a") as file:
+        file.attrs[name] = json.dumps(change(json.loads(file.attrs[name])))
+        if sealed:
+            file.attrs["content_sha256"] = content_checksum(file)
+    assert show(copy) == (1 if sealed else 3)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("InputFileError" if sealed else "VerificationError")
+
+
+RUN = {
+    "format": "hepml-run",
+    "status": "running",
+    "config": {
+        "features": "hl",
+        "task": "binary",
+        "folds": 0,
+        "seeds": 1,
+        "seed": 0,
+        "settings": {},
+        "data": "0",
+    },
+    "code": {"version": "0"},
+    "environment": {"packages": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"config": {}}, "$.config.features is missing"),
+        ({"config": {**RUN["config"], "settings": 3}}, "$.config.settings is a number"),  # type: ignore[dict-item]
+        ({"code": None}, "$.code is null"),
+        ({"best": []}, "$.best is a list"),
+        ({"members": [3]}, "$.members[0] is a number"),
+    ],
+)
+def test_a_damaged_record_of_a_run_is_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    assert show(tmp_path) == 0
+    (tmp_path / "run.json").write_text(json.dumps(RUN | changes))
+    assert show(tmp_path) == 1
+    assert words in capsys.readouterr().err
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    for metrics in ([], {"auc": 0.98}, {"auc": {"value": 0.98}, "working_points": [{}]}):
+        (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+        assert show(tmp_path) == 1
+    assert "metrics.json" in capsys.readouterr().err
+
+
+def test_a_large_folder_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (deep / "run.json").write_text("{}")
+    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("the folder was walked"))
+    for folder in (tmp_path, Path("/")):
+        with pytest.raises(InputFileError, match="not that of a run"):
+            card_of(folder)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_standard_output_that_is_full_is_exit_4(data: Path, options: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "hepml", "show", str(data), *options]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 4
+    assert done.stderr.startswith("OutputError: cannot write to standard output")
+    assert "Exception" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -118,3 +118,17 @@ def test_step_sizes(capsys: pytest.CaptureFixture[str], sample: dict[str, Path],
         assert "the step size cannot be used" in err
         assert "damaged" not in err
     assert not (tmp_path / "no.root").exists()
+
+
+def test_an_input_is_never_the_output(
+    capsys: pytest.CaptureFixture[str], sample: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a.root").write_bytes(sample["jets"].read_bytes())
+    layout = tmp_path / "layout.yaml"
+    layout.write_text("format: hepml-layout")
+    for output in ("a.root", "layout.yaml"):
+        options = ("--layout", layout, "--overwrite")
+        code, _, err = run(capsys, tmp_path / "a.root", "-o", tmp_path / output, *options)
+        assert (code, "the output is an input" in err) == (4, True)
+    assert run(capsys, sample["jets"], "-o", tmp_path / ("x" * 260))[0] == 4
+    assert len(list(tmp_path.iterdir())) == 2

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import uproot
@@ -271,3 +272,124 @@ def test_a_log_that_cannot_be_written_leaves_no_data_file(
     with pytest.raises(OutputError, match="the disk is full"):
         convert(sample["electrons"], sample["jets"], tmp_path / "new" / "a.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+def _calorimeter(path: Path, n: int = 40, **changed: Any) -> Path:
+    """A tree of jagged arrays, one electron, an ECal and two HCal towers an event, and weights `w`."""
+    import awkward as ak
+
+    rng = np.random.default_rng(n)
+    electron, two = (ak.from_regular(np.ones((n, k), np.float32)) for k in (1, 2))
+    columns: dict[str, Any] = dict.fromkeys(("em_eta", "em_phi", "ele_eta", "ele_phi"), electron)
+    columns |= dict.fromkeys(("had_eta", "had_phi"), two)
+    columns |= {
+        name: ak.from_regular(rng.exponential(20, (n, k)).astype("f4"))
+        for name, k in (("em_et", 1), ("had_et", 2), ("ele_pt", 1))
+    }
+    columns |= {"w": np.ones(n)} | changed
+    with uproot.recreate(path) as file:
+        file["calo"] = columns
+    return path
+
+
+@pytest.fixture
+def calorimeter(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "mine.yaml").write_text(
+        """
+format: hepml-layout
+version: 1
+name: mine
+towers:
+  ecal: {et: em_et, eta: em_eta, phi: em_phi}
+  hcal: {et: had_et, eta: had_eta, phi: had_phi}
+objects:
+  electron: {pt: ele_pt, eta: ele_eta, phi: ele_phi}
+event: {weight: w}
+"""
+    )
+    names = {"signal": 300, "background": 301}
+    return {"layout": tmp_path / "mine.yaml"} | {
+        name: _calorimeter(tmp_path / f"{name}.root", n) for name, n in names.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["signal", "background", "layout"])
+def test_an_input_is_never_replaced(calorimeter: dict[str, Path], name: str) -> None:
+    before = calorimeter[name].read_bytes()
+    signal, background, layout = (calorimeter[key] for key in ("signal", "background", "layout"))
+    with pytest.raises(OutputError, match="the output is an input"):
+        convert(signal, background, calorimeter[name], layout=layout, overwrite=True)
+    assert calorimeter[name].read_bytes() == before
+
+
+def test_neither_the_samples_file_nor_an_input_under_the_name_of_the_log_is_replaced(
+    calorimeter: dict[str, Path], tmp_path: Path
+) -> None:
+    log = calorimeter["signal"].rename(tmp_path / "a.h5.log.json")
+    files = f"{{name: s, files: {log.name}, label: 1}}", "{name: b, files: background.root, label: 0}"
+    samples = tmp_path / "samples.yaml"
+    samples.write_text(
+        f"format: hepml-samples\nversion: 1\ntask: binary\nlayout: mine.yaml\nsamples: [{', '.join(files)}]"
+    )
+    for output in (samples, tmp_path / "a.h5"):
+        with pytest.raises(OutputError, match="the output is an input"):
+            convert(None, None, output, samples=samples, overwrite=True)
+    assert log.read_bytes()[:4] == b"root"
+
+
+def test_an_existing_log_is_kept(sample: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "a.h5.log.json").write_text("precious")
+    with pytest.raises(OutputError, match="exists") as caught:
+        convert(sample["electrons"], sample["jets"], tmp_path / "a.h5")
+    assert "a.h5.log.json" in str(caught.value)
+    assert (tmp_path / "a.h5.log.json").read_text() == "precious"
+
+
+def test_a_file_is_refused_under_two_names_in_two_layouts(calorimeter: dict[str, Path], tmp_path: Path) -> None:
+    """Its events would have two identities, because a layout decides which branch counts the towers."""
+    layout = tmp_path / "other.yaml"
+    layout.write_text(calorimeter["layout"].read_text().replace("em_", "had_"))
+    (tmp_path / "copy.root").write_bytes(calorimeter["signal"].read_bytes())
+    (tmp_path / "samples.yaml").write_text(
+        """
+format: hepml-samples
+version: 1
+task: binary
+samples:
+  - {name: s, files: signal.root, label: 1, layout: mine.yaml}
+  - {name: b, files: copy.root, label: 0, layout: other.yaml}
+"""
+    )
+    with pytest.raises(DataError, match="same events") as caught:
+        convert(None, None, tmp_path / "a.h5", samples=tmp_path / "samples.yaml")
+    assert "copy.root" in caught.value.parts["where"]
+    assert "signal.root" in caught.value.parts["found"]
+
+
+def test_two_trees_of_one_file_are_two_inputs(calorimeter: dict[str, Path], tmp_path: Path) -> None:
+    both = tmp_path / "both.root"
+    with uproot.recreate(both) as file:
+        for name in ("signal", "background"):
+            file[name] = {
+                key: array
+                for key, array in uproot.open(calorimeter[name])["calo"].arrays(library="ak", how=dict).items()
+                if not key.startswith("n")
+            }
+    convert(f"{both}:signal", f"{both}:background", tmp_path / "a.h5", layout=calorimeter["layout"])
+    assert Dataset.open(tmp_path / "a.h5").cut_flow["read"] == 601
+
+
+def test_weights_that_are_not_finite_are_left_out_and_counted(
+    calorimeter: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weight = np.full(300, 2.0)
+    weight[[3, 7]] = np.nan, np.inf
+    bad = _calorimeter(tmp_path / "bad.root", 300, w=weight)
+    summary = convert(bad, calorimeter["background"], tmp_path / "a.h5", layout=calorimeter["layout"])
+    assert summary.samples[0]["sum_of_weights"] == 596
+    assert summary.samples[0]["weights_not_finite"] == 2
+    assert summary.samples[0]["cut_flow"]["not_finite_row"] == 2
+    assert "weights_not_finite" not in summary.samples[1]
+    assert "2 events of the sample 'signal'" in caplog.text
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert "NaN" not in file.attrs["provenance"]

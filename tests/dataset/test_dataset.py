@@ -164,6 +164,11 @@ def test_load_combined_data_returns_a_list_of_arrays(sparse_file: Path, feature:
     assert [array.shape for array in x] == [(len(y), *shape) for shape in shapes]
 
 
+def test_load_combined_data_takes_a_list_as_train_does(sparse_file: Path) -> None:
+    (et, hl), _ = load_combined_data(["hl", "et"], "test", path=sparse_file)
+    assert (et.shape[1:], hl.shape[1:]) == ((31, 31, 1), (7,))
+
+
 def test_wrong_names_are_answered_with_the_right_ones(sparse_file: Path) -> None:
     data = Dataset.open(sparse_file)
     with pytest.raises(DataError, match="'h1'") as caught:
@@ -173,6 +178,15 @@ def test_wrong_names_are_answered_with_the_right_ones(sparse_file: Path) -> None
         load_data("efpe", "test", path=sparse_file)
     with pytest.raises(DataError, match="load_combined_data"):
         load_data("et_and_hl", "test", path=sparse_file)
+    for feature in (3, None, ["et"]):
+        with pytest.raises(DataError, match="no feature is named"):
+            load_data(feature, "test", path=sparse_file)
+    with pytest.raises(DataError, match="'feature' cannot be 3"):
+        load_combined_data(3, "test", path=sparse_file)
+    for path in (None, 3, b"data.h5"):
+        for loader in (load_data, load_combined_data, lambda *_, path: Dataset.open(path)):
+            with pytest.raises(DataError, match="not a path"):
+                loader("hl", "test", path=path)
     with pytest.raises(DataError, match="'tests'") as caught:
         data.raw("hl", "tests")
     assert "'test'" in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,3 +194,39 @@ def test_file_replaced_while_in_use_is_noticed(
     write_blocks(copy, [make_rows(500, 9)])
     with pytest.raises(InputFileError, match="replaced"):
         data.raw("mass", "test")
+
+
+def test_loops_and_second_names_are_damage(copy: Path) -> None:
+    with h5py.File(copy, "a") as file:
+        file["et/again"] = file["/"]
+        file["hl/copy"] = file["hl/train"]
+    with pytest.raises(VerificationError, match=r"et/again.*hl/train|et/again.*hl/copy"):
+        Dataset.open(copy, verify=True)
+
+
+INPUT = {"name": "a.root", "sample": "s", "layout": None, "sha256": None, "read": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("scaling", {}, "scaling.et is missing"),
+        ("scaling", None, "scaling is null"),
+        ("task", {"kind": "binary"}, "task.names is missing"),
+        ("task", {"kind": "x", "names": []}, "task.kind is 'x'"),
+        ("task", [], "task is a list where an object is expected"),
+        ("provenance", {"cut_flow": {}}, "provenance.inputs is missing"),
+        ("provenance", {"cut_flow": {"read": "1"}}, r"cut_flow\.read is text where a number"),
+        ("provenance", {"cut_flow": {}, "samples": 3, "inputs": []}, "samples is a number where a list"),
+        ("provenance", {"cut_flow": {}, "samples": [], "inputs": ["a"]}, r"inputs\[0\] is text"),
+        ("provenance", {"cut_flow": {}, "samples": [], "inputs": [INPUT]}, r"inputs\[0\]\.written is missing"),
+    ],
+)
+def test_attributes_of_another_shape_are_named(copy: Path, name: str, value: object, words: str) -> None:
+    with h5py.File(copy, "a") as file:
+        file.attrs[name] = json.dumps(value)
+    with pytest.raises(InputFileError, match="damaged data file") as caught:
+        Dataset.open(copy)
+    assert re.search(words, caught.value.parts["found"])
+    with pytest.raises(VerificationError):
+        Dataset.open(copy, verify=True)

@@ -32,6 +32,13 @@ def test_quickstart_walks_the_whole_road(tmp_path: Path) -> None:
     assert (tmp_path / "quickstart" / "net.json").is_file()
 
 
+def test_quickstart_takes_two_files_or_none(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "quickstart.py"), "signal.root"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "give two ROOT files, signal and background, or none\n"
+
+
 def test_quickstart_is_short() -> None:
     assert len((ROOT / "examples" / "quickstart.py").read_text().splitlines()) <= 70
 

@@ -97,7 +97,7 @@ def test_limits_and_effective_numbers_are_printed(make, tmp_path, capsys):
         (["{runs}/absent", "{data}"], 1, "absent"),
         (["{runs}/plain", "nowhere.h5"], 1, "nowhere.h5"),
         (["{runs}/plain", "{data}", "--selection", "soft"], 1, "hard"),
-        (["{runs}/plain", "{data}", "--working-point", "0.81"], 1, "0.8"),
+        (["{runs}/plain", "{data}", "--working-point", "0.81"], 2, "0.8"),
         (["{runs}/plain", "{other}"], 3, "not those of the run"),
     ],
 )

@@ -93,6 +93,17 @@ def test_a_run_of_an_older_hepml_is_returned(tmp_path):
     assert again.record["members"] == first.record["members"]
 
 
+def test_data_inside_the_run_folder_are_not_overwritten(data, tmp_path):
+    import shutil
+
+    inside = tmp_path / "run" / "data.h5"
+    inside.parent.mkdir()
+    shutil.copyfile(data, inside)
+    with pytest.raises(HepmlError, match="a folder with an input in it"):
+        train(inside, features="mass", output=inside.parent, overwrite=True, progress=False)
+    assert inside.exists()
+
+
 def test_record_holds_neither_time_nor_host(tmp_path):
     import socket
     import time
