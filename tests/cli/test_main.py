@@ -1,6 +1,7 @@
 """The command itself: signals and exit codes."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -46,7 +47,7 @@ def test_interrupted_training_leaves_a_code(tmp_path: Path, sent: signal.Signals
     finally:
         process.kill()
     assert (run / "checkpoint.npz").exists()
-    assert not (run / "model.keras").exists()
+    assert json.loads((run / "run.json").read_text())["status"] == "running"
 
 
 @pytest.mark.parametrize("chosen", ["jax", "nonsense"])
