@@ -47,26 +47,21 @@ def mixing(source: Source, rows: NDArray[np.int64], specs: tuple[InputSpec, ...]
 
 
 def fold(trained: Any, network: Any, matrix: NDArray[np.float64] | None = None) -> None:
-    """Gives `network` the weights of `trained`; either may have its convolutions inside sparse towers.
+    """Gives `network` the weights of `trained`, which may have its convolutions inside sparse towers.
 
     Args:
         trained: the network that was fitted.
         network: layers of the same names.
         matrix: M, if `trained` has the layer "mixing" after its vectors besides.
     """
-    sources, targets = _leaves(trained), _leaves(network)
-    first = next((name for name, layer in targets.items() if layer.__class__.__name__ == "Dense"), None)
-    for name, layer in targets.items():
+    sources = {one.name: one for layer in trained.layers for one in getattr(layer, "convolutions", [layer])}
+    first = next((layer.name for layer in network.layers if layer.__class__.__name__ == "Dense"), None)
+    for layer in network.layers:
         if not layer.weights:
             continue
-        weights = sources[name].get_weights()
-        if matrix is not None and name == first:  # vectors are concatenated first
+        weights = sources[layer.name].get_weights()
+        if matrix is not None and layer.name == first:  # vectors are concatenated first
             kernel = weights[0].astype(np.float64)
             kernel[: len(matrix)] = matrix @ kernel[: len(matrix)]
             weights[0] = kernel.astype(np.float32)
         layer.set_weights(weights)
-
-
-def _leaves(network: Any) -> dict[str, Any]:
-    """The layers by name, those inside sparse towers too."""
-    return {layer.name: layer for outer in network.layers for layer in getattr(outer, "convolutions", [outer])}
