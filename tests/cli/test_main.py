@@ -32,8 +32,10 @@ def test_interrupted_training_leaves_a_code(tmp_path: Path, sent: signal.Signals
     subprocess.run([sys.executable, "-m", "hepml", *convert], check=True, capture_output=True, timeout=120)
     run = tmp_path / "run"
     command = ["train", str(data), "--features", "mass", "-o", str(run), "--epochs", "100000"]
+    # a shell's background job ignores SIGINT, and so do the processes that it starts
+    start = "import signal, sys; signal.signal(2, signal.default_int_handler); from hepml.cli.main import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "hepml", *command, "--set", "patience=100000"],
+        [sys.executable, "-c", start, *command, "--set", "patience=100000"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -46,6 +48,7 @@ def test_interrupted_training_leaves_a_code(tmp_path: Path, sent: signal.Signals
         assert process.wait(timeout=60) == code
     finally:
         process.kill()
+        process.wait()
     assert (run / "checkpoint.npz").exists()
     assert json.loads((run / "run.json").read_text())["status"] == "running"
 
