@@ -2,8 +2,8 @@
 
     python scripts/physics.py --signal eid_dev_electrons.root --background eid_dev_jets.root --work physics
 
-Slow (about three hours on 2 cores, a third of it the ECal-only CNN, whose epochs are limited) and resumable: what is
-finished is not done again, and a training that was killed goes on. Each step is a `hepml` command. The numbers go to
+Slow (hours on 2 cores; the epochs of the ECal-only CNN, the slowest, are limited) and resumable: what is finished is
+not done again, and a training that was killed goes on. Each step is a `hepml` command. The numbers go to
 docs/results.json (or --results), where those of other feature sets stay; scripts/results_table.py writes the tables of
 README.md and docs/physics.md from it.
 """
