@@ -24,7 +24,17 @@ from hepml.geometry import Geometry
 if TYPE_CHECKING:
     from hepml.trees import Towers
 
-__all__ = ["Evaluator", "InputRecord", "OutputRecord", "Tags", "Variable"]
+__all__ = ["Evaluator", "InputRecord", "OutputRecord", "Tags", "Variable", "cpus"]
+
+
+def cpus() -> list[str]:
+    """The instruction sets that this processor has kernels for, fastest first.
+
+    Example:
+        >>> cpus()[-1]
+        'generic'
+    """
+    return list(_core.cpus())
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ class Evaluator:
     Args:
         path: the JSON file.
         verify: re-run the reference vectors.
+        cpu: one of `cpus()`; None for the environment variable HEPML_CPU, and without it the fastest.
 
     Attributes:
         inputs, outputs: records in the order of the file.
@@ -113,14 +124,14 @@ class Evaluator:
         array([0.5, 0.5], dtype=float32)
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, verify: bool = True) -> None:
-        self._start(_core.Evaluator.load(os.fspath(path), verify))
+    def __init__(self, path: str | os.PathLike[str], *, verify: bool = True, cpu: str | None = None) -> None:
+        self._start(_core.Evaluator.load(os.fspath(path), verify, cpu or ""))
 
     @classmethod
-    def from_text(cls, text: str, *, verify: bool = True) -> Evaluator:
+    def from_text(cls, text: str, *, verify: bool = True, cpu: str | None = None) -> Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
-        evaluator._start(_core.Evaluator.parse(text, verify))
+        evaluator._start(_core.Evaluator.parse(text, verify, cpu or ""))
         return evaluator
 
     def _start(self, core: Any) -> None:

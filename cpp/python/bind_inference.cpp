@@ -222,15 +222,20 @@ void bind_inference(nb::module_& m) {
     }
   });
 
+  m.def("cpus", &cpus);
   nb::class_<Evaluator>(m, "Evaluator", "A network file, packed for this processor; see hepml.Evaluator")
       .def_static(
           "load",
-          [](const std::string& path, bool verify) { return new Evaluator(Model::load(path, {verify})); },
-          nb::arg("path"), nb::arg("verify") = true, nb::rv_policy::take_ownership)
+          [](const std::string& path, bool verify, const std::string& cpu) {
+            return new Evaluator(Model::load(path, {verify, cpu}));
+          },
+          nb::arg("path"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::rv_policy::take_ownership)
       .def_static(
           "parse",
-          [](const std::string& text, bool verify) { return new Evaluator(Model::parse(text, {verify})); },
-          nb::arg("text"), nb::arg("verify") = true, nb::rv_policy::take_ownership)
+          [](const std::string& text, bool verify, const std::string& cpu) {
+            return new Evaluator(Model::parse(text, {verify, cpu}));
+          },
+          nb::arg("text"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::rv_policy::take_ownership)
       .def("evaluate", &Evaluator::evaluate, nb::arg("inputs"), nb::arg("logits") = false,
            "arrays (n, ...) float32 in the order of the inputs -> arrays (n, n_out) float32")
       .def("tag", &tag, nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"),

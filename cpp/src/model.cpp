@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "kernels/select.hpp"
 #include "layers/network.hpp"
 #include "parse/file.hpp"
 #include "parse/text.hpp"
@@ -44,8 +45,14 @@ void verify(const Model& model, const parse::Reference& reference) {
 
 }  // namespace
 
+std::vector<std::string> cpus() {
+  std::vector<std::string> names;
+  for (const kernels::Kernels* set : kernels::available()) names.emplace_back(set->name);
+  return names;
+}
+
 Model Model::parse(const std::string& text, const LoadOptions& options) {
-  const kernels::Kernels& kernels = kernels::select();
+  const kernels::Kernels& kernels = kernels::select(options.cpu);
   const parse::Value root = parse::parse_json(text);
   Model model(Network::build(parse::read_network(root), kernels));
   if (options.verify) verify(model, model.network_->extension.reference);

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hepml.errors import DataError, UnsupportedLayerError, VerificationError
+from hepml.evaluator import Evaluator
 from hepml.export.graph import add_model, check_model, key_of
 from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
-from hepml.export.reference import keras_outputs, reference_events
-from hepml.export.verification import TOLERANCE, Differences, Tolerances, rounding, verify
+from hepml.export.reference import in_float64, keras_outputs, reference_events
+from hepml.export.verification import LARGEST_TOLERANCE, TOLERANCE, Differences, allowance, verify
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
 
@@ -126,30 +127,40 @@ def export_model(
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
         "provenance": _provenance(provenance),
-        "reference": _reference(model, records, list(outputs)),
+        "reference": _reference(model, records, list(outputs), TOLERANCE),
     }
-    text = to_text(document)
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        try:
-            differences = verify(temporary, model, records, list(outputs), shown=path)
-        except VerificationError:
-            tolerances = rounding(model, records, reference_events(records))
-            if tolerances == Tolerances():
-                raise
-            _log.warning(
-                "the network of %s amplifies float32 rounding: Keras and C++ agree within %.1g on the outputs and %.1g "
-                "on the logits, relative to max(1, value)",
-                path,
-                tolerances.outputs,
-                tolerances.logits,
-            )
-            document["hepml"]["reference"]["tolerance"] = tolerances.outputs
-            temporary.write_text(to_text(document), encoding="utf-8")
-            differences = verify(temporary, model, records, list(outputs), tolerances=tolerances, shown=path)
+        differences = _write(document, temporary, model, records, path)
     _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
     parameters = sum(np.size(layer.get(key, ())) for layer in network.layers for key in ("weights", "bias"))
     return Export(path, identity, tuple(r.name for r in records), tuple(outputs), parameters, differences)
+
+
+def _write(document: dict[str, Any], path: Path, model: Any, records: list[InputRecord], shown: Path) -> Differences:
+    """Writes and verifies; against float64 Keras where float32 Keras is what differs."""
+    names = list(document["outputs"])
+    path.write_text(to_text(document), encoding="utf-8")
+    try:
+        differences = verify(path, model, records, names, shown=shown)
+    except VerificationError:
+        wide = in_float64(model)
+        if wide is None or (tolerance := allowance(model, wide, records)) > LARGEST_TOLERANCE:
+            raise
+        differences = verify(path, wide, records, names, tolerance=tolerance, shown=shown)
+        if differences.within(TOLERANCE):
+            tolerance = TOLERANCE
+        document["hepml"]["reference"] = _reference(wide, records, names, tolerance)
+        path.write_text(to_text(document), encoding="utf-8")
+        _log.log(
+            logging.INFO if tolerance == TOLERANCE else logging.WARNING,
+            "%s: the network amplifies the float32 rounding of Keras; C++ is within %.1e of Keras in float64, whose "
+            "outputs are the reference vectors, tolerance %.1e",
+            shown,
+            differences.outputs,
+            tolerance,
+        )
+    Evaluator(path)  # what everyone who loads it will see
+    return differences
 
 
 def _network(
@@ -209,7 +220,7 @@ def _provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"hepml": version("hepml"), "keras": keras.__version__, "backend": keras.backend.backend(), **(given or {})}
 
 
-def _reference(model: Any, records: list[InputRecord], names: list[str]) -> dict[str, Any]:
+def _reference(model: Any, records: list[InputRecord], names: list[str], tolerance: float) -> dict[str, Any]:
     events = reference_events(records)
     results = keras_outputs(model, events)
     for name, result in zip(names, results, strict=True):
@@ -221,6 +232,6 @@ def _reference(model: Any, records: list[InputRecord], names: list[str]) -> dict
             )
     return {
         "inputs": {r.name: [event.ravel() for event in array] for r, array in zip(records, events, strict=True)},
-        "outputs": {name: list(result) for name, result in zip(names, results, strict=True)},
-        "tolerance": TOLERANCE,
+        "outputs": {name: list(result.astype(np.float32)) for name, result in zip(names, results, strict=True)},
+        "tolerance": tolerance,
     }

@@ -1,7 +1,7 @@
 """A written file is believed only after the C++ evaluator has reproduced Keras with it.
 
-Keras itself computes in float32. A deep network may amplify that rounding beyond the tolerance; then Keras is compared
-with the same network in float64, and C++ is asked to be as near to Keras as that rounding allows.
+Keras itself computes in float32, and a network may amplify that rounding beyond the tolerance. Then the right answer is
+that of the same network in float64, and C++ has to be as near to it as the tolerance says or as Keras is.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import VerificationError
+from hepml.evaluator import Evaluator, cpus
 from hepml.export.inputs import InputRecord
-from hepml.export.reference import in_float64, keras_logits, keras_outputs, random_events
+from hepml.export.reference import keras_logits, keras_outputs, random_events, reference_events
 
-__all__ = ["LOGIT_TOLERANCE", "N_VERIFICATION", "TOLERANCE", "Differences", "Tolerances", "rounding", "verify"]
+__all__ = ["LARGEST_TOLERANCE", "N_VERIFICATION", "TOLERANCE", "Differences", "allowance", "verify"]
 
 Array = NDArray[Any]
 TOLERANCE = 1e-6  # of each output, at least of 1
-LOGIT_TOLERANCE = 2e-5  # of each logit, at least of 1
+LARGEST_TOLERANCE = 1e-4  # beyond it a difference is a defect, not rounding
+_MARGIN = 4.0  # times Keras' rounding on these events: C++ rounds as well, on other events too
+_LOGITS = 20.0  # tolerance of a logit, in units of an output's
 N_VERIFICATION = 256
-_LARGEST = 1e-4
-_MARGIN = 4.0  # times the worst rounding seen: Keras and C++ both have it, on other events
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,9 @@ class Differences:
     logits: float | None
     events: int
 
-
-@dataclass(frozen=True)
-class Tolerances:
-    """How far C++ may be from Keras, in units of max(1, the value)."""
-
-    outputs: float = TOLERANCE
-    logits: float = LOGIT_TOLERANCE
+    def within(self, tolerance: float) -> bool:
+        """Whether the outputs are within a tolerance, and the logits within 20 times as much."""
+        return self.outputs <= tolerance and (self.logits or 0.0) <= _LOGITS * tolerance
 
 
 def verify(
@@ -56,41 +53,47 @@ def verify(
     records: list[InputRecord],
     outputs: list[str],
     *,
-    tolerances: Tolerances | None = None,
+    tolerance: float = TOLERANCE,
     shown: Path | None = None,
 ) -> Differences:
-    """Compares a file with the Keras model it was written from, on random events.
-
-    Loading the file has already compared the reference vectors.
+    """Compares a file with the Keras model it was written from, on the reference vectors and on random events, with
+    every instruction set of this processor.
 
     Args:
         path: the file.
-        model: the Keras model.
+        model: the Keras model, in float32 or float64.
         records: its inputs.
         outputs: the names of its outputs.
-        tolerances: by default those that every ordinary network keeps.
+        tolerance: of the outputs; logits have 20 times as much.
         shown: the name of the file in messages.
 
     Raises:
         VerificationError: the reference vectors or the random events differ by more than the tolerance.
     """
-    from hepml.evaluator import Evaluator
-
-    shown = shown or path
-    tolerances = tolerances or Tolerances()
-    evaluator = Evaluator(path)
-    events = random_events(records, N_VERIFICATION, seed=1)
-    given = {record.name: array for record, array in zip(records, events, strict=True)}
-    worst = 0.0
-    found = evaluator(given)
-    for name, right in zip(outputs, keras_outputs(model, events), strict=True):
-        worst = max(worst, _worst(f"{shown}, {name}", found[name], right, tolerances.outputs))
-    logits = keras_logits(model, events)
-    if logits is None:
-        return Differences(worst, None, N_VERIFICATION)
-    (name,) = outputs
-    worst_logit = _worst(f"{shown}, logits of {name}", evaluator(given, logits=True)[name], logits, tolerances.logits)
+    # the reference vectors are compared here, with the better message
+    evaluators = [Evaluator(path, verify=False, cpu=cpu) for cpu in cpus()]
+    worst, worst_logit = 0.0, None
+    for kind, events in _events(records).items():
+        given = {record.name: array for record, array in zip(records, events, strict=True)}
+        results, logits = keras_outputs(model, events), keras_logits(model, events)
+        for evaluator in evaluators:
+            found = evaluator(given)
+            for name, right in zip(outputs, results, strict=True):
+                where = f"{evaluator.cpu}, {shown or path}, {name}, {kind}"
+                worst = max(worst, _worst(where, found[name], right, tolerance))
+            if logits is not None:
+                (name,) = outputs
+                found = evaluator(given, logits=True)
+                where = f"{evaluator.cpu}, {shown or path}, logits of {name}, {kind}"
+                worst_logit = max(worst_logit or 0.0, _worst(where, found[name], logits, _LOGITS * tolerance))
     return Differences(worst, worst_logit, N_VERIFICATION)
+
+
+def _events(records: list[InputRecord]) -> dict[str, list[NDArray[np.float32]]]:
+    return {
+        "reference event": reference_events(records),
+        "random event": random_events(records, N_VERIFICATION, seed=1),
+    }
 
 
 def _relative(found: Array, right: Array) -> Array:
@@ -104,7 +107,7 @@ def _worst(where: str, found: Array, right: Array, tolerance: float) -> float:
         event = int(np.argmax(np.nan_to_num(difference, nan=np.inf).reshape(len(right), -1).max(axis=1)))
         raise VerificationError(
             "the C++ evaluator does not reproduce Keras; nothing was written",
-            where=f"{where}, random event {event}",
+            where=f"{where} {event}",
             expected=f"{right[event]} within {tolerance:g}",
             found=str(found[event]),
             fix="this is a defect of hepml, or of Keras' back end: please report the model",
@@ -112,24 +115,19 @@ def _worst(where: str, found: Array, right: Array, tolerance: float) -> float:
     return float(difference.max(initial=0.0))
 
 
-def rounding(model: Any, records: list[InputRecord], reference: list[NDArray[np.float32]]) -> Tolerances:
-    """Tolerances that the float32 rounding of Keras itself calls for: the usual ones unless it is amplified.
+def allowance(model: Any, wide: Any, records: list[InputRecord]) -> float:
+    """The tolerance that the float32 rounding of Keras itself calls for, at least the usual one.
 
     Args:
         model: the Keras model.
+        wide: the same network in float64.
         records: its inputs.
-        reference: the events of the reference vectors.
     """
-    wide = in_float64(model)
-    if wide is None:
-        return Tolerances()
-    outputs, logits = TOLERANCE, LOGIT_TOLERANCE
-    for events in (reference, random_events(records, N_VERIFICATION, seed=1)):
+    worst = 0.0
+    for events in _events(records).values():
         for narrow, exact in zip(keras_outputs(model, events), keras_outputs(wide, events), strict=True):
-            outputs = max(outputs, _MARGIN * float(_relative(narrow, exact).max(initial=0.0)))
+            worst = max(worst, float(_relative(narrow, exact).max(initial=0.0)))
         narrow_logits, exact_logits = keras_logits(model, events), keras_logits(wide, events)
         if narrow_logits is not None and exact_logits is not None:
-            logits = max(logits, _MARGIN * float(_relative(narrow_logits, exact_logits).max(initial=0.0)))
-    if not (outputs <= _LARGEST and logits <= _LARGEST):
-        return Tolerances()
-    return Tolerances(float(f"{outputs:.1e}") if outputs > TOLERANCE else TOLERANCE, logits)
+            worst = max(worst, float(_relative(narrow_logits, exact_logits).max(initial=0.0)) / _LOGITS)
+    return max(TOLERANCE, float(f"{_MARGIN * worst:.1e}"))

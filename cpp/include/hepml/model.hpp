@@ -46,8 +46,12 @@ struct Threshold {
 };
 
 struct LoadOptions {
-  bool verify = true;  ///< re-run the reference vectors of the file
+  bool verify = true;    ///< re-run the reference vectors of the file
+  std::string cpu = {};  ///< one of cpus(); empty for HEPML_CPU, and without it the fastest
 };
+
+/// The instruction sets that this processor has kernels for, fastest first; the last is "generic".
+std::vector<std::string> cpus();
 
 /// A trained network, packed for this processor: immutable, cheap to copy, shared by any number of threads.
 class Model {

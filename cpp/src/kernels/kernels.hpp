@@ -132,8 +132,4 @@ extern const Kernels avx2;
 extern const Kernels avx512;
 #endif
 
-/// The fastest set that this processor has, or the one that the environment variable HEPML_CPU names.
-/// Throws hepml::Error (usage) for an unknown name or one that the processor lacks.
-const Kernels& select();
-
 }  // namespace hepml::kernels

@@ -1,16 +1,13 @@
+#include "kernels/select.hpp"
+
 #include <hepml/error.hpp>
 
 #include <cstdlib>
-#include <string>
-#include <vector>
 
-#include "kernels/kernels.hpp"
 #include "parse/text.hpp"
 
 namespace hepml::kernels {
-namespace {
 
-/// The sets that this processor can run, fastest first.
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> sets;
 #if defined(HEPML_X86)
@@ -24,25 +21,24 @@ std::vector<const Kernels*> available() {
   return sets;
 }
 
-}  // namespace
-
-const Kernels& select() {
+const Kernels& select(const std::string& name) {
   const auto sets = available();
-  const char* wanted = std::getenv("HEPML_CPU");
-  if (wanted == nullptr || *wanted == '\0') return *sets.front();
+  const char* variable = std::getenv("HEPML_CPU");
+  const std::string wanted = name.empty() && variable != nullptr ? variable : name;
+  if (wanted.empty()) return *sets.front();
   std::vector<std::string> names;
   for (const Kernels* set : sets) {
-    if (std::string(wanted) == set->name) return *set;
+    if (wanted == set->name) return *set;
     names.emplace_back(set->name);
   }
-  throw Error(Error::Code::usage,
-              {"the environment variable HEPML_CPU names no instruction set of this processor",
-               {},
-               "HEPML_CPU",
-               text::joined(names),
-               text::quoted(wanted),
-               text::nearest(wanted, names),
-               "unset HEPML_CPU"});
+  const std::string source = name.empty() ? "the environment variable HEPML_CPU" : "the option cpu";
+  throw Error(Error::Code::usage, {source + " names no instruction set of this processor",
+                                   {},
+                                   name.empty() ? "HEPML_CPU" : "cpu",
+                                   text::joined(names),
+                                   text::quoted(wanted),
+                                   text::nearest(wanted, names),
+                                   name.empty() ? "unset HEPML_CPU" : "leave it empty for the fastest"});
 }
 
 }  // namespace hepml::kernels

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <thread>
 
+#include "kernels/select.hpp"
+
 namespace hepml::training {
 namespace {
 
