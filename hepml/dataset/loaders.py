@@ -87,7 +87,7 @@ def load_combined_data(
         >>> et.shape, hl.shape  # doctest: +SKIP
         ((7731, 31, 31, 1), (7731, 7))
     """
-    tokens = parse_features("_and_".join(check_names("feature", feature)))
+    tokens = parse_features(check_names("feature", feature))
     data = _open(path)
     return [[_values(data, token, dset, unscaled) for token in tokens], data.y(dset)]
 

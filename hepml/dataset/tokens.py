@@ -8,9 +8,10 @@ the order in the text, as in the published loaders.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hepml.errors import DataError, nearest
+from hepml.errors import DataError, check_names, nearest
 
 __all__ = ["FLATS", "IMAGES", "TOKENS", "Image", "parse_features"]
 
@@ -34,16 +35,17 @@ TOKENS: tuple[str, ...] = (*IMAGES, *FLATS, "constituents")
 _SEPARATORS = re.compile(r"_and_|\s+and\s+|\+|,")
 
 
-def parse_features(text: str) -> tuple[str, ...]:
-    """The tokens in a text, divided at `_and_`, ` and `, `+` and `,`, in the order of `TOKENS`.
+def parse_features(features: str | Iterable[str]) -> tuple[str, ...]:
+    """The tokens in a text or a list, divided at `_and_`, ` and `, `+` and `,`, in the order of `TOKENS`.
 
     Raises:
-        DataError: a part is no token (the nearest are named), or comes twice.
+        DataError: neither text nor a list of it; a part is no token (the nearest are named), or comes twice.
 
     Example:
         >>> parse_features("et_and_ht_and_hl"), parse_features("hl + et_mass")
         (('et', 'ht', 'hl'), ('hl', 'et_mass'))
     """
+    text = "_and_".join(check_names("features", features))
     parts = [part.strip() for part in _SEPARATORS.split(text)]
     for part in parts:
         if part not in TOKENS:

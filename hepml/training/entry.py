@@ -166,7 +166,7 @@ def _tokens(data: Any, features: Any, arrays: Any, y: Any) -> tuple[str, ...]:
         raise SchemaError("no features are given", fix='features="hl", or tokens joined by _and_')
     from hepml.dataset.tokens import parse_features
 
-    return parse_features(features if isinstance(features, str) else "_and_".join(features))
+    return parse_features(features)
 
 
 def _settings(tokens: tuple[str, ...], preset: str | None, settings: Any, changes: Mapping[str, Any]) -> Settings:

@@ -6,6 +6,7 @@ shows the held-out AUC.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, InputFileError
+from hepml.errors import DataError, InputFileError, TrainingError
 from hepml.ledger import atomic_path
 from hepml.training.run import Run, Scores, load_run, read_history
 
 __all__ = ["BestResult", "best_results", "reference_name", "results_table", "write_reference_results"]
+
+_log = logging.getLogger("hepml")
 
 
 def reference_name(run: Run) -> str:
@@ -137,7 +140,7 @@ def best_results(folder: str | Path) -> list[BestResult]:
     """The best finished training of every feature set below a folder, chosen by validation loss.
 
     Finds run folders and result files written by `write_reference_results`. Runs on different data are not compared
-    with one another. Runs that have not ended are left out.
+    with one another. Runs that have not ended are left out; damaged ones too, with a warning.
 
     Raises:
         InputFileError: no such folder.
@@ -161,15 +164,17 @@ def best_results(folder: str | Path) -> list[BestResult]:
 
 
 def _runs(folder: Path) -> Iterator[tuple[str, BestResult]]:
-    from hepml.ledger import read_json
-
     for path in sorted(folder.rglob("run.json")):
-        if read_json(path).get("status") != "done":
+        try:
+            run = load_run(path.parent)
+            auc = _held_out_roc(run)[2] if run.task == "binary" else None
+        except TrainingError:  # it has not ended
             continue
-        run = load_run(path.parent)
+        except InputFileError as error:
+            _log.warning("left out: %s", error)
+            continue
         loss = float(np.mean([member["val_loss"] for member in run.record["members"]]))
-        auc = _held_out_roc(run)[2] if run.task == "binary" else None
-        data = str(run.record["config"]["data"])
+        data = str(run.record["config"].get("data"))
         yield data, BestResult(run.features, run.path.name, run.path, 1, loss, auc)
 
 

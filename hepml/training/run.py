@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.dataset.shape import NUMBER, check_shape
 from hepml.errors import InputFileError, TrainingError
 from hepml.geometry import Geometry
 from hepml.ledger import atomic_path, read_json
@@ -30,6 +31,14 @@ __all__ = ["Run", "Scores", "load_run", "read_scores", "write_scores"]
 
 FORMAT = "hepml-run"
 FORMAT_VERSION = 1
+_SHAPE = {
+    "config": {"features": str, "task": str, "settings": dict},
+    "config_hash": str,
+    "code": dict,
+    "best": {"member": str},
+    "inputs": [{"name": str, "shape": list}],
+    "members": [{"name": str, "val_loss": NUMBER}],
+}
 _COLUMNS = ("identity", "y", "weight", "split", "fold")
 
 
@@ -151,7 +160,7 @@ def load_run(path: str | Path) -> Run:
     """The run in a folder.
 
     Raises:
-        InputFileError: no such folder, or it holds no run.
+        InputFileError: no such folder, or it holds no run, or a damaged one.
         TrainingError: the training has not ended.
     """
     path = Path(path)
@@ -174,6 +183,10 @@ def load_run(path: str | Path) -> Run:
         )
     if record.get("status") != "done":
         raise TrainingError("the training has not ended", where=path, fix="give the same hepml train command again")
+    try:
+        check_shape(record, _SHAPE, "run")
+    except ValueError as error:
+        raise InputFileError("not the record of a run", where=path / "run.json", found=error) from error
     return Run(path, record)
 
 

@@ -22,6 +22,17 @@ NETWORK = {
     "layers": [{"architecture": "dense", "weights": [1], "bias": [0], "activation": "sigmoid"}],
     "outputs": {"output": {"labels": ["signal"], "node_index": 1}},
 }
+RUN = {
+    "format": "hepml-run",
+    "format_version": 1,
+    "status": "done",
+    "config": {"features": "hl", "task": "binary", "settings": {}},
+    "config_hash": "0" * 64,
+    "code": {},
+    "best": {"member": ""},
+    "inputs": [],
+    "members": [],
+}
 
 
 def run(*arguments: object) -> int:
@@ -84,7 +95,7 @@ def test_no_command_replaces_its_input(tmp_path: Path, capsys: pytest.CaptureFix
     network.write_text(json.dumps(NETWORK))
     np.savez(arrays, mass=np.ones((3, 1)))
     model.write_text("a model")
-    (run_folder / "run.json").write_text(json.dumps({"format": "hepml-run", "format_version": 1, "status": "done"}))
+    (run_folder / "run.json").write_text(json.dumps(RUN))
     before = {path: sha256_file(path) for path in tmp_path.rglob("*") if path.is_file()}
     for command in (
         ("predict", network, arrays, "-o", arrays),

@@ -40,3 +40,9 @@ def test_malformed_text_is_refused(text: str) -> None:
 
 def test_the_designs_tokens_are_all_known() -> None:
     assert {"et", "ht", "ee", "he", "hl", "mass", "et_mass", "ee_mass", "iso", "efp", "constituents"} <= set(TOKENS)
+
+
+def test_a_list_is_joined_and_a_number_refused():
+    assert parse_features(["et_and_ht", "hl"]) == ("et", "ht", "hl")
+    with pytest.raises(DataError, match="the option 'features' cannot be 3"):
+        parse_features(3)

@@ -113,8 +113,9 @@ def write_run(
         "status": "done",
         "config": config,
         "config_hash": "0" * 64,
+        "code": {},
         "best": {"member": best, "val_loss": 0.3},
-        "members": [{"name": best, "fold": 1 if folds else -1, "seed": 0}],
+        "members": [{"name": best, "fold": 1 if folds else -1, "seed": 0, "val_loss": 0.3}],
         "inputs": [],
     }
     (folder / "run.json").write_text(json.dumps(record))

@@ -1,9 +1,11 @@
 """Bad input to train: one message that names the culprit, and nothing left on disk."""
 
+import json
+
 import numpy as np
 import pytest
 
-from hepml.errors import HepmlError, SchemaError
+from hepml.errors import HepmlError, InputFileError, SchemaError
 from hepml.training import load_run, train
 from hepml.training.folds import members
 from hepml.training.source import array_source
@@ -80,6 +82,25 @@ def test_load_run_tells_what_is_wrong(tmp_path):
     (tmp_path / "run.json").write_text('{"format": "hepml-run", "format_version": 99}')
     with pytest.raises(HepmlError, match="newer hepml"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda run: run.pop("members"), "run.members is missing"),
+        (lambda run: run["best"].update(member=3), "run.best.member is a number"),
+        (lambda run: run["inputs"].append("et"), r"run.inputs\[1\] is text"),
+        (lambda run: run["config"].pop("settings"), "run.config.settings is missing"),
+    ],
+)
+def test_a_damaged_record_is_told_by_its_key(tmp_path, change, found):
+    train(output=tmp_path / "run", progress=False, **plane(), **SMALL)
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputFileError, match=found):
+        load_run(tmp_path / "run")
 
 
 def test_relatives_stay_together_in_folds_and_parts():

@@ -50,6 +50,20 @@ def test_published_files(runs, tmp_path):
         write_reference_results(run, tmp_path)
 
 
+def test_a_damaged_run_does_not_hide_the_others(runs, tmp_path, caplog):
+    import shutil
+
+    for run in runs:
+        shutil.copytree(run.path, tmp_path / run.path.name)
+    (tmp_path / "u9" / "scores.h5").write_bytes(b"broken")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "run.json").write_text("[]")
+    (best,) = best_results(tmp_path)
+    assert best.path == tmp_path / "u1"
+    assert str(tmp_path / "u9") in caplog.text
+    assert str(tmp_path / "none") in caplog.text
+
+
 def test_the_best_is_chosen_on_validation(runs, tmp_path):
     folder = runs[0].path.parent
     (best,) = best_results(folder)
