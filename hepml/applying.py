@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.candidates import STATUS_NAMES, Candidates, select_candidates
-from hepml.errors import DataError, GranularityError, OutputError
+from hepml.errors import DataError, GranularityError
 from hepml.evaluator import Evaluator
 from hepml.features import FEATURE_NAMES, MASS_NAMES, high_level, mass
 from hepml.geometry import Geometry
 from hepml.images import IMAGE_NAMES, expand_hcal, make_images
-from hepml.ledger import atomic_path
+from hepml.ledger import atomic_path, check_not_input, check_output
 from hepml.trees import Events, Source, expand_files, iterate_events
 
 __all__ = ["Applied", "Scored", "WorkingPoint", "apply", "score_events", "working_point"]
@@ -109,7 +109,7 @@ def score_events(
     evaluator: Evaluator,
     events: Events,
     *,
-    collection: str = "electron",
+    collection: str | None = None,
     which: str = "leading",
     overlap: str = "refuse",
 ) -> Scored:
@@ -118,8 +118,9 @@ def score_events(
     Args:
         evaluator: a network that was exported with its image geometry.
         events: from `open_events` or `iterate_events`.
-        collection, which, overlap: as for `select_candidates`; towers that do not nest in the network's cells are an
-            error unless `overlap` is "share".
+        collection: the objects that are scored; by default those that the network was trained on.
+        which, overlap: as for `select_candidates`; towers that do not nest in the network's cells are an error unless
+            `overlap` is "share".
 
     Returns:
         Scores, the first element of the first output; none for no events.
@@ -134,6 +135,7 @@ def score_events(
         ((2500,), dtype('uint8'))
     """
     geometry = _geometry_of(evaluator)
+    collection = collection or trained_on(evaluator)
     _check_grids(events, geometry)
     try:
         candidates = select_candidates(
@@ -210,6 +212,11 @@ def network_inputs(evaluator: Evaluator, candidates: Candidates) -> dict[str, ND
     return {record.name: makers[record.name]() for record in evaluator.inputs}
 
 
+def trained_on(evaluator: Evaluator) -> str:
+    """The collection that a network was trained on; "electron" where its file does not say."""
+    return str(evaluator.metadata.get("collection") or "electron")
+
+
 def _geometry_of(evaluator: Evaluator) -> Geometry:
     if evaluator.geometry is None:
         raise DataError(
@@ -265,7 +272,7 @@ def apply(
     output: str | Path,
     *,
     layout: str | Path | None = None,
-    collection: str = "electron",
+    collection: str | None = None,
     which: str = "leading",
     overlap: str = "refuse",
     threshold: float | None = None,
@@ -302,6 +309,14 @@ def apply(
     cut = working_point(evaluator, threshold=threshold, signal_efficiency=signal_efficiency)
     sources = expand_files(files)
     outputs = _outputs(sources, Path(output), overwrite)
+    collection = collection or trained_on(evaluator)
+    if evaluator.metadata.get("collection") not in (None, collection):
+        _log.warning(
+            "the network was trained on the collection %r and is applied to %r: its scores and working points were "
+            "never tried there",
+            trained_on(evaluator),
+            collection,
+        )
     options = {"collection": collection, "which": which, "overlap": overlap}
     done = []
     for source, path in zip(sources, outputs, strict=True):
@@ -329,10 +344,9 @@ def _outputs(sources: list[Source], output: Path, overwrite: bool) -> list[Path]
     for path, source in zip(paths, sources, strict=True):
         if paths.count(path) > 1:
             raise DataError("two inputs have the same name", where=path, fix="apply them into different folders")
-        if not source.remote and path.exists() and path.samefile(source.path):
-            raise OutputError("the output is the input itself", where=path, fix="choose another output")
-        if path.exists() and not overwrite:
-            raise OutputError("the output exists", where=path, fix="choose another name, or pass --overwrite")
+        if not source.remote:
+            check_not_input(path, [source.path])
+        check_output(path, overwrite)
     return paths
 
 

@@ -1,6 +1,7 @@
 """Towers to scores: bit for bit what predict gives to the images, and what the C++ Tagger gives to the towers."""
 
 import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_the_input_is_never_overwritten(network, sample, tmp_path):
     copy.write_bytes(sample["jets"].read_bytes())
     before = copy.read_bytes()
     for output in (copy, tmp_path):
-        with pytest.raises(OutputError, match="input itself"):
+        with pytest.raises(OutputError, match="is an input"):
             apply(network("hl"), copy, output, overwrite=True)
     assert copy.read_bytes() == before
 
@@ -180,6 +181,19 @@ def test_networks_that_cannot_start_from_towers_are_refused(sample, tmp_path):
     with pytest.raises(DataError, match="'isolation' cannot be made from towers"):
         apply(tmp_path / "other.json", sample["jets"], tmp_path / "s.root")
     assert not (tmp_path / "s.root").exists()
+
+
+def test_the_collection_of_the_training_is_applied_to(network, sample, tmp_path, caplog):
+    document = json.loads(network("hl").read_text())
+    document["hepml"]["collection"] = "muon"
+    other = tmp_path / "muon.json"
+    other.write_text(json.dumps(document))
+    (muons,) = apply(other, sample["jets"], tmp_path / "muons.root")
+    assert not caplog.text
+    (electrons,) = apply(other, sample["jets"], tmp_path / "electrons.root", collection="electron")
+    assert "trained on the collection 'muon' and is applied to 'electron'" in caplog.text
+    (known,) = apply(network("hl"), sample["jets"], tmp_path / "known.root", collection="muon")
+    assert muons.counts == known.counts != electrons.counts
 
 
 def test_towers_of_another_granularity_are_refused_by_name(network, sample, tmp_path):

@@ -38,6 +38,7 @@ def test_everything_is_written(demo: tuple[Path, list[dict[str, object]]]) -> No
     out, _ = demo
     for name in ("data.h5", "net.json", "net_hl.json"):
         assert (out / name).is_file()
+    assert json.loads((out / "net.json").read_text())["hepml"]["collection"] == "electron"
     for features in ("hl", "et_and_ht"):
         assert (out / "runs" / features / "model.keras").is_file()
         figures = out / "figures" / features

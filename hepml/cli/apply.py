@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.root, or a folder.")
 @click.option("--layout", metavar="NAME|FILE", help="Branch layout; recognised if not given (see hepml inspect).")
 @click.option("--which", type=click.Choice(["leading", "all"]), default="leading", show_default=True, help="Objects.")
-@click.option("--collection", default="electron", show_default=True, help="The objects that are scored.")
+@click.option("--collection", help="The objects that are scored. Default: those of the training, else electron.")
 @click.option("--threshold", type=FINITE, help="Adds the branch `pass`: score >= THRESHOLD.")
 @click.option("--signal-efficiency", type=FINITE, help="Adds `pass` with the thresholds stored in the network file.")
 @click.option(
@@ -42,7 +42,7 @@ def command(
     output: Path,
     layout: str | None,
     which: str,
-    collection: str,
+    collection: str | None,
     threshold: float | None,
     signal_efficiency: float | None,
     overlap: str,

@@ -48,6 +48,7 @@ class Dataset:
         geometry: grids and windows of the images.
         scaling: token -> {"offset": [...], "scale": [...]}, fitted on the training split; x' = (x + offset) * scale.
         convention: None, or the convention that the images were made in.
+        collection: the objects that are the candidates, or None where that was not recorded.
         task: {"kind": "binary" | "classes" | "regression", "names": [...]}.
         provenance: inputs with checksums, samples, code, configuration.
         cut_flow: name -> candidates, first "read", last "written"; read = written + the others.
@@ -68,6 +69,7 @@ class Dataset:
         self.geometry = Geometry.from_dict(attributes["geometry"])
         self.scaling: dict[str, dict[str, list[float]]] = attributes["scaling"]
         self.convention: str | None = attributes["convention"] or None
+        self.collection: str | None = attributes["provenance"].get("config", {}).get("collection")
         self.task: dict[str, Any] = attributes["task"]
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.cut_flow: dict[str, int] = attributes["provenance"]["cut_flow"]

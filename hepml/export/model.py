@@ -124,6 +124,7 @@ def export_model(
         "features": features,
         "geometry": _shared(records, "geometry", None if geometry is None else dict(geometry)),
         "convention": _shared(records, "convention", convention),
+        "collection": _shared(records, "collection", None),
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
         "provenance": _provenance(provenance),

@@ -29,6 +29,7 @@ class InputSpec:
         minimum, maximum: of the raw values in training, per column for a vector, one number for an image.
         reference: up to 16 raw events of the validation split, shape (n, *shape), float32, or None.
         convention: of candidates, images and variables; None is the correct one.
+        collection: the objects that were the candidates ("electron", "jet" ...), None where unknown.
 
     Example:
         >>> InputSpec("hl", (7,)).is_image
@@ -45,6 +46,7 @@ class InputSpec:
     maximum: list[float] | None = None
     reference: NDArray[np.float32] | None = None
     convention: str | None = None
+    collection: str | None = None
 
     def __post_init__(self) -> None:
         width = 1 if self.is_image else int(np.prod(self.shape))
@@ -74,6 +76,7 @@ class InputSpec:
             "minimum": self.minimum,
             "maximum": self.maximum,
             "convention": self.convention,
+            "collection": self.collection,
         }
 
     @classmethod

@@ -160,7 +160,9 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str) -> Sou
     specs, columns = [], {}
     for token in features:
         shape = tuple(dataset.shape(token))
-        specs.append(InputSpec(token, shape, tuple(dataset.variables(token)), geometry, convention=dataset.convention))
+        variables = tuple(dataset.variables(token))
+        made = {"convention": dataset.convention, "collection": dataset.collection}
+        specs.append(InputSpec(token, shape, variables, geometry, **made))
         columns[token] = _column(dataset, token)
     n_split = [int(dataset.n(split)) for split in SPLITS]
     own = {"binary": "binary", "classes": "multiclass", "regression": "regression"}[dataset.task["kind"]]
