@@ -165,7 +165,8 @@ def _show_run(card: dict[str, Any], console: Console) -> None:
     )
     if card.get("members"):
         columns = ["name", "seed", "fold", "epochs", "best_epoch", "loss", "val_loss"]
-        rows = [[member.get(key) for key in columns] for member in card["members"]]
+        counted = [{**member, "best_epoch": member["best_epoch"] + 1} for member in card["members"]]  # as train prints
+        rows = [[member.get(key) for key in columns] for member in counted]
         console.print(_table("Networks", columns, rows))
     if auc:
         _facts(console, {"evaluated on": metrics.get("part"), "AUC": {k: v for k, v in auc.items() if _short(v)}})

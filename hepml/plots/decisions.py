@@ -14,7 +14,7 @@ from hepml.errors import DataError
 from hepml.metrics.results import Calibration, Confusion
 from hepml.plots.panels import axes_by_name, figure_of, keep_apart, pretty, stacked, use_axes
 from hepml.plots.record import Column, FigureRecord, Table
-from hepml.plots.style import COLOURS, Style, drawing, label, line, new_figure, plain_log
+from hepml.plots.style import COLOURS, MARKERS, Style, drawing, label, line, new_figure, plain_log
 
 __all__ = ["calibration_curves", "confusion_matrix"]
 
@@ -128,7 +128,7 @@ def calibration_curves(
                 yerr=error,
                 linestyle="-",
                 linewidth=0.8,
-                marker="osD^vP"[position % 6],
+                marker=MARKERS[position % len(MARKERS)],
                 color=colour,
                 label=f"{text}ECE {one.ece:.4f}",
             )
@@ -139,7 +139,7 @@ def calibration_curves(
         axes[0].set_xlim(0, 1)
         axes[0].set_ylim(0, 1.02)
         axes[0].set_ylabel("Signal fraction")
-        axes[0].legend(loc="upper left")
+        axes[0].legend(loc="upper left", fontsize=None if len(named) < 6 else "x-small")
         axes[-1].set_xlabel("Mean score")
         if len(axes) > 1:
             plain_log(axes[1])

@@ -86,7 +86,7 @@ def evaluation_figures(
     for target, regression in evaluation.regression.items():
         found[f"residuals_{target}".replace("/", "_")] = residual_profile(regression, target, style=style)
     if len(evaluation.history.get("loss", ())):
-        found["history"] = training_curves(evaluation.history, style=style)
+        found["history"] = training_curves(_counted(evaluation.history), style=style)
     if dataset is not None and evaluation.task == "binary" and evaluation.identity is not None:
         weights = None if evaluation.events is None else evaluation.events.weight
         rows = _rows(dataset, evaluation.identity, weights)
@@ -101,10 +101,10 @@ def training_figures(run: Run, folder: str | Path, *, style: Style | None = None
         InputFileError: a history is missing or damaged.
         OutputError: a file cannot be written.
     """
-    found = {"history": training_curves(run.history, style=style)}
+    found = {"history": training_curves(_counted(run.history), style=style)}
     members = run.histories
     if len(members) > 1:
-        found |= {f"history_{name}": training_curves(one, style=style) for name, one in members.items()}
+        found |= {f"history_{name}": training_curves(_counted(one), style=style) for name, one in members.items()}
     return _write(found, folder)
 
 
@@ -221,6 +221,11 @@ def _rows(dataset: Dataset, identity: NDArray[np.uint64], weight: NDArray[np.flo
     if sum(len(rows) for rows, _ in found.values()) < len(identity):
         raise DataError("the data do not hold the evaluated candidates", where=dataset.path, expected=len(identity))
     return found
+
+
+def _counted(history: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """With epochs from 1, as the training prints them; history.csv counts from 0, as Keras does."""
+    return {name: values + 1 if name == "epoch" else values for name, values in history.items()}
 
 
 def _tokens(features: str, dataset: Dataset) -> tuple[str, ...]:

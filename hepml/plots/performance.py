@@ -23,7 +23,7 @@ from hepml.plots.panels import (
     use_axes,
 )
 from hepml.plots.record import Column, FigureRecord, Table
-from hepml.plots.style import COLOURS, Style, drawing, label, line, new_figure, plain_log
+from hepml.plots.style import COLOURS, MARKERS, Style, drawing, label, line, new_figure, plain_log
 
 __all__ = ["AXIS_NAMES", "efficiency_profile", "residual_profile", "truth_classes"]
 
@@ -35,8 +35,6 @@ AXIS_NAMES = {
     "pileup": ("Reconstructed vertices", ""),
 }
 """Variable -> what its axis says, and its unit."""
-
-_MARKERS = "osD^vP*X"
 
 
 def efficiency_profile(
@@ -99,7 +97,7 @@ def _panel(axes: Axes, quantity: str, chosen: Mapping[str, Sequence[BinnedEffici
     low: list[NDArray[np.float64]] = []
     high: list[NDArray[np.float64]] = []
     for position, (name, results) in enumerate(chosen.items()):
-        colour, marker = COLOURS[position % len(COLOURS)], _MARKERS[position % len(_MARKERS)]
+        colour, marker = COLOURS[position % len(COLOURS)], MARKERS[position % len(MARKERS)]
         for one in (one for one in results if one.quantity == quantity):
             edges = np.asarray(one.edges, dtype=np.float64)
             middle, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
@@ -214,7 +212,7 @@ def truth_classes(
                         [point.rejection],
                         yerr=[[0.0], [0.35 * point.rejection]] if point.limit else np.abs(error),
                         lolims=point.limit,
-                        marker="_" if point.limit else _MARKERS[position % len(_MARKERS)],
+                        marker="_" if point.limit else MARKERS[position % len(MARKERS)],
                         color=look,
                         linestyle="none",
                         label=named,

@@ -31,6 +31,7 @@ __all__ = [
     "COLOURS",
     "COLUMN",
     "LINE_STYLES",
+    "MARKERS",
     "PAGE",
     "SIGNAL",
     "Style",
@@ -74,6 +75,9 @@ LINE_STYLES: tuple[Any, ...] = (
     (0, (2, 2)),
 )
 """One pattern a model, so that curves can be told apart without colour."""
+
+MARKERS = "osD^vP*X"
+"""One marker a model, likewise."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,6 @@ def test_the_hottest_cell_is_in_the_middle(sample: dict[str, Path]) -> None:
 
 
 def test_the_inputs_of_a_data_file(dataset: Dataset, tmp_path: Path) -> None:
-    import json
-
     written = dataset_figures(dataset, tmp_path, splits=("train",), names=("Electrons", "Jets"))
     assert sorted(written) == ["images", "images_energy", "kinematics", "variables", "variables_published"]
     assert all(path.exists() for paths in written.values() for path in paths)
@@ -112,3 +111,6 @@ def test_loss_curves_of_a_run(tmp_path: Path) -> None:
 
     written = training_figures(Folds(), tmp_path)  # type: ignore[arg-type]
     assert sorted(written) == ["history", "history_fold0_seed0", "history_fold1_seed0"]
+    table = json.loads((tmp_path / "history.json").read_text())["tables"][0]
+    assert table["columns"][0]["values"] == [1.0, 2.0]  # from 1, as the training prints them
+    assert table["facts"]["best_epoch"] == 2
