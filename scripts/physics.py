@@ -2,8 +2,8 @@
 
     python scripts/physics.py --signal eid_dev_electrons.root --background eid_dev_jets.root --work physics
 
-Slow (hours on 2 cores; the epochs of the ECal-only CNN, the slowest, are limited) and resumable: what is finished is
-not done again, and a training that was killed goes on. Each step is a `hepml` command. The numbers go to
+Slow (about two hours on 2 cores; the ECal-only CNN and three seeds of et_and_ht take most of it) and resumable: what is
+finished is not done again, and a training that was killed goes on. Each step is a `hepml` command. The numbers go to
 docs/results.json (or --results), where those of other feature sets stay; scripts/results_table.py writes the tables of
 README.md and docs/physics.md from it.
 """
@@ -28,10 +28,10 @@ RUNS = {
     "mass": ["--folds", "5", "--seeds", "5"],
     "hl": ["--folds", "5", "--seeds", "5"],
     "hl_and_mass": ["--folds", "5", "--seeds", "5"],
-    "et_and_ht": [],
-    "et_and_ht_and_hl": [],
     "ht": [],
-    "et": ["--epochs", "22"],
+    "et": [],
+    "et_and_ht": ["--seeds", "3"],
+    "et_and_ht_and_hl": [],
 }
 SELECTIONS = ("full", "hard")
 EFFICIENCIES = (0.5, 0.8, 0.9)
