@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -139,7 +140,7 @@ def calibration_curves(
         axes[0].set_xlim(0, 1)
         axes[0].set_ylim(0, 1.02)
         axes[0].set_ylabel("Signal fraction")
-        axes[0].legend(loc="upper left", fontsize=None if len(named) < 6 else "x-small")
+        axes[0].legend(loc=_free_corner(named.values()), fontsize=None if len(named) < 6 else "x-small")
         axes[-1].set_xlabel("Mean score")
         if len(axes) > 1:
             plain_log(axes[1])
@@ -151,6 +152,13 @@ def calibration_curves(
     tables = tuple(_calibration_table(name, one) for name, one in named.items())
     caption = "Observed signal fraction against the mean score; bars: 68 %."
     return FigureRecord(figure, axes_by_name(("main", "candidates"), axes), tables, caption, style)
+
+
+def _free_corner(calibrations: Collection[Calibration]) -> Literal["upper left", "lower right"]:
+    """Above or below the diagonal, where fewer bars reach."""
+    above = sum(np.count_nonzero((one.score < 0.5) & (one.upper > 0.6)) for one in calibrations)
+    below = sum(np.count_nonzero((one.score > 0.5) & (one.lower < 0.4)) for one in calibrations)
+    return "upper left" if above <= below else "lower right"
 
 
 def _calibration_table(name: str, one: Calibration) -> Table:
