@@ -48,6 +48,7 @@ def plain(convolutions):
 def towers(rows, columns, blocks, filters):
     import keras
 
+    keras.utils.set_random_seed(RNG_SEED)  # other weights may put two pixels of a pool within a rounding of each other
     rng = np.random.default_rng(RNG_SEED)
     shared = [
         keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"c{number}")
