@@ -165,7 +165,8 @@ def _show_run(card: dict[str, Any], console: Console) -> None:
     )
     if card.get("members"):
         columns = ["name", "seed", "fold", "epochs", "best_epoch", "loss", "val_loss"]
-        counted = [{**member, "best_epoch": member["best_epoch"] + 1} for member in card["members"]]  # as train prints
+        # from 1, as the training prints them
+        counted = [{**member, "best_epoch": member.get("best_epoch", -1) + 1} for member in card["members"]]
         rows = [[member.get(key) for key in columns] for member in counted]
         console.print(_table("Networks", columns, rows))
     if auc:
