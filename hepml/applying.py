@@ -8,6 +8,7 @@ that `hepml predict` gives to its images.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.candidates import STATUS_NAMES, Candidates, select_candidates
-from hepml.errors import DataError, GranularityError
+from hepml.errors import DataError, GranularityError, SchemaError
 from hepml.evaluator import Evaluator
 from hepml.features import FEATURE_NAMES, MASS_NAMES, high_level, mass
 from hepml.geometry import Geometry
@@ -135,7 +136,7 @@ def score_events(
         ((2500,), dtype('uint8'))
     """
     geometry = _geometry_of(evaluator)
-    collection = collection or trained_on(evaluator)
+    collection = _collection(evaluator, collection)
     _check_grids(events, geometry)
     try:
         candidates = select_candidates(
@@ -212,9 +213,18 @@ def network_inputs(evaluator: Evaluator, candidates: Candidates) -> dict[str, ND
     return {record.name: makers[record.name]() for record in evaluator.inputs}
 
 
-def trained_on(evaluator: Evaluator) -> str:
-    """The collection that a network was trained on; "electron" where its file does not say."""
-    return str(evaluator.metadata.get("collection") or "electron")
+def _collection(evaluator: Evaluator, wanted: str | None) -> str:
+    """What is asked for, else what the network was trained on, else, where its file does not say, "electron"."""
+    trained = evaluator.metadata.get("collection")
+    if trained is not None and not (isinstance(trained, str) and trained):
+        raise SchemaError(
+            "the collection of a network is a name",
+            where="hepml.collection",
+            expected='null, or a name such as "electron"',
+            found=json.dumps(trained),
+            fix="export the network again",
+        )
+    return wanted if wanted is not None else trained or "electron"
 
 
 def _geometry_of(evaluator: Evaluator) -> Geometry:
@@ -309,12 +319,13 @@ def apply(
     cut = working_point(evaluator, threshold=threshold, signal_efficiency=signal_efficiency)
     sources = expand_files(files)
     outputs = _outputs(sources, Path(output), overwrite)
-    collection = collection or trained_on(evaluator)
-    if evaluator.metadata.get("collection") not in (None, collection):
+    collection = _collection(evaluator, collection)
+    trained = evaluator.metadata.get("collection")
+    if trained not in (None, collection):
         _log.warning(
             "the network was trained on the collection %r and is applied to %r: its scores and working points were "
             "never tried there",
-            trained_on(evaluator),
+            trained,
             collection,
         )
     options = {"collection": collection, "which": which, "overlap": overlap}

@@ -37,6 +37,17 @@ def cpus() -> list[str]:
     return list(_core.cpus())
 
 
+def _cpu(name: str | None) -> str:
+    if name is not None and name not in cpus():
+        raise DataError(
+            "the option cpu names no instruction set of this processor",
+            expected=", ".join(cpus()),
+            found=repr(name),
+            fix="leave it out for the fastest, or the one that HEPML_CPU names",
+        )
+    return name or ""
+
+
 @dataclass(frozen=True)
 class Variable:
     """One number of a vector input; the network sees (value + offset) * scale.
@@ -125,13 +136,13 @@ class Evaluator:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, verify: bool = True, cpu: str | None = None) -> None:
-        self._start(_core.Evaluator.load(os.fspath(path), verify, cpu or ""))
+        self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu)))
 
     @classmethod
     def from_text(cls, text: str, *, verify: bool = True, cpu: str | None = None) -> Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
-        evaluator._start(_core.Evaluator.parse(text, verify, cpu or ""))
+        evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu)))
         return evaluator
 
     def _start(self, core: Any) -> None:
@@ -149,7 +160,7 @@ class Evaluator:
 
     @property
     def cpu(self) -> str:
-        """Instruction set of the kernels: generic, avx2 or avx512; the environment variable HEPML_CPU overrides it."""
+        """Instruction set of the kernels: generic, avx2 or avx512; see `cpu` and `cpus`."""
         return str(self._core.cpu)
 
     @property

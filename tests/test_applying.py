@@ -13,7 +13,7 @@ import uproot
 import hepml
 from hepml.applying import WorkingPoint, apply, score_events, working_point
 from hepml.candidates import STATUS_NAMES
-from hepml.errors import DataError, GranularityError, InputFileError, OutputError
+from hepml.errors import DataError, GranularityError, InputFileError, OutputError, SchemaError
 from hepml.geometry import PAPER, Grid
 
 FEATURES = ["hl", "mass", "et_and_ht_and_hl"]
@@ -194,6 +194,13 @@ def test_the_collection_of_the_training_is_applied_to(network, sample, tmp_path,
     assert "trained on the collection 'muon' and is applied to 'electron'" in caplog.text
     (known,) = apply(network("hl"), sample["jets"], tmp_path / "known.root", collection="muon")
     assert muons.counts == known.counts != electrons.counts
+    for wrong in ("", 3):
+        document["hepml"]["collection"] = wrong
+        other.write_text(json.dumps(document))
+        with pytest.raises(SchemaError, match="collection of a network is a name"):
+            apply(other, sample["jets"], tmp_path / "wrong.root")
+    with pytest.raises(DataError, match="no collection ''"):
+        apply(network("hl"), sample["jets"], tmp_path / "wrong.root", collection="")
 
 
 def test_towers_of_another_granularity_are_refused_by_name(network, sample, tmp_path):

@@ -272,6 +272,9 @@ def test_the_instruction_set_is_chosen_at_load(monkeypatch):
     with pytest.raises(DataError, match="the option cpu names no instruction set") as error:
         Evaluator.from_text(text, cpu="avx3")
     assert error.value.parts["expected"] == ", ".join(cpus())
+    for wrong in (3, 0, "", b"avx2"):
+        with pytest.raises(DataError, match="the option cpu"):
+            Evaluator.from_text(text, cpu=wrong)
 
 
 def test_tags_of_smeared_towers_equal_scores_of_images(sample):

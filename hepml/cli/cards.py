@@ -14,18 +14,6 @@ from hepml.ledger import read_json
 __all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card"]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
-_RUN = {
-    "status": str,
-    "config": {
-        **dict.fromkeys(("features", "task"), str),
-        **dict.fromkeys(("folds", "seeds", "seed"), int),
-        "settings": dict,
-        "data": (str, type(None)),
-    },
-    "code": {"version": str},
-    "environment": {"packages": dict},
-}
-_ENDED = {"best": dict, "members": [dict]}
 _POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
 _METRICS = {"auc": dict, "working_points": [_POINT]}
 
@@ -133,14 +121,9 @@ def _counts(y: Any, task: dict[str, Any]) -> dict[str, int]:
 
 def run_card(path: Path) -> dict[str, Any]:
     """A run folder: what was trained how, the best network, and the metrics if it was evaluated."""
-    if not (path / "run.json").is_file():
-        raise InputFileError(
-            "a folder, but not that of a run", where=path, expected="run.json in it, as hepml train writes"
-        )
-    record = read_json(path / "run.json")
-    if not isinstance(record, dict) or record.get("format") != "hepml-run":
-        raise InputFileError("not the record of a run", where=path / "run.json", expected="format 'hepml-run'")
-    _check(record, _RUN | {key: shape for key, shape in _ENDED.items() if key in record}, path / "run.json")
+    from hepml.training.run import read_history, read_record
+
+    record = read_record(path)
     card = {"kind": "run", "path": str(path), **record}
     for name, shape in (("metrics", dict), ("thresholds", [dict])):
         file = path / f"{name}.json"
@@ -150,8 +133,6 @@ def run_card(path: Path) -> dict[str, Any]:
     if (card["metrics"] or {}).get("auc"):
         _check(card["metrics"], _METRICS, path / "metrics.json")
     if (path / "history.csv").is_file():
-        from hepml.training.run import read_history
-
         history = read_history(path / "history.csv")
         card["history"] = {name: values.tolist() for name, values in history.items()}
     card["files"] = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())

@@ -31,6 +31,7 @@ _SHAPE = {
     "content_sha256": str,
     "task": {"kind": str, "names": [str]},
     "provenance": {
+        "config": dict,
         "cut_flow": {str: int},
         "inputs": [{"name": str, "sample": str, "layout": _TEXT, "sha256": _TEXT, "read": int, "written": int}],
         "samples": [{"name": str, "cut_flow": {str: int}}],
@@ -69,7 +70,7 @@ class Dataset:
         self.geometry = Geometry.from_dict(attributes["geometry"])
         self.scaling: dict[str, dict[str, list[float]]] = attributes["scaling"]
         self.convention: str | None = attributes["convention"] or None
-        self.collection: str | None = attributes["provenance"].get("config", {}).get("collection")
+        self.collection: str | None = attributes["provenance"]["config"].get("collection")
         self.task: dict[str, Any] = attributes["task"]
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.cut_flow: dict[str, int] = attributes["provenance"]["cut_flow"]

@@ -45,7 +45,10 @@ def parse_features(features: str | Iterable[str]) -> tuple[str, ...]:
         >>> parse_features("et_and_ht_and_hl"), parse_features("hl + et_mass")
         (('et', 'ht', 'hl'), ('hl', 'et_mass'))
     """
-    text = "_and_".join(check_names("features", features))
+    names = check_names("features", features)
+    if not names:
+        raise DataError("no features are given", expected="a text such as et_and_ht, or a list of tokens")
+    text = "_and_".join(names)
     parts = [part.strip() for part in _SEPARATORS.split(text)]
     for part in parts:
         if part not in TOKENS:

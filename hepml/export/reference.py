@@ -102,12 +102,21 @@ def in_float64(model: Any) -> Any | None:
     """The same network with float64 arithmetic, which shows how far float32 rounding carries; None if it has none."""
     import keras
 
-    def clone(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float64"})
-
+    kind = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
     try:
-        wide = keras.models.clone_model(model, clone_function=clone)
+        wide = kind.from_config(_widened(model.get_config()))
         wide.set_weights(model.get_weights())
     except (TypeError, ValueError):
         return None
     return wide
+
+
+def _widened(config: Any) -> Any:
+    """A Keras config with float64 for float32, in layers inside of layers and models too."""
+    if isinstance(config, dict):
+        narrow = config.get("dtype")
+        if isinstance(narrow, dict):  # a policy
+            narrow = narrow.get("config", {}).get("name")
+        changed = {"dtype": "float64"} if narrow == "float32" else {}
+        return {key: _widened(value) for key, value in config.items()} | changed
+    return [_widened(value) for value in config] if isinstance(config, list | tuple) else config

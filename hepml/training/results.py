@@ -101,15 +101,26 @@ def _held_out_roc(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64], f
     return _roc(scores)
 
 
+def _held_out_auc(run: Run) -> float | None:
+    """None where it cannot be told: another task, or not both classes among the held-out candidates."""
+    scores = run.scores()
+    try:
+        return _roc(scores)[2] if run.task == "binary" else None
+    except DataError:
+        return None
+
+
 def _roc(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Background and signal efficiency at every threshold, from 0 to 1, and the area; scores are means over seeds."""
     keep = scores.held_out
+    if not keep.any():
+        raise DataError("no candidates are held out")
     score = scores.score[keep].astype(np.float64).mean(axis=1)
     label, weight = scores.y[keep] > 0.5, scores.weight[keep]
     order = np.argsort(-score, kind="stable")
     last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
     signal, background = (np.cumsum(np.where(which, weight, 0.0)[order])[last] for which in (label, ~label))
-    if len(last) == 0 or signal[-1] <= 0 or background[-1] <= 0:
+    if signal[-1] <= 0 or background[-1] <= 0:
         raise DataError("a class is missing among the held-out candidates")
     tpr, fpr = np.append(0.0, signal / signal[-1]), np.append(0.0, background / background[-1])
     return fpr, tpr, float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
@@ -140,7 +151,7 @@ def best_results(folder: str | Path) -> list[BestResult]:
     """The best finished training of every feature set below a folder, chosen by validation loss.
 
     Finds run folders and result files written by `write_reference_results`. Runs on different data are not compared
-    with one another. Runs that have not ended are left out; damaged ones too, with a warning.
+    with one another. Runs that have not ended are left out; damaged ones and result files too, with a warning.
 
     Raises:
         InputFileError: no such folder.
@@ -167,23 +178,27 @@ def _runs(folder: Path) -> Iterator[tuple[str, BestResult]]:
     for path in sorted(folder.rglob("run.json")):
         try:
             run = load_run(path.parent)
-            auc = _held_out_roc(run)[2] if run.task == "binary" else None
+            auc = _held_out_auc(run)
         except TrainingError:  # it has not ended
             continue
         except InputFileError as error:
             _log.warning("left out: %s", error)
             continue
         loss = float(np.mean([member["val_loss"] for member in run.record["members"]]))
-        data = str(run.record["config"].get("data"))
+        data = str(run.record["config"]["data"])
         yield data, BestResult(run.features, run.path.name, run.path, 1, loss, auc)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, BestResult]]:
     for log in sorted(folder.rglob("logs/*_log.csv")):
         base, name = log.parent.parent, log.name.removesuffix("_log.csv")
-        loss = float(np.min(read_history(log)["val_loss"]))
         auc = base / "auc" / f"{name}_auc.csv"
-        found = float(auc.read_text(encoding="utf-8").split(",")[0]) if auc.exists() else None
+        try:
+            loss = float(np.min(read_history(log)["val_loss"]))
+            found = float(auc.read_text(encoding="utf-8").split(",")[0]) if auc.exists() else None
+        except (InputFileError, KeyError, OSError, ValueError) as error:
+            _log.warning("left out: %s: %s", log, error)
+            continue
         model = base / "models" / f"{name}_model.h5"
         yield str(base), BestResult(base.name, name, model, 1, loss, found)
 

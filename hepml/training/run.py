@@ -32,11 +32,21 @@ __all__ = ["Run", "Scores", "load_run", "read_scores", "write_scores"]
 FORMAT = "hepml-run"
 FORMAT_VERSION = 1
 _SHAPE = {
-    "config": {"features": str, "task": str, "settings": dict},
+    "format_version": int,
+    "status": str,
+    "config": {
+        **dict.fromkeys(("features", "task"), str),
+        **dict.fromkeys(("folds", "seeds", "seed"), int),
+        "settings": dict,
+        "data": (str, type(None)),
+    },
     "config_hash": str,
-    "code": dict,
+    "code": {"version": str},
+    "environment": {"packages": dict},
+}
+_ENDED_SHAPE = {
     "best": {"member": str},
-    "inputs": [{"name": str, "shape": list}],
+    "inputs": [{"name": str, "shape": [int], "variables": [str], "geometry": (dict, type(None))}],
     "members": [{"name": str, "val_loss": NUMBER}],
 }
 _COLUMNS = ("identity", "y", "weight", "split", "fold")
@@ -164,30 +174,47 @@ def load_run(path: str | Path) -> Run:
         TrainingError: the training has not ended.
     """
     path = Path(path)
-    if not (path / "run.json").is_file():
+    record = read_record(path)
+    if record["status"] != "done":
+        raise TrainingError("the training has not ended", where=path, fix="give the same hepml train command again")
+    return Run(path, record)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The run.json of a folder, of a training that has ended or not.
+
+    Raises:
+        InputFileError: no such folder, or it holds no run, or a damaged one.
+    """
+    file = path / "run.json"
+    if not file.is_file():
         raise InputFileError(
-            "not a run folder" if path.exists() else "no such folder",
+            "a folder, but not that of a run" if path.exists() else "no such folder",
             where=path,
-            expected="a folder with run.json, written by hepml train",
+            expected="run.json in it, as hepml train writes",
         )
-    record = read_json(path / "run.json")
-    if not isinstance(record, dict) or record.get("format") != FORMAT or record.get("format_version", 0) < 1:
-        raise InputFileError("not the record of a run", where=path / "run.json", expected=f"format {FORMAT!r}")
-    if record["format_version"] > FORMAT_VERSION:
+    record = read_json(file)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise InputFileError("not the record of a run", where=file, expected=f"format {FORMAT!r}")
+    version = record.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
         raise InputFileError(
             "the run was written by a newer hepml",
             where=path,
             expected=f"format_version {FORMAT_VERSION}",
-            found=record["format_version"],
+            found=version,
             fix="update hepml",
         )
-    if record.get("status") != "done":
-        raise TrainingError("the training has not ended", where=path, fix="give the same hepml train command again")
+    ended = record.get("status") == "done"
     try:
-        check_shape(record, _SHAPE, "run")
+        check_shape(record, _SHAPE | {k: v for k, v in _ENDED_SHAPE.items() if ended or k in record}, "run")
+        if ended and record["best"]["member"] not in [member["name"] for member in record["members"]]:
+            raise ValueError(f"run.best.member {record['best']['member']!r} is none of run.members")
     except ValueError as error:
-        raise InputFileError("not the record of a run", where=path / "run.json", found=error) from error
-    return Run(path, record)
+        raise InputFileError(
+            "not the whole record of a run", where=file, found=error, fix="train it again: hepml train --overwrite"
+        ) from error
+    return record
 
 
 def read_history(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -234,6 +261,9 @@ def read_scores(path: Path) -> Scores:
     try:
         with h5py.File(path, "r") as file:
             columns = {name: file[name][()] for name in (*_COLUMNS, "score")}
+            lengths = {name: len(values) for name, values in columns.items()}
+            if len(set(lengths.values())) > 1:
+                raise ValueError(f"columns of different lengths: {lengths}")
             return Scores(
                 **columns,
                 train_score=file["train_score"][()] if "train_score" in file else None,
@@ -242,5 +272,5 @@ def read_scores(path: Path) -> Scores:
                 seeds=tuple(int(seed) for seed in file.attrs["seeds"]),
                 checksum=str(file.attrs["checksum"]),
             )
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputFileError("not the scores of a run", where=path, found=error) from error

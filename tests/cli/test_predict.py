@@ -26,12 +26,13 @@ RUN = {
     "format": "hepml-run",
     "format_version": 1,
     "status": "done",
-    "config": {"features": "hl", "task": "binary", "settings": {}},
+    "config": {"features": "hl", "task": "binary", "folds": 0, "seeds": 1, "seed": 0, "settings": {}, "data": None},
     "config_hash": "0" * 64,
-    "code": {},
+    "code": {"version": "0"},
+    "environment": {"packages": {}},
     "best": {"member": ""},
     "inputs": [],
-    "members": [],
+    "members": [{"name": "", "val_loss": 0.3}],
 }
 
 

@@ -46,3 +46,5 @@ def test_a_list_is_joined_and_a_number_refused():
     assert parse_features(["et_and_ht", "hl"]) == ("et", "ht", "hl")
     with pytest.raises(DataError, match="the option 'features' cannot be 3"):
         parse_features(3)
+    with pytest.raises(DataError, match="no features are given"):
+        parse_features([])

@@ -107,13 +107,15 @@ def write_run(
     )
     best = "fold1_seed0" if folds else "seed0" if seeds > 1 else ""
     config = {"features": "hl", "task": {"classes": "multiclass"}.get(kind, kind), "folds": folds, "settings": {}}
+    config |= {"seeds": seeds, "seed": 0, "data": dataset.checksum}
     record = {
         "format": "hepml-run",
         "format_version": 1,
         "status": "done",
         "config": config,
         "config_hash": "0" * 64,
-        "code": {},
+        "code": {"version": "0"},
+        "environment": {"packages": {}},
         "best": {"member": best, "val_loss": 0.3},
         "members": [{"name": best, "fold": 1 if folds else -1, "seed": 0, "val_loss": 0.3}],
         "inputs": [],

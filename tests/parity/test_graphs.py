@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from hepml.errors import VerificationError
+from hepml.evaluator import Evaluator, cpus
 from hepml.export import export_model, validate, verification
 from hepml.export.reference import in_float64
 
@@ -110,14 +111,27 @@ def amplifier() -> keras.Model:
     return model
 
 
-def test_a_network_that_amplifies_rounding_gets_the_tolerance_that_it_needs(tmp_path, caplog):
-    written = export_model(amplifier(), tmp_path / "net.json")
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_network_that_amplifies_rounding_gets_the_tolerance_that_it_needs(tmp_path, caplog, nested):
+    model = amplifier()
+    if nested:
+        x = keras.Input((32,), name="x")
+        model = keras.Model(x, layers.Rescaling(1.0)(model(x)))
+    written = export_model(model, tmp_path / "net.json")
     document = json.loads((tmp_path / "net.json").read_text())
     validate(document)
     tolerance = document["hepml"]["reference"]["tolerance"]
     assert 1e-6 < tolerance < 1e-4
     assert 1e-6 < written.differences.outputs <= tolerance
-    assert "amplifies the float32 rounding" in caplog.text
+    (said,) = (record for record in caplog.records if "round apart" in record.message)
+    assert said.levelname == "WARNING"
+
+
+def test_the_float64_network_is_float64_throughout():
+    inner = amplifier()
+    x = keras.Input((32,), name="x")
+    wide = in_float64(keras.Model(x, inner(x)))
+    assert {layer.compute_dtype for layer in wide._flatten_layers()} == {"float64"}
 
 
 def small_network() -> keras.Model:
@@ -138,23 +152,58 @@ def move_float32(monkeypatch, name: str, by: float) -> None:
     monkeypatch.setattr(verification, name, moved)
 
 
-@pytest.mark.parametrize(("name", "by"), [("keras_outputs", 1e-5), ("keras_logits", 4e-4)])
+@pytest.mark.parametrize(("name", "by"), [("keras_outputs", 1e-5), ("keras_logits", 2.3e-5)])
 def test_where_float32_keras_is_what_differs_float64_is_the_reference(tmp_path, caplog, monkeypatch, name, by):
     caplog.set_level("INFO", "hepml")
     model = small_network()
     move_float32(monkeypatch, name, by)
     written = export_model(model, tmp_path / "net.json")
     assert written.differences.outputs < 1e-6
-    (said,) = (record for record in caplog.records if "amplifies the float32 rounding" in record.message)
-    assert said.levelname == "INFO"  # there is nothing to do about it
+    assert "round apart" in caplog.text
     reference = json.loads((tmp_path / "net.json").read_text())["hepml"]["reference"]
     assert reference["tolerance"] == 1e-6
     exact = np.asarray(in_float64(model)(np.float64(reference["inputs"]["x"]), training=False))
     np.testing.assert_array_equal(np.float32(reference["outputs"]["output"]), np.float32(exact))
 
 
-def test_more_than_rounding_is_never_excused_by_float64(tmp_path, monkeypatch):
-    move_float32(monkeypatch, "keras_outputs", 1e-3)
+@pytest.mark.parametrize(("name", "by"), [("keras_outputs", 3e-5), ("keras_logits", 3e-5)])
+def test_keras_too_far_from_float64_is_told(tmp_path, monkeypatch, name, by):
+    move_float32(monkeypatch, name, by)
+    with pytest.raises(VerificationError, match="float32 Keras does not reproduce this network") as error:
+        export_model(small_network(), tmp_path / "net.json")
+    assert "3.0e-05" in error.value.parts["found"]
+    assert not (tmp_path / "net.json").exists()
+
+
+class Moved:
+    """The evaluator with its outputs or logits moved on one instruction set."""
+
+    def __init__(self, path, *, verify=True, cpu=None):
+        self.right = Evaluator(path, verify=verify, cpu=cpu)
+        self.cpu = self.right.cpu
+
+    def __call__(self, arrays, *, logits=False):
+        found = self.right(arrays, logits=logits)
+        moved = self.cpu == self.on and logits == self.of_logits
+        return {name: values + np.float32(self.by if moved else 0) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("cpu", cpus())
+@pytest.mark.parametrize("wrong", [{"of_logits": False, "by": 6e-5}, {"of_logits": True, "by": 1.1e-4}])
+@pytest.mark.parametrize("keras_by", [0.0, 1e-5])
+def test_a_wrong_instruction_set_is_found_whatever_keras_does(tmp_path, monkeypatch, cpu, wrong, keras_by):
+    # moved Keras allows for 4e-5 on the outputs
+    move_float32(monkeypatch, "keras_outputs", keras_by)
+    monkeypatch.setattr(verification, "Evaluator", type("Wrong", (Moved,), {"on": cpu} | wrong))
+    with pytest.raises(VerificationError, match="does not reproduce Keras") as error:
+        export_model(small_network(), tmp_path / "net.json")
+    assert error.value.parts["where"].startswith(cpu)
+    assert not (tmp_path / "net.json").exists()
+
+
+def test_rounding_of_the_outputs_does_not_excuse_the_logits(tmp_path, monkeypatch):
+    move_float32(monkeypatch, "keras_outputs", 1e-5)
+    wrong = {"on": "generic", "of_logits": True, "by": 3e-5}
+    monkeypatch.setattr(verification, "Evaluator", type("Wrong", (Moved,), wrong))
     with pytest.raises(VerificationError, match="does not reproduce Keras"):
         export_model(small_network(), tmp_path / "net.json")
-    assert not (tmp_path / "net.json").exists()

@@ -74,7 +74,7 @@ def test_bad_data_files(data, tmp_path):
 def test_load_run_tells_what_is_wrong(tmp_path):
     with pytest.raises(HepmlError, match="no such folder"):
         load_run(tmp_path / "none")
-    with pytest.raises(HepmlError, match="not a run folder"):
+    with pytest.raises(HepmlError, match="not that of a run"):
         load_run(tmp_path)
     (tmp_path / "run.json").write_text('{"format": "other"}')
     with pytest.raises(HepmlError, match="not the record of a run"):
@@ -91,6 +91,12 @@ def test_load_run_tells_what_is_wrong(tmp_path):
         (lambda run: run["best"].update(member=3), "run.best.member is a number"),
         (lambda run: run["inputs"].append("et"), r"run.inputs\[1\] is text"),
         (lambda run: run["config"].pop("settings"), "run.config.settings is missing"),
+        (lambda run: run["config"].pop("data"), "run.config.data is missing"),
+        (lambda run: run["inputs"][0].pop("geometry"), r"run.inputs\[0\].geometry is missing"),
+        (lambda run: run["best"].update(member="seed7"), "'seed7' is none of run.members"),
+        (lambda run: run.update(members=[]), "'' is none of run.members"),
+        (lambda run: run.update(format_version="1"), "run.format_version is text"),
+        (lambda run: run.update(format_version=None), "run.format_version is null"),
     ],
 )
 def test_a_damaged_record_is_told_by_its_key(tmp_path, change, found):

@@ -2,6 +2,7 @@
 
 import csv
 
+import h5py
 import numpy as np
 import pytest
 
@@ -58,10 +59,32 @@ def test_a_damaged_run_does_not_hide_the_others(runs, tmp_path, caplog):
     (tmp_path / "u9" / "scores.h5").write_bytes(b"broken")
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "run.json").write_text("[]")
+    shutil.copytree(runs[0].path, tmp_path / "short")
+    with h5py.File(tmp_path / "short" / "scores.h5", "a") as file:
+        weight = file["weight"][:-1]
+        del file["weight"]
+        file["weight"] = weight
+    log = write_reference_results(runs[0], tmp_path / "published")[0].parent.parent / "logs"
+    log = next(log.glob("*_log.csv"))
+    log.write_text("epoch,loss\n0,0.5\n")
     (best,) = best_results(tmp_path)
     assert best.path == tmp_path / "u1"
-    assert str(tmp_path / "u9") in caplog.text
-    assert str(tmp_path / "none") in caplog.text
+    for left_out in (tmp_path / "u9", tmp_path / "none", tmp_path / "short", log):
+        assert str(left_out) in caplog.text
+
+
+@pytest.mark.parametrize("case", ["no test rows", "one class"])
+def test_an_area_that_cannot_be_told_hides_nothing(runs, tmp_path, case):
+    import shutil
+
+    shutil.copytree(runs[1].path, tmp_path / "u9")
+    with h5py.File(tmp_path / "u9" / "scores.h5", "a") as file:
+        held_out = file["split"][()] == 2
+        file["split"][()] = 0 if case == "no test rows" else file["split"][()]
+        file["y"][()] = np.where(held_out, 1.0, file["y"][()])
+    (best,) = best_results(tmp_path)
+    assert best.auc is None
+    assert best.val_loss == runs[1].record["members"][0]["val_loss"]
 
 
 def test_the_best_is_chosen_on_validation(runs, tmp_path):

@@ -38,7 +38,7 @@ const Kernels& select(const std::string& name) {
                                    text::joined(names),
                                    text::quoted(wanted),
                                    text::nearest(wanted, names),
-                                   name.empty() ? "unset HEPML_CPU" : "leave it empty for the fastest"});
+                                   name.empty() ? "unset HEPML_CPU" : "leave it empty for HEPML_CPU or the fastest"});
 }
 
 }  // namespace hepml::kernels
