@@ -31,7 +31,6 @@ _SHAPE = {
     "content_sha256": str,
     "task": {"kind": str, "names": [str]},
     "provenance": {
-        "config": dict,
         "cut_flow": {str: int},
         "inputs": [{"name": str, "sample": str, "layout": _TEXT, "sha256": _TEXT, "read": int, "written": int}],
         "samples": [{"name": str, "cut_flow": {str: int}}],
@@ -70,7 +69,7 @@ class Dataset:
         self.geometry = Geometry.from_dict(attributes["geometry"])
         self.scaling: dict[str, dict[str, list[float]]] = attributes["scaling"]
         self.convention: str | None = attributes["convention"] or None
-        self.collection: str | None = attributes["provenance"]["config"].get("collection")
+        self.collection: str | None = attributes["provenance"].get("config", {}).get("collection")
         self.task: dict[str, Any] = attributes["task"]
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.cut_flow: dict[str, int] = attributes["provenance"]["cut_flow"]
@@ -289,6 +288,8 @@ def _attributes(file: h5py.File) -> dict[str, Any]:
     tokens = [token for token in TOKENS if token in file]
     scaling = {token: {"offset": [NUMBER], "scale": [NUMBER]} for token in tokens}
     check_shape(found, {**_SHAPE, "scaling": scaling}, "attributes")
+    if "config" in found["provenance"]:  # not in a file that a program wrote
+        check_shape(found["provenance"], {"config": dict}, "attributes.provenance")
     for key, value, known in (
         ("layout", found["layout"], ("sparse", "dense")),
         ("task.kind", found["task"]["kind"], ("binary", "classes", "regression")),

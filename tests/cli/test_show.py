@@ -195,6 +195,7 @@ def test_damaged_metadata_are_one_message(
 
 RUN = {
     "format": "hepml-run",
+    "format_version": 1,
     "status": "running",
     "config": {
         "features": "hl",
@@ -205,6 +206,7 @@ RUN = {
         "settings": {},
         "data": "0",
     },
+    "config_hash": "0" * 64,
     "code": {"version": "0"},
     "environment": {"packages": {}},
 }
@@ -213,11 +215,11 @@ RUN = {
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"config": {}}, "$.config.features is missing"),
-        ({"config": {**RUN["config"], "settings": 3}}, "$.config.settings is a number"),  # type: ignore[dict-item]
-        ({"code": None}, "$.code is null"),
-        ({"best": []}, "$.best is a list"),
-        ({"members": [3]}, "$.members[0] is a number"),
+        ({"config": {}}, "run.config.features is missing"),
+        ({"config": {**RUN["config"], "settings": 3}}, "run.config.settings is a number"),  # type: ignore[dict-item]
+        ({"code": None}, "run.code is null"),
+        ({"best": []}, "run.best is a list"),
+        ({"members": [3]}, "run.members[0] is a number"),
     ],
 )
 def test_a_damaged_record_of_a_run_is_one_message(

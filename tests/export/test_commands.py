@@ -58,7 +58,7 @@ def test_export_errors(run, keras_file, make, tmp_path):
     code, _, err = run("export", tmp_path / "old.h5", "-o", tmp_path / "n.json")
     assert (code, "save it as .keras" in err) == (1, True)
     code, _, err = run("export", tmp_path, "-o", tmp_path / "n.json")
-    assert (code, "not a run folder" in err) == (1, True)
+    assert (code, "not that of a run" in err) == (1, True)
     assert run("export", keras_file, "-o", tmp_path / "n.json", "--fold", "0")[0] == 2
     assert run("export", keras_file)[0] == 2
     model, _ = make("et")
