@@ -70,27 +70,27 @@ class InputRecord:
 
     Attributes:
         name: token, such as "hl" or "et".
-        shape: of one event, (n,) or (rows, columns, channels).
-        variables: of a vector, empty for an image.
+        shape: of one event, (n,), (rows, columns, channels) or (steps, n); None for steps that each event sets.
+        variables: of a vector or of a step, empty for an image.
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     variables: tuple[Variable, ...]
 
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """An output of a network, a vector with one label an element.
+    """An output of a network.
 
     Attributes:
         name: "output" in files of hepml.
-        shape: of one event, (n,).
-        labels: of its elements.
+        shape: of one event, (n,), (steps, n) or (rows, columns, channels); None for steps that differ by event.
+        labels: of its last axis.
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     labels: tuple[str, ...]
 
 
@@ -151,7 +151,7 @@ class Evaluator:
             InputRecord(name, tuple(shape), tuple(Variable(*variable) for variable in variables))
             for name, shape, variables in core.inputs
         ]
-        self.outputs = [OutputRecord(name, (len(labels),), tuple(labels)) for name, labels in core.outputs]
+        self.outputs = [OutputRecord(name, tuple(shape), tuple(labels)) for name, shape, labels in core.outputs]
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{record.name}: {_shape(record.shape)}" for record in self.inputs)
@@ -197,18 +197,24 @@ class Evaluator:
 
         Args:
             arrays: raw values by input name, shape (n, *record.shape); the last axis of one channel may be left out.
-                A network with one input also takes the array itself. NaN or infinity in an event gives NaN for that
-                event.
+                A sequence of any length is (n, steps, variables), or a list with an array (steps, variables) for
+                each event. A network with one input also takes the array itself. NaN or infinity in an event gives
+                NaN for that event.
             logits: give what the output layers' activations are applied to, instead of the outputs.
 
         Returns:
-            float32 arrays (n, n_labels) by output name; no events give arrays of no rows.
+            float32 arrays (n, *record.shape) by output name; sequences that differ in steps are padded with NaN to
+            the longest. No events give arrays of no rows.
 
         Raises:
             DataError: a missing or unknown input, or a wrong shape.
         """
         given = self._by_name(arrays)
-        batch = [self._array(record, given[record.name]) for record in self.inputs]
+        batch, steps = [], []
+        for record in self.inputs:
+            array, counts = _batch(record, given[record.name])
+            batch.append(array)
+            steps.append(counts)
         lengths = {len(array) for array in batch}
         if len(lengths) != 1:
             raise DataError(
@@ -216,7 +222,7 @@ class Evaluator:
                 expected="the same first axis for every input",
                 found=", ".join(f"{r.name}: {len(a)}" for r, a in zip(self.inputs, batch, strict=True)),
             )
-        results = self._core.evaluate(batch, logits)
+        results = self._core.evaluate(batch, steps, logits)
         return {record.name: result for record, result in zip(self.outputs, results, strict=True)}
 
     def tag(self, ecal: Towers, hcal: Towers, row: ArrayLike, eta: ArrayLike, phi: ArrayLike) -> Tags:
@@ -269,26 +275,44 @@ class Evaluator:
                 )
         return arrays
 
-    @staticmethod
-    def _array(record: InputRecord, values: ArrayLike) -> NDArray[np.float32]:
-        expected = f"(n, {', '.join(map(str, record.shape))})"
-        try:
-            array = np.asarray(values)
-            if array.dtype.kind not in "fiub":
-                raise TypeError(f"dtype {array.dtype}")
-            with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and the event NaN
-                array = np.ascontiguousarray(array, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"the input {record.name!r} is not an array of numbers", expected=expected, found=str(error)
-            ) from error
-        if array.shape[1:] != record.shape:
-            if not (record.shape[-1] == 1 and array.ndim >= 1 and array.shape[1:] == record.shape[:-1]):
-                raise DataError(
-                    f"the input {record.name!r} has the wrong shape", expected=expected, found=str(array.shape)
-                )
-            array = array.reshape(-1, *record.shape) if len(array) else array.reshape(0, *record.shape)
-        return array
+
+_NO_STEPS = np.empty(0, np.int64)
+
+
+def _batch(record: InputRecord, values: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The values of an input as one array, and the steps of each event where they are its own."""
+    if record.shape[0] is not None:
+        return _array(record, values), _NO_STEPS
+    if isinstance(values, list | tuple) and len({len(event) for event in values if hasattr(event, "__len__")}) > 1:
+        events = [_array(record, [event])[0] for event in values]
+        steps = np.array([len(event) for event in events], np.int64)
+        array = np.zeros((len(events), steps.max(), events[0].shape[1]), np.float32)
+        for row, event in zip(array, events, strict=True):
+            row[: len(event)] = event
+        return array, steps
+    array = _array(record, values)
+    return array, np.full(len(array), array.shape[1], np.int64)
+
+
+def _array(record: InputRecord, values: ArrayLike) -> NDArray[np.float32]:
+    shape = tuple("steps" if n is None else n for n in record.shape)
+    expected = f"(n, {', '.join(map(str, shape))})"
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"dtype {array.dtype}")
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and the event NaN
+            array = np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the input {record.name!r} is not an array of numbers", expected=expected, found=str(error)
+        ) from error
+    if record.shape[-1] == 1 and array.ndim == len(record.shape):
+        array = array[..., None]
+    fits = array.ndim == len(record.shape) + 1
+    if not fits or any(n is not None and n != m for n, m in zip(record.shape, array.shape[1:], strict=True)):
+        raise DataError(f"the input {record.name!r} has the wrong shape", expected=expected, found=str(array.shape))
+    return array
 
 
 def _columns(towers: Towers) -> tuple[NDArray[np.int64], ...]:
@@ -300,5 +324,5 @@ def _columns(towers: Towers) -> tuple[NDArray[np.int64], ...]:
     return (np.ascontiguousarray(towers.offsets, dtype=np.int64), *numbers)
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if n is None else str(n) for n in shape)

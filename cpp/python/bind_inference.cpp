@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -28,57 +29,114 @@ using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+/// An output of a batch. Sequences whose steps differ are padded with NaN to the longest.
+class Results {
+ public:
+  Results(const Output& output, std::size_t n) : output_(output), n_(n) {
+    values_.reserve(n * output.size);
+    ends_.reserve(n);
+  }
+  void add(span<const float> values) {
+    values_.insert(values_.end(), values.begin(), values.end());
+    ends_.push_back(values_.size());
+  }
+  Out<float> finish() const {
+    std::vector<std::size_t> shape = output_.shape;
+    std::size_t longest = output_.size;
+    if (shape[0] == any_steps) {
+      longest = 0;
+      std::size_t start = 0;
+      for (const std::size_t end : ends_) {
+        longest = std::max(longest, end - start);
+        start = end;
+      }
+      shape[0] = longest / output_.size;
+    }
+    shape.insert(shape.begin(), n_);
+    auto out = array<float>(shape);
+    float* to = out.data();
+    std::size_t start = 0;
+    for (const std::size_t end : ends_) {
+      std::copy(values_.data() + start, values_.data() + end, to);
+      std::fill(to + (end - start), to + longest, std::numeric_limits<float>::quiet_NaN());
+      to += longest;
+      start = end;
+    }
+    return out;
+  }
+
+ private:
+  const Output& output_;
+  std::size_t n_;
+  std::vector<float> values_;
+  std::vector<std::size_t> ends_;
+};
+
 /// A model and the sessions of the threads that call it; each call takes one and puts it back.
 class Evaluator {
  public:
   explicit Evaluator(Model model) : model_(std::move(model)) {}
   const Model& model() const noexcept { return model_; }
 
-  std::vector<Out<float>> evaluate(const std::vector<Floats>& inputs, bool logits) {
+  /// `steps` is, for each input, empty or the number of steps of each event; arrays are padded to the most.
+  std::vector<Out<float>> evaluate(const std::vector<Floats>& inputs, const std::vector<Integers>& steps,
+                                   bool logits) {
     const auto& records = model_.inputs();
-    if (inputs.size() != records.size()) throw std::invalid_argument("one array an input is needed");
+    if (inputs.size() != records.size() || steps.size() != records.size())
+      throw std::invalid_argument("one array an input is needed");
     const std::size_t n = inputs[0].shape(0);
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].ndim() == 0 || inputs[i].shape(0) != n || inputs[i].size() != n * records[i].size) {
-        throw std::invalid_argument("an array does not fit its input");
+    std::size_t max_steps = 1;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      max_steps = std::max(max_steps, check(records[i], inputs[i], steps[i], n));
+    std::vector<Results> results;
+    for (const Output& output : model_.outputs()) results.emplace_back(output, n);
+    {
+      const nb::gil_scoped_release release;
+      auto session = take(max_steps);
+      for (std::size_t event = 0; event < n; ++event) {
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+          const std::size_t size = inputs[i].size() / n;  // with padding
+          const auto input = steps[i].size() == 0
+                                 ? session->input(i)
+                                 : session->sequence(i, static_cast<std::size_t>(steps[i].data()[event]));
+          std::copy_n(inputs[i].data() + event * size, input.size(), input.begin());
+        }
+        session->run();
+        for (std::size_t k = 0; k < results.size(); ++k)
+          results[k].add(logits ? session->logits(k) : session->output(k));
       }
+      give(std::move(session));
     }
-    std::vector<Out<float>> results;
-    std::vector<float*> to;
-    for (const Output& output : model_.outputs()) {
-      results.push_back(array<float>({n, output.labels.size()}));
-      to.push_back(results.back().data());
-    }
-    std::vector<const float*> from;
-    for (const Floats& input : inputs) from.push_back(input.data());
-    const nb::gil_scoped_release release;
-    auto session = take();
-    for (std::size_t event = 0; event < n; ++event) {
-      for (std::size_t i = 0; i < from.size(); ++i) {
-        const auto input = session->input(i);
-        std::copy_n(from[i] + event * input.size(), input.size(), input.begin());
-      }
-      session->run();
-      for (std::size_t k = 0; k < to.size(); ++k) {
-        const auto values = logits ? session->logits(k) : session->output(k);
-        to[k] = std::copy(values.begin(), values.end(), to[k]);
-      }
-    }
-    give(std::move(session));
-    return results;
+    std::vector<Out<float>> arrays;
+    for (Results& result : results) arrays.push_back(result.finish());
+    return arrays;
   }
 
  private:
-  std::unique_ptr<Session> take() {
+  /// The most steps in the array; throws if it does not fit.
+  static std::size_t check(const Input& record, const Floats& array, const Integers& steps, std::size_t n) {
+    const bool dynamic = record.shape.size() == 2 && record.shape[0] == any_steps;
+    const bool fits = dynamic ? array.ndim() == 3 && array.shape(2) == record.size && steps.size() == n
+                              : array.ndim() > 0 && array.size() == n * record.size && steps.size() == 0;
+    if (!fits || array.shape(0) != n) throw std::invalid_argument("an array does not fit its input");
+    if (!dynamic) return 1;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (steps.data()[i] < 0 || static_cast<std::size_t>(steps.data()[i]) > array.shape(1))
+        throw std::invalid_argument("more steps than the array holds");
+    }
+    return array.shape(1);
+  }
+
+  std::unique_ptr<Session> take(std::size_t max_steps) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (!free_.empty()) {
+      while (!free_.empty()) {
         auto session = std::move(free_.back());
         free_.pop_back();
-        return session;
+        if (session->max_steps() >= max_steps) return session;
       }
     }
-    return std::make_unique<Session>(model_);
+    return std::make_unique<Session>(model_, std::max<std::size_t>(max_steps, 256));
   }
   void give(std::unique_ptr<Session> session) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -187,6 +245,13 @@ void raise(const Error& error) {
   PyErr_SetObject(type.ptr(), instance.ptr());
 }
 
+nb::list describe(const std::vector<std::size_t>& shape) {
+  nb::list dimensions;
+  for (const std::size_t dimension : shape)
+    dimensions.append(dimension == any_steps ? nb::object(nb::none()) : nb::object(nb::int_(dimension)));
+  return dimensions;
+}
+
 nb::list describe_inputs(const Evaluator& evaluator) {
   nb::list records;
   for (const Input& input : evaluator.model().inputs()) {
@@ -194,7 +259,7 @@ nb::list describe_inputs(const Evaluator& evaluator) {
     for (const Variable& v : input.variables) {
       variables.append(nb::make_tuple(v.name, v.offset, v.scale, v.default_value));
     }
-    records.append(nb::make_tuple(input.name, input.shape, variables));
+    records.append(nb::make_tuple(input.name, describe(input.shape), variables));
   }
   return records;
 }
@@ -202,7 +267,7 @@ nb::list describe_inputs(const Evaluator& evaluator) {
 nb::list describe_outputs(const Evaluator& evaluator) {
   nb::list records;
   for (const Output& output : evaluator.model().outputs()) {
-    records.append(nb::make_tuple(output.name, output.labels));
+    records.append(nb::make_tuple(output.name, describe(output.shape), output.labels));
   }
   return records;
 }
@@ -236,8 +301,10 @@ void bind_inference(nb::module_& m) {
             return new Evaluator(Model::parse(text, {verify, cpu}));
           },
           nb::arg("text"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::rv_policy::take_ownership)
-      .def("evaluate", &Evaluator::evaluate, nb::arg("inputs"), nb::arg("logits") = false,
-           "arrays (n, ...) float32 in the order of the inputs -> arrays (n, n_out) float32")
+      .def("evaluate", &Evaluator::evaluate, nb::arg("inputs"), nb::arg("steps"), nb::arg("logits") = false,
+           "arrays (n, ...) float32 in the order of the inputs, and for each the steps of the events or "
+           "nothing "
+           "-> arrays (n, ...) float32")
       .def("tag", &tag, nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"),
            "towers (offsets, et, e, eta, phi) of two calorimeters and seeds -> score, logit, status of each "
            "seed")

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "kernels/select.hpp"
-#include "layers/network.hpp"
+#include "layers/plan.hpp"
 #include "parse/file.hpp"
 #include "parse/text.hpp"
 
@@ -16,14 +16,32 @@ namespace {
 /// Re-run the reference vectors of the file; the first value that does not reproduce is an Error
 /// (verification).
 void verify(const Model& model, const parse::Reference& reference) {
-  Session session(model);
+  std::size_t longest = 1;
+  for (std::size_t i = 0; i < reference.inputs.size(); ++i) {
+    for (const auto& values : reference.inputs[i])
+      longest = std::max(longest, values.size() / model.inputs()[i].size);
+  }
+  Session session(model, longest);
   for (std::size_t event = 0; event < reference.n_events; ++event) {
     for (std::size_t i = 0; i < reference.inputs.size(); ++i) {
       const auto& values = reference.inputs[i][event];
-      std::copy(values.begin(), values.end(), session.input(i).begin());
+      const Input& input = model.inputs()[i];
+      const auto to = layers::is_dynamic(input.shape) ? session.sequence(i, values.size() / input.size)
+                                                      : session.input(i);
+      std::copy(values.begin(), values.end(), to.begin());
     }
     session.run();
     for (std::size_t k = 0; k < reference.outputs.size(); ++k) {
+      if (session.output(k).size() != reference.outputs[k][event].size()) {
+        throw Error(Error::Code::schema,
+                    {"a reference event of the wrong size",
+                     {},
+                     "hepml.reference.outputs." + model.outputs()[k].name + "[" + std::to_string(event) + "]",
+                     std::to_string(session.output(k).size()) + " values",
+                     std::to_string(reference.outputs[k][event].size()),
+                     {},
+                     {}});
+      }
       for (std::size_t j = 0; j < reference.outputs[k][event].size(); ++j) {
         const double expected = reference.outputs[k][event][j];
         const double found = static_cast<double>(session.output(k)[j]);
@@ -33,7 +51,7 @@ void verify(const Model& model, const parse::Reference& reference) {
                     {"the network does not reproduce its reference vectors",
                      {},
                      "hepml.reference.outputs." + output.name + "[" + std::to_string(event) + "][" +
-                         std::to_string(j) + "] (" + output.labels[j] + ")",
+                         std::to_string(j) + "] (" + output.labels[j % output.labels.size()] + ")",
                      text::number(expected) + " within " + text::number(reference.tolerance),
                      text::number(found),
                      {},
@@ -98,7 +116,7 @@ std::size_t Model::n_parameters() const noexcept {
   return network_->n_parameters;
 }
 std::size_t Model::session_bytes() const noexcept {
-  return network_->arena_size * sizeof(float);
+  return make_plan(*network_, 256).size * sizeof(float);
 }
 
 }  // namespace hepml

@@ -1,11 +1,13 @@
 #include <hepml/session.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
-#include "layers/network.hpp"
+#include "layers/plan.hpp"
+#include "parse/file.hpp"
 #include "parse/text.hpp"
 
 namespace hepml {
@@ -13,19 +15,32 @@ namespace hepml {
 using kernels::View;
 
 struct Session::Buffers {
-  explicit Buffers(const Model& m) : model(m) {}
-  Model model;
-  layers::Floats arena;
-  std::vector<View> tensors;
+  Buffers(const Model& m, const Network& n, std::size_t steps)
+      : model(m), network(n), max_steps(steps), plan(make_plan(n, steps)), arena(plan.size) {}
   struct Step {
     const layers::Operation* operation;
-    std::size_t sources;  // where its views begin in `sources`
+    std::size_t sources, n_sources;  // where its views begin in `sources`, and how many
     std::size_t target;
-    bool border;  // zeros around the target have to be written first
+    bool border;   // zeros around the target have to be written first
+    bool dynamic;  // the target's steps depend on the event
   };
+  Model model;
+  const Network& network;
+  std::size_t max_steps;
+  Plan plan;
+  layers::Floats arena;
+  std::vector<View> tensors;
   std::vector<Step> steps;
   std::vector<View> sources;
+  std::vector<std::size_t> source_tensors;
+  std::vector<std::size_t> wanted;  // steps of an input, as the user gave them
   Status status = Status::no_object;
+
+  void clear_border(std::size_t tensor) noexcept;
+  bool prepare(std::size_t port) noexcept;
+  bool set_steps() noexcept;
+  void evaluate() noexcept;
+  bool finish(std::size_t head, bool good) noexcept;
 };
 
 namespace {
@@ -33,20 +48,6 @@ namespace {
 bool has_border(const Network::Tensor& tensor) {
   const layers::Border& b = tensor.border;
   return b.top + b.left + b.bottom + b.right != 0;
-}
-
-void clear_border(const Network::Tensor& tensor, float* arena) noexcept {
-  const layers::Border& border = tensor.border;
-  const std::size_t channels = tensor.shape[2];
-  const std::size_t row = tensor.row_stride;
-  float* p = arena + tensor.place;
-  std::memset(p, 0, border.top * row * sizeof(float));
-  p += border.top * row;
-  for (std::size_t i = 0; i < tensor.shape[0]; ++i, p += row) {
-    std::memset(p, 0, border.left * channels * sizeof(float));
-    std::memset(p + row - border.right * channels, 0, border.right * channels * sizeof(float));
-  }
-  std::memset(p, 0, border.bottom * row * sizeof(float));
 }
 
 template <class Record>
@@ -65,21 +66,124 @@ std::size_t find(const std::vector<Record>& records, std::string_view name, cons
                                    {}});
 }
 
+bool is_sequence(const Input& input) {
+  return input.shape.size() == 2;
+}
+
 }  // namespace
 
-Session::Session(const Model& model) : buffers_(std::make_unique<Buffers>(model)) {
-  const Network& network = *model.network_;
-  buffers_->arena = layers::Floats(network.arena_size);
-  float* arena = buffers_->arena.data();
-  for (const auto& tensor : network.tensors) {
-    const bool image = tensor.shape.size() == 3;
-    buffers_->tensors.push_back({arena + tensor.offset, image ? tensor.shape[0] : 1,
-                                 image ? tensor.shape[1] : 1, tensor.shape.back(), tensor.row_stride});
+void Session::Buffers::clear_border(std::size_t index) noexcept {
+  const layers::Border& border = network.tensors[index].border;
+  const View& view = tensors[index];
+  const std::size_t row = view.row_stride;
+  float* p = arena.data() + plan.tensors[index].whole;
+  std::memset(p, 0, border.top * row * sizeof(float));
+  p += border.top * row;
+  const std::size_t used = (border.left + view.columns) * view.channels;
+  for (std::size_t i = 0; i < view.rows; ++i, p += row) {
+    std::memset(p, 0, border.left * view.channels * sizeof(float));
+    std::memset(p + used, 0, border.right * view.channels * sizeof(float));
   }
-  for (const auto& step : network.steps) {
-    buffers_->steps.push_back(
-        {step.operation, buffers_->sources.size(), step.target, has_border(network.tensors[step.target])});
-    for (const std::size_t source : step.sources) buffers_->sources.push_back(buffers_->tensors[source]);
+  std::memset(p, 0, border.bottom * row * sizeof(float));
+}
+
+/// From raw values to what the network sees; false if one is not finite.
+bool Session::Buffers::prepare(std::size_t index) noexcept {
+  const Network::Port& port = network.ports[index];
+  const View& view = tensors[port.tensor];
+  if (has_border(network.tensors[port.tensor])) clear_border(port.tensor);
+  const float* raw = arena.data() + plan.raw[index];
+  bool finite = true;
+  const auto part = [&](std::size_t at, std::size_t first, float* to, std::size_t n) {
+    finite &= network.kernels->prepare(raw + at, port.offset.data() + first, port.scale.data() + first,
+                                       port.scale_step, to, n);
+  };
+  const std::size_t n = view.columns * view.channels;
+  if (port.scale.size() == n * view.rows || port.scale_step == 0) {
+    for (std::size_t row = 0; row < view.rows; ++row)
+      part(row * n, row * n * port.scale_step, view.data + row * view.row_stride, n);
+  } else {  // a sequence: each step alike
+    for (std::size_t i = 0; i < view.columns; ++i)
+      part(i * view.channels, 0, view.data + i * view.channels, view.channels);
+  }
+  return finite;
+}
+
+/// The steps of this event in every tensor; false if they do not fit.
+bool Session::Buffers::set_steps() noexcept {
+  bool good = true;
+  for (std::size_t i = 0; i < network.ports.size(); ++i) {
+    const Input& input = network.inputs[i];
+    if (!is_sequence(input)) continue;
+    const std::size_t most = plan.tensors[network.ports[i].tensor].most_steps;
+    good &= wanted[i] <= most && (input.shape[0] == any_steps || wanted[i] == most);
+    tensors[network.ports[i].tensor].columns = good ? wanted[i] : 0;
+  }
+  for (const Step& step : steps) {
+    const View* inputs = sources.data() + step.sources;
+    for (std::size_t i = 0; i < step.n_sources; ++i) {
+      const std::size_t from = source_tensors[step.sources + i];
+      sources[step.sources + i].columns = tensors[from].columns;
+      if (layers::is_dynamic(network.tensors[from].shape) && !step.operation->mixes_steps())
+        good &= inputs[i].columns == inputs[0].columns;
+    }
+    if (!step.dynamic) continue;
+    const std::size_t n = good ? step.operation->steps(inputs[0].columns) : 0;
+    good &= n != layers::no_steps;
+    tensors[step.target].columns = good ? n : 0;
+  }
+  return good;
+}
+
+void Session::Buffers::evaluate() noexcept {
+  float* scratch = arena.data() + plan.scratch;
+  for (const Step& step : steps) {
+    if (step.border) clear_border(step.target);
+    step.operation->run(sources.data() + step.sources, tensors[step.target], scratch);
+  }
+}
+
+/// Copies an output and its logits to where the user sees them; false if it is not good or a value is NaN.
+bool Session::Buffers::finish(std::size_t index, bool good) noexcept {
+  const Network::Head& head = network.heads[index];
+  const auto copy = [&](std::size_t tensor, std::size_t place) {
+    const View& view = tensors[tensor];
+    float* to = arena.data() + place;
+    const std::size_t n = view.columns * view.channels;
+    bool numbers = true;
+    for (std::size_t row = 0; row < view.rows; ++row, to += n) {
+      for (std::size_t i = 0; i < n; ++i) {
+        to[i] = good ? view.data[row * view.row_stride + i] : std::numeric_limits<float>::quiet_NaN();
+        numbers &= !std::isnan(to[i]);
+      }
+    }
+    return numbers;
+  };
+  copy(head.logits, plan.logits[index]);
+  return copy(head.tensor, plan.results[index]);
+}
+
+Session::Session(const Model& model, std::size_t max_steps)
+    : buffers_(std::make_unique<Buffers>(model, *model.network_, max_steps)) {
+  Buffers& b = *buffers_;
+  for (std::size_t i = 0; i < b.network.tensors.size(); ++i) {
+    const layers::Shape& shape = b.network.tensors[i].shape;
+    const Plan::Place& place = b.plan.tensors[i];
+    const Extent extent = extent_of(shape, layers::is_dynamic(shape) ? 0 : place.most_steps);
+    b.tensors.push_back(
+        {b.arena.data() + place.offset, extent.rows, extent.columns, extent.channels, place.row_stride});
+  }
+  for (const Input& input : b.network.inputs) {
+    b.wanted.push_back(is_sequence(input) && input.shape[0] != any_steps ? input.shape[0] : 0);
+  }
+  for (const auto& step : b.network.steps) {
+    const Network::Tensor& target = b.network.tensors[step.target];
+    b.steps.push_back({step.operation, b.sources.size(), step.sources.size(), step.target, has_border(target),
+                       layers::is_dynamic(target.shape)});
+    for (const std::size_t source : step.sources) {
+      b.sources.push_back(b.tensors[source]);
+      b.source_tensors.push_back(source);
+    }
   }
 }
 
@@ -93,68 +197,79 @@ const Model& Session::model() const noexcept {
 Status Session::status() const noexcept {
   return buffers_->status;
 }
+std::size_t Session::max_steps() const noexcept {
+  return buffers_->max_steps;
+}
 
 span<float> Session::input(std::string_view name) {
-  return input(find(buffers_->model.network_->inputs, name, "input"));
+  return input(find(buffers_->network.inputs, name, "input"));
 }
 
 span<float> Session::input(std::size_t index) noexcept {
-  const Network& network = *buffers_->model.network_;
-  return {buffers_->arena.data() + network.ports[index].raw, network.inputs[index].size};
+  const Input& input = buffers_->network.inputs[index];
+  const std::size_t most = buffers_->plan.tensors[buffers_->network.ports[index].tensor].most_steps;
+  const bool dynamic = layers::is_dynamic(input.shape);
+  return {buffers_->arena.data() + buffers_->plan.raw[index],
+          input.size * (dynamic ? std::min(buffers_->wanted[index], most) : 1)};
+}
+
+span<float> Session::sequence(std::string_view name, std::size_t steps) {
+  std::size_t index = find(buffers_->network.inputs, name, "input");
+  if (!is_sequence(buffers_->network.inputs[index])) {  // a sequence of the same name, see read_network
+    const std::string other = std::string(name) + parse::sequence_suffix;
+    for (std::size_t i = 0; i < buffers_->network.inputs.size(); ++i) {
+      if (buffers_->network.inputs[i].name == other) index = i;
+    }
+  }
+  if (!is_sequence(buffers_->network.inputs[index])) {
+    throw Error(Error::Code::usage, {"the input " + text::quoted(name) + " is not a sequence",
+                                     {},
+                                     {},
+                                     "a sequence, steps x variables",
+                                     layers::describe(buffers_->network.inputs[index].shape),
+                                     {},
+                                     "fill it with input()"});
+  }
+  return sequence(index, steps);
+}
+
+span<float> Session::sequence(std::size_t index, std::size_t steps) noexcept {
+  buffers_->wanted[index] = steps;
+  return input(index);
 }
 
 span<const float> Session::output(std::string_view name) const {
-  return output(find(buffers_->model.network_->outputs, name, "output"));
+  return output(find(buffers_->network.outputs, name, "output"));
 }
 
 span<const float> Session::output(std::size_t index) const noexcept {
-  const Network& network = *buffers_->model.network_;
-  return {buffers_->arena.data() + network.heads[index].result, network.outputs[index].labels.size()};
+  const View& view = buffers_->tensors[buffers_->network.heads[index].tensor];
+  return {buffers_->arena.data() + buffers_->plan.results[index], view.rows * view.columns * view.channels};
 }
 
 span<const float> Session::logits(std::string_view name) const {
-  return logits(find(buffers_->model.network_->outputs, name, "output"));
+  return logits(find(buffers_->network.outputs, name, "output"));
 }
 
 span<const float> Session::logits(std::size_t index) const noexcept {
-  const Network& network = *buffers_->model.network_;
-  return {buffers_->arena.data() + network.heads[index].result_logits, network.outputs[index].labels.size()};
+  const View& view = buffers_->tensors[buffers_->network.heads[index].logits];
+  return {buffers_->arena.data() + buffers_->plan.logits[index], view.rows * view.columns * view.channels};
 }
 
 span<const float> Session::run() noexcept {
-  const Network& network = *buffers_->model.network_;
-  float* arena = buffers_->arena.data();
-  bool finite = true;
-  for (const Network::Port& port : network.ports) {
-    const Network::Tensor& tensor = network.tensors[port.tensor];
-    const View& view = buffers_->tensors[port.tensor];
-    if (has_border(tensor)) clear_border(tensor, arena);
-    const std::size_t n = view.columns * view.channels;
-    for (std::size_t row = 0; row < view.rows; ++row) {
-      const std::size_t first = row * n * port.scale_step;
-      finite &= network.kernels->prepare(arena + port.raw + row * n, port.offset.data() + first,
-                                         port.scale.data() + first, port.scale_step,
-                                         view.data + row * view.row_stride, n);
+  Buffers& b = *buffers_;
+  b.status = Status::ok;
+  if (b.network.has_sequences && !b.set_steps()) b.status = Status::wrong_steps;
+  if (b.status == Status::ok) {
+    for (std::size_t i = 0; i < b.network.ports.size(); ++i) {
+      if (!b.prepare(i)) b.status = Status::not_finite;
     }
   }
-  if (finite) {
-    for (const Buffers::Step& step : buffers_->steps) {
-      if (step.border) clear_border(network.tensors[step.target], arena);
-      step.operation->run(buffers_->sources.data() + step.sources, buffers_->tensors[step.target]);
-    }
+  const bool good = b.status == Status::ok;
+  if (good) b.evaluate();
+  for (std::size_t i = 0; i < b.network.heads.size(); ++i) {
+    if (!b.finish(i, good) && good) b.status = Status::not_finite;
   }
-  bool good = finite;
-  for (const Network::Head& head : network.heads) {
-    const std::size_t n = buffers_->tensors[head.tensor].channels;
-    for (std::size_t i = 0; i < n; ++i) {
-      const float nan = std::numeric_limits<float>::quiet_NaN();
-      const float value = finite ? arena[network.tensors[head.tensor].offset + i] : nan;
-      arena[head.result + i] = value;
-      arena[head.result_logits + i] = finite ? arena[network.tensors[head.logits].offset + i] : nan;
-      good &= !std::isnan(value);
-    }
-  }
-  buffers_->status = good ? Status::ok : Status::not_finite;
   return output(std::size_t{0});
 }
 

@@ -133,7 +133,9 @@ def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) ->
         for batch in _batches(data, [record.name for record in evaluator.inputs], name):
             for key, values in evaluator(batch, logits=logits).items():
                 parts[key].append(values)
-    empty = {record.name: np.zeros((0, *record.shape), np.float32) for record in evaluator.outputs}
+    empty = {
+        record.name: np.zeros((0, *(size or 0 for size in record.shape)), np.float32) for record in evaluator.outputs
+    }
     results = {key: np.concatenate(values) if values else empty[key] for key, values in parts.items()}
     for name in ("identity", "weight"):
         results[name] = np.concatenate([data.column(name, one) for one in splits])

@@ -31,31 +31,41 @@ class InputRecord:
 
     Attributes:
         name: the input's name in Keras, in the file and in npz files.
-        shape: of one event: (variables,) or (rows, columns, channels).
-        variables: names of the variables; empty for images.
+        shape: of one event: (variables,), (steps or None, variables) or (rows, columns, channels).
+        variables: names of the variables, of a vector or of each step; empty for images.
         spec: what training knows about it, if given.
         offset, scale: folded into the input; one number a variable or channel.
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     variables: tuple[str, ...]
     spec: InputSpec | None
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, of one step where there may be any number."""
+        return tuple(1 if size is None else size for size in self.shape)
+
+    @property
     def is_image(self) -> bool:
-        return len(self.shape) == 3
+        return len(self.shape) > 2
+
+    @property
+    def is_sequence(self) -> bool:
+        return len(self.shape) == 2
 
     def document(self) -> dict[str, Any]:
-        """The entry of `inputs`."""
+        """The entry of `inputs` or `input_sequences`."""
         if not self.is_image:
             variables = [
                 {"name": name, "offset": offset, "scale": scale}
                 for name, offset, scale in zip(self.variables, self.offset.tolist(), self.scale.tolist(), strict=True)
             ]
-            return {"name": self.name, "variables": variables}
+            fixed = {"steps": self.shape[0]} if self.is_sequence and self.shape[0] is not None else {}
+            return {"name": self.name, **fixed, "variables": variables}
         same = len(set(zip(self.offset.tolist(), self.scale.tolist(), strict=True))) == 1
         return {
             "name": self.name,
@@ -80,7 +90,7 @@ def describe_inputs(model: Any, specs: Sequence[InputSpec] | None) -> list[Input
 
     Raises:
         DataError: `specs` do not fit the model's inputs.
-        UnsupportedLayerError: an input that is neither a vector nor an image of float32.
+        UnsupportedLayerError: an input that is neither a vector, a sequence nor an image of float32.
     """
     names = [input_name(tensor) for tensor in model.inputs]
     by_name = {spec.name: spec for spec in specs or ()}
@@ -98,13 +108,14 @@ def describe_inputs(model: Any, specs: Sequence[InputSpec] | None) -> list[Input
 def _describe(tensor: Any, spec: InputSpec | None) -> InputRecord:
     name = input_name(tensor)
     shape = tuple(tensor.shape[1:])
-    good = len(shape) in (1, 3) and all(isinstance(n, int) and n > 0 for n in shape)
+    known = shape[1:] if len(shape) == 2 else shape
+    good = 1 <= len(shape) <= 4 and all(isinstance(n, int) and n > 0 for n in known)
     if not good or getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
         kind = "a sparse or ragged tensor" if good else f"shape {shape}"
         raise UnsupportedLayerError(
             f"the input {name!r} cannot be exported",
             where=f"input {name!r}",
-            expected="a vector (variables,) or an image (rows, columns, channels) of known size",
+            expected="a vector (variables,), a sequence (steps, variables) or an image (rows, columns, channels)",
             found=kind,
         )
     if tensor.dtype != "float32":
@@ -115,14 +126,14 @@ def _describe(tensor: Any, spec: InputSpec | None) -> InputRecord:
             found=tensor.dtype,
         )
     variables: tuple[str, ...] = ()
-    if len(shape) == 1:
+    if len(shape) <= 2:
         given = tuple(spec.variables) if spec is not None and spec.variables else ()
-        variables = given or tuple(f"{name}_{k}" for k in range(shape[0]))
-        if len(variables) != shape[0] or len(set(variables)) != len(variables):
+        variables = given or tuple(f"{name}_{k}" for k in range(shape[-1]))
+        if len(variables) != shape[-1] or len(set(variables)) != len(variables):
             raise DataError(
                 f"the variables of input {name!r} do not fit the model",
                 where=f"inputs=, {name!r}",
-                expected=f"{shape[0]} different names",
+                expected=f"{shape[-1]} different names",
                 found=", ".join(variables),
             )
     if spec is not None and tuple(spec.shape) != shape:
@@ -165,10 +176,10 @@ def _fold(call: Call, record: InputRecord) -> bool:
     handler_of(call.layer)  # refuses classes of the user's own and other precisions
     if record.is_image and getattr(call.layer, "data_format", "channels_last") == "channels_first":
         return False
-    affine = affine_of(call.layer, record.shape)
+    affine = affine_of(call.layer, record.sizes)
     if affine is None:
         return False
-    offset, scale = (part.reshape(-1, record.shape[-1]) for part in affine)
+    offset, scale = (part.reshape(-1, record.sizes[-1]) for part in affine)
     if np.any(offset != offset[0]) or np.any(scale != scale[0]):
         return False  # an image with constants of its own for each pixel
     if np.any(offset[0] != 0.0) and np.any(record.scale != 1.0):

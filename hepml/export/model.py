@@ -74,8 +74,8 @@ def export_model(
     """Writes a Keras model as JSON and checks that the C++ evaluator reproduces it.
 
     Args:
-        model: a built Functional or Sequential model with vectors (variables,) and images (rows, columns, channels) as
-            float32 inputs; it takes raw values, and normalisation is part of it.
+        model: a built Functional or Sequential model with vectors (variables,), sequences (steps, variables) and images
+            (rows, columns, channels) as float32 inputs; it takes raw values, and normalisation is part of it.
         path: the file to write, complete or not at all.
         inputs: what training knows of the inputs (`run.inputs`): names of variables, ranges, geometry, and raw events
             for the reference vectors. Without it variables are named NAME_0, NAME_1 ...
@@ -114,7 +114,7 @@ def export_model(
     network, outputs = _network(model, records, labels, lwtnn)
     document: dict[str, Any] = {
         "inputs": network.inputs,
-        "input_sequences": [],
+        "input_sequences": network.input_sequences,
         "nodes": network.nodes,
         "layers": network.layers,
         "outputs": outputs,
@@ -185,15 +185,11 @@ def _network(
 
 
 def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None) -> list[str]:
-    if not value.is_vector:
+    width = value.shape[-1]
+    if width is None:
         raise UnsupportedLayerError(
-            f"the output {name!r} is not a vector",
-            where=f"output {name!r}",
-            expected="one number a unit",
-            found=f"shape {value.shape}",
-            fix="end the model with a Flatten",
+            f"the width of output {name!r} is not known", where=f"output {name!r}", found=f"shape {value.shape}"
         )
-    (width,) = value.shape
     given = list((labels or {}).get(name, ["signal"] if width == 1 else [f"out_{k}" for k in range(width)]))
     if len(given) != width or len(set(given)) != width:
         raise DataError(
@@ -235,6 +231,9 @@ def _reference(model: Any, records: list[InputRecord], names: list[str], toleran
             )
     return {
         "inputs": {r.name: [event.ravel() for event in array] for r, array in zip(records, events, strict=True)},
-        "outputs": {name: list(result.astype(np.float32)) for name, result in zip(names, results, strict=True)},
+        "outputs": {
+            name: [event.ravel() for event in result.astype(np.float32)]
+            for name, result in zip(names, results, strict=True)
+        },
         "tolerance": tolerance,
     }

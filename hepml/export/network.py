@@ -1,7 +1,7 @@
 """The network part of the file under construction: inputs, nodes and layers in lwtnn's graph form.
 
 Nodes are numbered in the order in which they are added. A layer that is used twice is written once: nodes refer to it
-by its index.
+by its index. What lwtnn has a kind of node for is written as that kind; the rest is a `layer` node.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from hepml.errors import DataError, UnsupportedLayerError
 __all__ = ["LWTNN_ARCHITECTURES", "Network", "Value", "refuse"]
 
 # What lwtnn 2.14 builds from; everything else is an extension of hepml.
-LWTNN_ARCHITECTURES = frozenset({"dense", "normalization"})
+_ON_VECTORS = frozenset({"dense", "normalization", "maxout", "highway"})
+_ON_SEQUENCES = frozenset({"lstm", "gru", "simplernn", "conv1d"})
+LWTNN_ARCHITECTURES = _ON_VECTORS | _ON_SEQUENCES
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,25 @@ class Value:
 
     Attributes:
         node: its index in the file.
-        shape: the Keras shape of one event.
+        shape: the Keras shape of one event; the first axis of a sequence of any length is None.
         alone: whether a single call uses it.
     """
 
     node: int
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     alone: bool = True
+
+    @property
+    def width(self) -> int:
+        """Size of the last axis."""
+        size = self.shape[-1]
+        assert size is not None  # only the first axis of a sequence is not known
+        return size
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, of what is no sequence of any length."""
+        return tuple(size for size in self.shape if size is not None)
 
     @property
     def is_vector(self) -> bool:
@@ -59,6 +73,18 @@ def refuse(layer: Any, argument: str, found: object, expected: object, fix: str 
     )
 
 
+def _kind(architecture: str, sources: list[Value]) -> str:
+    """lwtnn's kind of node for a layer, or `layer`."""
+    rank = len(sources[0].shape)
+    if len(sources) > 1:
+        return "layer"
+    if rank != 2:
+        return "feed_forward"
+    if architecture in _ON_SEQUENCES:
+        return "sequence"
+    return "time_distributed" if architecture in _ON_VECTORS else "layer"
+
+
 @dataclass
 class Network:
     """The lists of the file, and the layers already written.
@@ -69,12 +95,17 @@ class Network:
 
     lwtnn: bool = False
     inputs: list[dict[str, Any]] = field(default_factory=list)
+    input_sequences: list[dict[str, Any]] = field(default_factory=list)
     nodes: list[dict[str, Any]] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
-    _written: dict[tuple[int, str, tuple[int, ...]], int] = field(default_factory=dict)
+    _written: dict[tuple[int, str, tuple[tuple[int | None, ...], ...]], int] = field(default_factory=dict)
 
-    def add_input(self, record: dict[str, Any], shape: tuple[int, ...]) -> Value:
-        """A node for the next entry of `inputs`."""
+    def add_input(self, record: dict[str, Any], shape: tuple[int | None, ...]) -> Value:
+        """A node for the next entry of `inputs`, or of `input_sequences` for steps x variables."""
+        if len(shape) == 2:
+            self.input_sequences.append(record)
+            node = {"type": "input_sequence", "sources": [len(self.input_sequences) - 1], "size": shape[1]}
+            return self._node(node, shape)
         if self.lwtnn and len(shape) != 1:
             raise UnsupportedLayerError(
                 f"lwtnn has no images: input {record['name']!r} cannot be written for it",
@@ -84,31 +115,39 @@ class Network:
                 fix="export without --lwtnn and evaluate with hepml",
             )
         self.inputs.append(record)
-        return self._node({"type": "input", "sources": [len(self.inputs) - 1], "size": int(np.prod(shape))}, shape)
+        size = int(np.prod([n for n in shape if n is not None]))
+        return self._node({"type": "input", "sources": [len(self.inputs) - 1], "size": size}, shape)
 
-    def feed_forward(
-        self, layer: Any, source: Value, shape: tuple[int, ...], write: Callable[[], dict[str, Any]], part: str = ""
+    def apply(
+        self,
+        layer: Any,
+        sources: Value | list[Value],
+        shape: tuple[int | None, ...],
+        write: Callable[[], dict[str, Any]],
+        part: str = "",
     ) -> Value:
-        """A node that applies a layer to another node's value.
+        """A node that applies a layer to the values of other nodes.
 
         Args:
             layer: the Keras layer; its second use refers to the entry of the first.
-            source: what it is applied to.
+            sources: what it is applied to.
             shape: of the result.
             write: makes the entry of `layers`.
             part: tells apart the entries of a layer that is written as several.
         """
-        key = (id(layer), part, source.shape)
+        sources = [sources] if isinstance(sources, Value) else sources
+        key = (id(layer), part, tuple(source.shape for source in sources))
         if key not in self._written:
             entry = write()
             self._check(layer, entry)
             self._written[key] = len(self.layers)
             self.layers.append(entry)
-        node = {"type": "feed_forward", "sources": [source.node], "layer_index": self._written[key]}
-        return self._node(node, shape)
+        index = self._written[key]
+        kind = _kind(self.layers[index]["architecture"], sources)
+        return self._node({"type": kind, "sources": [s.node for s in sources], "layer_index": index}, shape)
 
-    def merge(self, kind: str, sources: list[Value], shape: tuple[int, ...]) -> Value:
-        """A `concatenate` or `add` node."""
+    def merge(self, kind: str, sources: list[Value], shape: tuple[int | None, ...]) -> Value:
+        """A `concatenate` or `add` node, of values that are no sequences."""
         return self._node({"type": kind, "sources": [source.node for source in sources]}, shape)
 
     def set_activation(self, value: Value, activation: Any) -> bool:
@@ -120,8 +159,8 @@ class Network:
         if self.layers[index]["activation"] != "linear":
             return False
         key = next(key for key, written in self._written.items() if written == index)
-        layer, part, shape = key
-        new = (layer, f"{part}+{activation}", shape)
+        layer, part, shapes = key
+        new = (layer, f"{part}+{activation}", shapes)
         if new not in self._written and sum(other.get("layer_index") == index for other in self.nodes) == 1:
             self.layers[index]["activation"] = activation
             self._written[new] = self._written.pop(key)
@@ -140,7 +179,7 @@ class Network:
             if "layer_index" in node:
                 node["layer_index"] = again[node["layer_index"]]
 
-    def _node(self, record: dict[str, Any], shape: tuple[int, ...]) -> Value:
+    def _node(self, record: dict[str, Any], shape: tuple[int | None, ...]) -> Value:
         self.nodes.append(record)
         return Value(len(self.nodes) - 1, shape)
 

@@ -14,6 +14,7 @@ __all__ = ["N_REFERENCE", "in_float64", "keras_logits", "keras_outputs", "random
 
 Float32 = NDArray[np.float32]
 N_REFERENCE = 16
+N_STEPS = 12  # of a random sequence of any length
 _OCCUPANCY = 0.08  # of the pixels of a random image
 
 
@@ -35,11 +36,12 @@ def random_events(records: Sequence[InputRecord], n: int, seed: int = 0) -> list
 
 
 def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:
-    values = generator.standard_normal((n, *record.shape))
+    shape = (n, *(N_STEPS if size is None else size for size in record.shape))
+    values = generator.standard_normal(shape)
     ranges = record.ranges()
     if np.all(record.scale == 1.0) and ranges is not None:
         low, high = np.asarray(ranges["minimum"]), np.asarray(ranges["maximum"])
-        return np.asarray(low + (high - low) * generator.random((n, *record.shape)), dtype=np.float32)
+        return np.asarray(low + (high - low) * generator.random(shape), dtype=np.float32)
     values = values / record.scale - record.offset
     if ranges is not None:
         values = np.clip(values, ranges["minimum"], ranges["maximum"])
@@ -47,8 +49,8 @@ def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) 
 
 
 def _random_image(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:
-    shape = (n, *record.shape)
-    pixels = record.shape[0] * record.shape[1]
+    shape = (n, *record.sizes)
+    pixels = np.prod(record.sizes[:-1])
     deposits = generator.exponential(1.0 / (1.0 + _OCCUPANCY * pixels), shape)
     filled = generator.random(shape) < _OCCUPANCY
     return np.asarray(np.where(filled, deposits / record.scale, 0.0), dtype=np.float32)
@@ -61,9 +63,14 @@ def reference_events(records: Sequence[InputRecord]) -> list[Float32]:
     if len(known) < len(records) or len({len(array) for array in known}) != 1:
         return random_events(records, N_REFERENCE)
     return [
-        np.ascontiguousarray(array[:N_REFERENCE].reshape(-1, *record.shape), dtype=np.float32)
+        np.ascontiguousarray(array[:N_REFERENCE].reshape(-1, *_sizes(array, record)), dtype=np.float32)
         for array, record in zip(known, records, strict=True)
     ]
+
+
+def _sizes(array: NDArray[Any], record: InputRecord) -> tuple[int, ...]:
+    """The record's shape, steps of any number as in the array."""
+    return tuple(array.shape[1] if size is None else size for size in record.shape)
 
 
 def keras_outputs(model: Any, arrays: list[Float32]) -> list[NDArray[Any]]:

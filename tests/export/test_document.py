@@ -213,7 +213,7 @@ class TestSchema:
     @pytest.mark.parametrize(
         ("path", "value"),
         [
-            (("inputs",), []),
+            (("inputs",), None),
             (("inputs", 0, "name"), ""),
             (("inputs", 0, "shape"), [31, 31]),
             (("inputs", 0, "scale"), None),

@@ -62,6 +62,7 @@ def parity(tmp_path, slow_network):
             inputs = dict(zip(names, arrays, strict=True))
             found = evaluator(inputs)
             third = slow_network.evaluate(document, inputs) if slow else found
+            third = {name: array.reshape(found[name].shape) for name, array in third.items()}
             for name, right in zip(document["outputs"], keras_outputs(model, arrays), strict=True):
                 scale = max(1.0, float(np.abs(right).max()))
                 assert found[name].dtype == np.float32

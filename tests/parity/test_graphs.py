@@ -166,7 +166,7 @@ def test_where_float32_keras_is_what_differs_float64_is_the_reference(tmp_path, 
     assert "round apart" in caplog.text
     reference = json.loads((tmp_path / "net.json").read_text())["hepml"]["reference"]
     assert reference["tolerance"] == 1e-6
-    exact = np.asarray(in_float64(model)(np.float64(reference["inputs"]["x"]), training=False))
+    exact = np.asarray(in_float64(model)(np.float32(reference["inputs"]["x"]), training=False))
     np.testing.assert_array_equal(np.float32(reference["outputs"]["output"]), np.float32(exact))
 
 
@@ -211,3 +211,11 @@ def test_rounding_of_the_outputs_does_not_excuse_the_logits(tmp_path, monkeypatc
     monkeypatch.setattr(verification, "Evaluator", type("Wrong", (Moved,), wrong))
     with pytest.raises(VerificationError, match="does not reproduce Keras"):
         export_model(small_network(), tmp_path / "net.json")
+
+
+def test_outputs_that_are_images_or_sequences(parity, tmp_path):
+    x = keras.Input((5, 4, 2), name="x")
+    parity(keras.Model(x, layers.Conv2D(3, 2, activation="relu")(x)))
+    written = export_model(keras.Model(x, layers.Conv2D(3, 2)(x)), tmp_path / "net.json")
+    (record,) = Evaluator(written.path).outputs
+    assert (record.shape, record.labels) == ((4, 3, 3), ("out_0", "out_1", "out_2"))

@@ -64,8 +64,9 @@ enum class Status : std::uint8_t {
   above_max_eta = 8,      ///< an eta cut asked for by the user
   preselection = 9,       ///< a named preselection asked for by the user
   own_cell_hottest = 10,  ///< convention 2011.01984 only: its search forgets the object's own cell
+  wrong_steps = 11,  ///< a sequence with more steps than the Session holds, or others than the network needs
 };
-/// Its name as printed in cut flows, "ok" to "own_cell_hottest".
+/// Its name as printed in cut flows, "ok" to "wrong_steps".
 const char* name(Status status) noexcept;
 
 /// Where the images of one object are cut.

@@ -23,18 +23,23 @@ struct Variable {
       default_value{};  ///< what the user may put in place of a missing value; never applied here
 };
 
+/// The first dimension of a sequence whose number of steps each event sets for itself.
+constexpr std::size_t any_steps = static_cast<std::size_t>(-1);
+
 /// An input of a network. Images are (rows, columns, channels), rows from the largest phi, columns up in eta.
 struct Input {
   std::string name;
-  std::vector<std::size_t> shape;     ///< {n} or {rows, columns, channels}
-  std::vector<Variable> variables{};  ///< of a vector; empty for an image
-  std::size_t size = 0;               ///< product of the shape
+  std::vector<std::size_t> shape;     ///< {n}, {steps or any_steps, n} or {rows, columns, channels}
+  std::vector<Variable> variables{};  ///< of a vector or of each step; empty for an image
+  std::size_t size = 0;               ///< product of the shape; of a step, where the steps are any_steps
 };
 
-/// An output of a network, a vector with a label for each element.
+/// An output of a network, with a label for each element of a vector or of each step or pixel.
 struct Output {
   std::string name;
   std::vector<std::string> labels;
+  std::vector<std::size_t> shape{};  ///< {n}, {steps or any_steps, n} or {rows, columns, channels}
+  std::size_t size = 0;              ///< as of an Input
 };
 
 /// A stored working point: cut on the score at a signal efficiency, in a bin of pT and eta or everywhere.
@@ -72,7 +77,7 @@ class Model {
       const noexcept;                ///< the file's "hepml" object without its reference vectors, as JSON
   const char* cpu() const noexcept;  ///< instruction set of the kernels: generic, avx2 or avx512
   std::size_t n_parameters() const noexcept;   ///< weights and biases
-  std::size_t session_bytes() const noexcept;  ///< memory that a Session owns
+  std::size_t session_bytes() const noexcept;  ///< memory that a Session of the default size owns
 
  private:
   friend class Session;

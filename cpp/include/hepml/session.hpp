@@ -12,23 +12,35 @@ namespace hepml {
 /// here allocates after construction, and run() does not throw.
 class Session {
  public:
-  explicit Session(const Model& model);
+  /// Sequences of any length may have up to `max_steps`.
+  explicit Session(const Model& model, std::size_t max_steps = 256);
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
   const Model& model() const noexcept;
 
-  /// The raw values of an input, to fill; they stay until changed. Unknown names throw Error (usage).
+  /// The raw values of an input, to fill; they stay until changed. Of a sequence of any length: its present
+  /// steps, none before sequence(). Unknown names throw Error (usage).
   span<float> input(std::string_view name);
   span<float> input(std::size_t index) noexcept;
 
+  /// Sets the number of steps of a sequence and returns its values, steps x variables, to fill. More steps
+  /// than the Session holds, or others than a fixed number, give Status::wrong_steps and NaN outputs in
+  /// run(), and here the values of the steps that do fit. Unknown names and inputs that are no sequence throw
+  /// Error (usage).
+  span<float> sequence(std::string_view name, std::size_t steps);
+  span<float> sequence(std::size_t index, std::size_t steps) noexcept;
+  std::size_t max_steps() const noexcept;
+
   /// Evaluate; returns the first output. A NaN or an infinity in any input makes every output NaN.
   span<const float> run() noexcept;
-  /// Of the last run(): Status::ok, or Status::not_finite.
+  /// Of the last run(): Status::ok, not_finite or wrong_steps (also where sequences that meet differ in
+  /// steps, or are too short for a layer).
   Status status() const noexcept;
 
-  /// An output of the last run(). Unknown names throw Error (usage).
+  /// An output of the last run(), (steps x units, or rows x columns x channels) in C order. Unknown names
+  /// throw Error (usage).
   span<const float> output(std::string_view name) const;
   span<const float> output(std::size_t index) const noexcept;
   /// What the output layer's activation was applied to; the output itself if it has none.

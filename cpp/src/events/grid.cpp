@@ -91,6 +91,8 @@ const char* name(Status status) noexcept {
       return "preselection";
     case Status::own_cell_hottest:
       return "own_cell_hottest";
+    case Status::wrong_steps:
+      return "wrong_steps";
   }
   return "unknown";
 }

@@ -32,13 +32,14 @@ const Kernels& select(const std::string& name) {
     names.emplace_back(set->name);
   }
   const std::string source = name.empty() ? "the environment variable HEPML_CPU" : "the option cpu";
-  throw Error(Error::Code::usage, {source + " names no instruction set of this processor",
-                                   {},
-                                   name.empty() ? "HEPML_CPU" : "cpu",
-                                   text::joined(names),
-                                   text::quoted(wanted),
-                                   text::nearest(wanted, names),
-                                   name.empty() ? "unset HEPML_CPU" : "leave it empty for HEPML_CPU or the fastest"});
+  throw Error(Error::Code::usage,
+              {source + " names no instruction set of this processor",
+               {},
+               name.empty() ? "HEPML_CPU" : "cpu",
+               text::joined(names),
+               text::quoted(wanted),
+               text::nearest(wanted, names),
+               name.empty() ? "unset HEPML_CPU" : "leave it empty for HEPML_CPU or the fastest"});
 }
 
 }  // namespace hepml::kernels

@@ -7,7 +7,7 @@ class Activate : public Operation {
  public:
   Activate(Activation activation, const Shape& shape, const Kernels& kernels)
       : Operation(shape), kernels_(kernels), activation_(activation) {}
-  void run(const View* inputs, const View& output) const noexcept override {
+  void run(const View* inputs, const View& output, float*) const noexcept override {
     // softmax normalises the channels of each pixel; everything else may take whole rows.
     const bool pixels = activation_.function == Function::softmax;
     const std::size_t n = pixels ? inputs->channels : inputs->columns * inputs->channels;

@@ -9,7 +9,7 @@ class Add : public Operation {
  public:
   Add(const Shape& shape, std::size_t n_inputs, const Kernels& kernels)
       : Operation(shape), n_inputs_(n_inputs), kernels_(kernels) {}
-  void run(const View* inputs, const View& output) const noexcept override {
+  void run(const View* inputs, const View& output, float*) const noexcept override {
     const std::size_t n = output.columns * output.channels;
     for (std::size_t row = 0; row < output.rows; ++row) {
       float* y = output.data + row * output.row_stride;
@@ -26,8 +26,7 @@ class Add : public Operation {
 
 }  // namespace
 
-std::shared_ptr<Operation> make_add(const std::vector<Shape>& inputs, const At& node,
-                                    const Kernels& kernels) {
+std::shared_ptr<Operation> make_add(const Shapes& inputs, const At& node, const Kernels& kernels) {
   for (const Shape& shape : inputs) {
     if (shape != inputs[0]) {
       node.wrong("the inputs of a sum differ in shape", describe(inputs[0]), describe(shape));

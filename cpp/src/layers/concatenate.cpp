@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "layers/layer.hpp"
@@ -7,12 +8,17 @@ namespace {
 
 class Concatenate : public Operation {
  public:
-  Concatenate(std::size_t n, std::size_t n_inputs) : Operation({n}), n_inputs_(n_inputs) {}
-  void run(const View* inputs, const View& output) const noexcept override {
-    float* to = output.data;
-    for (std::size_t i = 0; i < n_inputs_; ++i) {
-      std::memcpy(to, inputs[i].data, inputs[i].channels * sizeof(float));
-      to += inputs[i].channels;
+  Concatenate(Shape shape, std::size_t n_inputs) : Operation(std::move(shape)), n_inputs_(n_inputs) {}
+  void run(const View* inputs, const View& output, float*) const noexcept override {
+    for (std::size_t row = 0; row < output.rows; ++row) {
+      float* to = output.data + row * output.row_stride;
+      for (std::size_t column = 0; column < output.columns; ++column) {
+        for (std::size_t i = 0; i < n_inputs_; ++i) {
+          const std::size_t n = inputs[i].channels;
+          std::memcpy(to, inputs[i].data + row * inputs[i].row_stride + column * n, n * sizeof(float));
+          to += n;
+        }
+      }
     }
   }
 
@@ -22,11 +28,18 @@ class Concatenate : public Operation {
 
 }  // namespace
 
-std::shared_ptr<Operation> make_concatenate(const std::vector<Shape>& inputs, const At& node) {
-  std::size_t n = 0;
-  for (const Shape& shape : inputs) n += need_vector(node, shape)[0];
-  elements({n}, node);
-  return std::make_shared<Concatenate>(n, inputs.size());
+std::shared_ptr<Operation> make_concatenate(const Shapes& inputs, const At& node) {
+  Shape shape = inputs[0];
+  shape.back() = 0;
+  for (const Shape& input : inputs) {
+    if (input.size() != shape.size() || !std::equal(input.begin(), input.end() - 1, shape.begin())) {
+      node.wrong("inputs that cannot be concatenated",
+                 "equal shapes but for the last axis: " + describe(inputs[0]), describe(input));
+    }
+    shape.back() += input.back();
+    elements(shape, node);
+  }
+  return std::make_shared<Concatenate>(std::move(shape), inputs.size());
 }
 
 }  // namespace hepml::layers

@@ -15,7 +15,7 @@ class Dense : public Operation {
         args_{weights_.data(), bias_.data(), n_in, n_out, false} {
     kernels.pack_dense(weights.data(), n_in, n_out, weights_.data());
   }
-  void run(const View* inputs, const View& output) const noexcept override {
+  void run(const View* inputs, const View& output, float*) const noexcept override {
     kernels_.dense(args_, inputs->data, output.data);
   }
   bool fuse_rectified() noexcept override { return args_.rectified = true; }
@@ -29,9 +29,10 @@ class Dense : public Operation {
 
 }  // namespace
 
-// y = activation(W x + b), weights row-major [out][in]; empty weights or bias mean none.
-Made make_dense(const At& layer, const Shape& input, const Kernels& kernels) {
-  const std::size_t n_in = need_vector(layer, input)[0];
+// y = activation(W x + b) along the last axis, weights row-major [out][in]; empty weights or bias mean none.
+Made make_dense(const At& layer, const Shapes& inputs, const Kernels& kernels) {
+  const Shape& input = need_one(layer, inputs);
+  const std::size_t n_in = input.back();
   const At weights = layer.member("weights");
   const At bias = layer.member("bias");
   const std::size_t n_weights = weights.numbers().size();
@@ -47,9 +48,11 @@ Made make_dense(const At& layer, const Shape& input, const Kernels& kernels) {
                std::to_string(n_bias));
   }
   if (n_weights != 0) {
-    return {std::make_shared<Dense>(weights.floats(), bias.floats(), n_in, n_out, kernels), activation};
+    auto dense = std::make_shared<Dense>(weights.floats(), bias.floats(), n_in, n_out, kernels);
+    return {make_each(std::move(dense), input), activation};
   }
-  if (n_bias != 0) return {make_affine(std::vector<float>(n_in, 1.0F), bias.floats(), kernels), activation};
+  if (n_bias != 0)
+    return {make_affine(std::vector<float>(n_in, 1.0F), bias.floats(), input, kernels), activation};
   return {nullptr, activation};
 }
 

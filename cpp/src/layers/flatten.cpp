@@ -8,7 +8,7 @@ namespace {
 class Flatten : public Operation {
  public:
   explicit Flatten(std::size_t n) : Operation({n}) {}
-  void run(const View* inputs, const View& output) const noexcept override {
+  void run(const View* inputs, const View& output, float*) const noexcept override {
     const std::size_t row = inputs->columns * inputs->channels;
     for (std::size_t i = 0; i < inputs->rows; ++i) {
       std::memcpy(output.data + i * row, inputs->data + i * inputs->row_stride, row * sizeof(float));
@@ -19,7 +19,10 @@ class Flatten : public Operation {
 }  // namespace
 
 // Rows, columns, channels in C order, as Keras does for channels_last.
-Made make_flatten(const At& layer, const Shape& input, const Kernels&) {
+Made make_flatten(const At& layer, const Shapes& inputs, const Kernels&) {
+  const Shape& input = need_one(layer, inputs);
+  if (is_dynamic(input))
+    layer.wrong("a sequence of any length has no flat form", "fixed steps", describe(input));
   if (input.size() == 1) return {nullptr, {}};
   return {std::make_shared<Flatten>(elements(input, layer)), {}};
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <hepml/model.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -17,26 +19,41 @@ using kernels::Kernels;
 using kernels::View;
 using parse::At;
 
-/// {n} for a vector, {rows, columns, channels} for an image.
+/// {n} for a vector, {steps, n} for a sequence, {rows, columns, channels} for an image, more for a volume.
+/// The steps of a sequence may be any_steps: each event has its own number.
 using Shape = std::vector<std::size_t>;
 
 constexpr std::size_t most_elements = std::size_t{1} << 27;  // of one tensor: 512 MiB
 
-/// Product of the dimensions; throws Error (schema) at `where` beyond most_elements.
+/// Product of the dimensions, any_steps counted as 1; throws Error (schema) at `where` beyond most_elements.
 std::size_t elements(const Shape& shape, const At& where);
-/// "a vector of 5", "an image of 31 x 31 x 1".
+/// "a vector of 5", "a sequence of any x 3", "an image of 31 x 31 x 1".
 std::string describe(const Shape& shape);
+bool is_dynamic(const Shape& shape) noexcept;
 
-/// Zeros around an image.
+constexpr std::size_t no_steps = static_cast<std::size_t>(-1);
+
+/// Zeros around an image; a sequence is an image of one row and has them left and right.
 struct Border {
   std::size_t top = 0, left = 0, bottom = 0, right = 0;
 };
 
-/// Something that computes one tensor from others; immutable once made, for one shape of input.
+/// Something that computes one tensor from others; immutable once made, for fixed shapes of its inputs.
 class Operation {
  public:
   virtual ~Operation() = default;
-  virtual void run(const View* inputs, const View& output) const noexcept = 0;
+  /// `scratch` is the floats that scratch() asked for, aligned to 64 bytes, with no content kept.
+  virtual void run(const View* inputs, const View& output, float* scratch) const noexcept = 0;
+  /// Steps of the output where they depend on the event, given those of the first input; no_steps if there
+  /// are too few.
+  virtual std::size_t steps(std::size_t n) const noexcept { return n; }
+  /// May its sequences differ in their number of steps?
+  virtual bool mixes_steps() const noexcept { return false; }
+  /// Floats of scratch, given the most steps of the first input (1 if it has none).
+  virtual std::size_t scratch(std::size_t most_steps) const noexcept {
+    static_cast<void>(most_steps);
+    return 0;
+  }
   const Shape& shape() const noexcept { return shape_; }     ///< of the output
   const Border& border() const noexcept { return border_; }  ///< zeros that it needs around its input
   /// Apply the rectifier in the same pass, where the kernel can.
@@ -56,8 +73,10 @@ struct Made {
   Activation activation;
 };
 
-/// The layer that the JSON describes, for one shape of input. Throws Error.
-Made make_layer(const At& layer, const Shape& input, const Kernels& kernels);
+using Shapes = std::vector<Shape>;
+
+/// The layer that the JSON describes, for the shapes of its inputs. Throws Error.
+Made make_layer(const At& layer, const Shapes& inputs, const Kernels& kernels);
 
 /// Architectures that make_layer knows.
 std::vector<std::string> known_layers();
@@ -66,30 +85,50 @@ std::vector<std::string> known_layers();
 Activation read_activation(const At& layer);
 
 // The makers, one a file.
-Made make_dense(const At& layer, const Shape& input, const Kernels& kernels);
-Made make_conv2d(const At& layer, const Shape& input, const Kernels& kernels);
-Made make_maxpooling2d(const At& layer, const Shape& input, const Kernels& kernels);
-Made make_flatten(const At& layer, const Shape& input, const Kernels& kernels);
-Made make_normalization(const At& layer, const Shape& input, const Kernels& kernels);
+Made make_conv1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_conv2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_dense(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_flatten(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_normalization(const At& layer, const Shapes& inputs, const Kernels& kernels);
 
 // Operations of nodes, not of layers.
 std::shared_ptr<Operation> make_activate(Activation activation, const Shape& input, const Kernels& kernels);
-std::shared_ptr<Operation> make_concatenate(const std::vector<Shape>& inputs, const At& node);
-std::shared_ptr<Operation> make_add(const std::vector<Shape>& inputs, const At& node, const Kernels& kernels);
+std::shared_ptr<Operation> make_concatenate(const Shapes& inputs, const At& node);
+std::shared_ptr<Operation> make_add(const Shapes& inputs, const At& node, const Kernels& kernels);
+/// The last step of a sequence; zeros if it has none.
+std::shared_ptr<Operation> make_last(const Shape& input);
+/// Over the steps of a sequence.
+std::shared_ptr<Operation> make_sum(const Shape& input, const Kernels& kernels);
+/// An operation on vectors applied to each pixel of an image or step of a sequence.
+std::shared_ptr<Operation> make_each(std::shared_ptr<Operation> operation, const Shape& input);
 
-/// y = scale * (x + shift).
-std::shared_ptr<Operation> make_affine(std::vector<float> scale, std::vector<float> shift,
+/// y = scale * (x + shift) along the last axis.
+std::shared_ptr<Operation> make_affine(std::vector<float> scale, std::vector<float> shift, const Shape& input,
                                        const Kernels& kernels);
 
 // What layers share.
-const Shape& need_vector(const At& layer, const Shape& input);
-const Shape& need_image(const At& layer, const Shape& input);
-/// Where a window of `reach` places with a step lies on `size` places.
+/// The only input of a layer.
+const Shape& need_one(const At& layer, const Shapes& inputs);
+const Shape& need_vector(const At& layer, const Shapes& inputs);
+const Shape& need_sequence(const At& layer, const Shapes& inputs);
+const Shape& need_image(const At& layer, const Shapes& inputs);
+/// How a window of `reach` places that moves by `step` meets the ends. TensorFlow's rules: "same" gives
+/// ceil(size / step) places and pads the smaller half before, "valid" pads nothing, "causal" pads before
+/// only.
 struct Window {
-  std::size_t output, before, after;  // places of output, padding before and after
+  enum class Padding : char { valid, same, causal };
+  std::size_t reach, step;
+  Padding padding;
+  /// Places of output on `size` places; no_steps if the window does not fit.
+  std::size_t output(std::size_t size) const noexcept;
+  std::size_t before(std::size_t size) const noexcept;  ///< padding
+  std::size_t after(std::size_t size) const noexcept;
 };
-/// TensorFlow's rule: "same" gives ceil(size / step) and pads the smaller half before; "valid" pads nothing.
-Window place_window(const At& layer, std::size_t size, std::size_t reach, std::size_t step);
+/// With the layer's key "padding".
+Window read_window(const At& layer, std::size_t reach, std::size_t step);
+/// output(size), or any_steps where size is; throws Error (schema) if the window does not fit.
+std::size_t need_places(const At& layer, const Window& window, std::size_t size);
 
 /// Floats aligned to 64 bytes.
 class Floats {

@@ -1,5 +1,4 @@
-#include "layers/layer.hpp"
-#include "parse/text.hpp"
+#include "layers/convolution.hpp"
 
 namespace hepml::layers {
 namespace {
@@ -8,7 +7,7 @@ class MaxPooling2D : public Operation {
  public:
   MaxPooling2D(kernels::PoolArgs args, Shape shape, const Kernels& kernels)
       : Operation(std::move(shape)), kernels_(kernels), args_(args) {}
-  void run(const View* inputs, const View& output) const noexcept override {
+  void run(const View* inputs, const View& output, float*) const noexcept override {
     kernels_.maxpool2d(args_, *inputs, output);
   }
 
@@ -19,20 +18,18 @@ class MaxPooling2D : public Operation {
 
 }  // namespace
 
-Made make_maxpooling2d(const At& layer, const Shape& input, const Kernels& kernels) {
-  need_image(layer, input);
-  const auto pair = [&layer](const char* key) {
-    const At at = layer.member(key);
-    auto values = at.counts(1, 4096);
-    if (values.size() != 2) at.wrong("not one number a direction", "[rows, columns]", text::times(values));
-    return values;
-  };
-  const auto pool = pair("pool_size");
-  const auto strides = layer.has("strides") ? pair("strides") : pool;
-  const Window rows = place_window(layer, input[0], pool[0], strides[0]);
-  const Window columns = place_window(layer, input[1], pool[1], strides[1]);
-  const kernels::PoolArgs args{pool[0], pool[1], strides[0], strides[1], rows.before, columns.before};
-  return {std::make_shared<MaxPooling2D>(args, Shape{rows.output, columns.output, input[2]}, kernels), {}};
+Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels) {
+  const Shape& input = need_image(layer, inputs);
+  const auto pool = read_directions(layer, "pool_size", 2, 0);
+  const auto strides = layer.has("strides") ? read_directions(layer, "strides", 2, 0) : pool;
+  const Window rows = read_window(layer, pool[0], strides[0]);
+  const Window columns = read_window(layer, pool[1], strides[1]);
+  if (rows.padding == Window::Padding::causal)
+    layer.member("padding").wrong("an image has no causal padding", "same or valid", "causal");
+  const kernels::PoolArgs args{
+      pool[0], pool[1], strides[0], strides[1], rows.before(input[0]), columns.before(input[1])};
+  Shape shape{need_places(layer, rows, input[0]), need_places(layer, columns, input[1]), input[2]};
+  return {std::make_shared<MaxPooling2D>(args, std::move(shape), kernels), {}};
 }
 
 }  // namespace hepml::layers

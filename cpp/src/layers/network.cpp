@@ -10,6 +10,7 @@ namespace hepml {
 using layers::Activation;
 using layers::Function;
 using layers::Shape;
+using layers::Shapes;
 using parse::At;
 using parse::NodeRecord;
 using parse::NodeType;
@@ -27,7 +28,7 @@ class Builder {
     for (const std::size_t node : order_) add_node(node);
     check_used();
     add_heads();
-    plan_memory();
+    for (const Input& input : network_.inputs) network_.has_sequences |= input.shape.size() == 2;
     network_.extension = std::move(file_.extension);
     return std::move(network_);
   }
@@ -37,11 +38,12 @@ class Builder {
 
   parse::File file_;
   Network network_;
-  std::vector<std::size_t> order_;        // nodes that an output needs, sources first
-  std::vector<std::size_t> node_tensor_;  // tensor of each node
-  std::vector<std::size_t> node_logits_;  // tensor before the node's activation
+  std::vector<std::size_t> order_;           // nodes that an output needs, sources first
+  std::vector<std::size_t> node_tensor_;     // tensor of each node
+  std::vector<std::size_t> node_logits_;     // tensor before the node's activation
+  std::map<std::size_t, std::size_t> last_;  // last steps of sequences already taken
   struct Used {
-    Shape input;
+    Shapes inputs;
     layers::Made made;
   };
   std::map<std::size_t, Used> layers_;
@@ -95,8 +97,8 @@ class Builder {
 
   void add_inputs() {
     for (auto& record : file_.inputs) {
-      Network::Port port{0, add_tensor(record.input.shape, 0), std::move(record.offset),
-                         std::move(record.scale), 0};
+      Network::Port port{add_tensor(record.input.shape, 0), std::move(record.offset), std::move(record.scale),
+                         0};
       port.scale_step = port.scale.size() == 1 ? 0 : 1;
       network_.ports.push_back(std::move(port));
       network_.inputs.push_back(std::move(record.input));
@@ -122,50 +124,91 @@ class Builder {
     return target;
   }
 
+  static bool has_layer(const NodeRecord& node) {
+    return node.type == NodeType::feed_forward || node.type == NodeType::sequence ||
+           node.type == NodeType::time_distributed || node.type == NodeType::layer;
+  }
+
   /// Does an output come straight from this layer? Its activation then stays apart, for the logits.
   bool at_output(std::size_t layer) const {
     return std::any_of(file_.outputs.begin(), file_.outputs.end(), [&](const auto& output) {
       const NodeRecord& node = file_.nodes[output.node];
-      return node.type == NodeType::feed_forward && node.layer == layer;
+      return has_layer(node) && node.layer == layer;
     });
+  }
+
+  std::size_t last_step(std::size_t tensor) {
+    const auto known = last_.find(tensor);
+    if (known != last_.end()) return known->second;
+    const std::size_t last = add_step(layers::make_last(network_.tensors[tensor].shape), {tensor});
+    return last_.emplace(tensor, last).first->second;
+  }
+
+  /// The tensor of a source. lwtnn's kinds that work on vectors take the last step of a `sequence` node.
+  std::size_t source(const NodeRecord& node, std::size_t index) {
+    const std::size_t tensor = node_tensor_[index];
+    const Shape& shape = network_.tensors[tensor].shape;
+    const bool steps = shape.size() == 2;
+    const auto need = [&](bool right, const char* expected) {
+      if (!right)
+        node.where.wrong("the node works on another kind of tensor", expected, layers::describe(shape));
+    };
+    switch (node.type) {
+      case NodeType::feed_forward:
+      case NodeType::concatenate:
+      case NodeType::add:
+        if (steps && file_.nodes[index].type == NodeType::sequence) return last_step(tensor);
+        need(!steps, "a vector, or a node of type sequence, whose last step is taken");
+        break;
+      case NodeType::sequence:
+      case NodeType::time_distributed:
+      case NodeType::sum:
+        need(steps, "a sequence");
+        break;
+      case NodeType::input:
+      case NodeType::layer:
+        break;
+    }
+    return tensor;
   }
 
   void add_node(std::size_t node) {
     const NodeRecord& record = file_.nodes[node];
     std::vector<std::size_t> sources;
-    std::vector<Shape> shapes;
+    Shapes shapes;
     if (record.type != NodeType::input) {
-      for (const std::size_t source : record.sources) {
-        sources.push_back(node_tensor_[source]);
+      for (const std::size_t index : record.sources) {
+        sources.push_back(source(record, index));
         shapes.push_back(network_.tensors[sources.back()].shape);
       }
     }
     std::size_t tensor = none;
     std::size_t logits = none;
-    switch (record.type) {
-      case NodeType::input:
-        tensor = network_.ports[record.sources[0]].tensor;
-        break;
-      case NodeType::concatenate:
-        tensor = add_step(layers::make_concatenate(shapes, record.where), sources);
-        break;
-      case NodeType::add:
-        tensor = add_step(layers::make_add(shapes, record.where, *network_.kernels), sources);
-        break;
-      case NodeType::feed_forward: {
-        const layers::Made& made = layer(record, shapes[0]);
-        tensor = made.operation ? add_step(made.operation, sources) : sources[0];
-        logits = tensor;
-        const bool fused = made.activation.function == Function::rectified && made.operation &&
-                           !at_output(record.layer) && made.operation->fuse_rectified();
-        if (made.activation.function != Function::linear && !fused) {
-          tensor = add_step(
-              layers::make_activate(made.activation, network_.tensors[tensor].shape, *network_.kernels),
-              {tensor});
-        } else if (!made.operation) {
-          logits = node_logits_[record.sources[0]];
-        }
-        break;
+    if (record.type == NodeType::input) {
+      tensor = network_.ports[record.sources[0]].tensor;
+    } else if (record.type == NodeType::concatenate) {
+      tensor = add_step(layers::make_concatenate(shapes, record.where), sources);
+    } else if (record.type == NodeType::add) {
+      tensor = add_step(layers::make_add(shapes, record.where, *network_.kernels), sources);
+    } else if (record.type == NodeType::sum) {
+      tensor = add_step(layers::make_sum(shapes[0], *network_.kernels), sources);
+    } else {
+      const layers::Made& made = layer(record, shapes);
+      const bool fused = made.activation.function == Function::rectified && made.operation &&
+                         !at_output(record.layer) && made.operation->fuse_rectified();
+      tensor = sources[0];
+      if (made.operation && record.type == NodeType::time_distributed) {
+        tensor = add_step(layers::make_each(made.operation, shapes[0]), sources);
+      } else if (made.operation) {
+        tensor = add_step(made.operation, sources);
+      }
+      logits = tensor;
+      if (made.activation.function != Function::linear && !fused) {
+        tensor = add_step(
+            layers::make_activate(made.activation, network_.tensors[tensor].shape, *network_.kernels),
+            {tensor});
+      } else if (!made.operation) {
+        logits = node_logits_[record.sources[0]];
       }
     }
     node_tensor_[node] = tensor;
@@ -173,21 +216,35 @@ class Builder {
   }
 
   /// The layer of a node, made when first met: nodes that share a layer share its weights.
-  const layers::Made& layer(const NodeRecord& record, const Shape& input) {
+  const layers::Made& layer(const NodeRecord& record, Shapes inputs) {
+    if (record.type == NodeType::time_distributed) inputs[0] = {inputs[0].back()};
     const auto known = layers_.find(record.layer);
     if (known != layers_.end()) {
-      if (known->second.input != input) {
+      if (known->second.inputs != inputs) {
         record.where.wrong("two nodes use one layer with inputs of different shapes",
-                           layers::describe(known->second.input), layers::describe(input));
+                           layers::describe(known->second.inputs[0]), layers::describe(inputs[0]));
       }
       return known->second.made;
     }
     const At& at = file_.layers[record.layer];
-    for (const char* key : {"weights", "bias"}) {
-      if (at.has(key)) network_.n_parameters += at.member(key).size();
+    network_.n_parameters += n_parameters(at.value());
+    layers::Made made = layers::make_layer(at, inputs, *network_.kernels);
+    return layers_.emplace(record.layer, Used{std::move(inputs), std::move(made)}).first->second.made;
+  }
+
+  /// Lengths of the lists of weights in a layer, and in its components and sublayers.
+  static std::size_t n_parameters(const parse::Value& value) {
+    std::size_t n = 0;
+    if (const auto* object = std::get_if<parse::Value::Object>(&value.data)) {
+      for (const auto& [key, member] : *object) {
+        const auto* numbers = std::get_if<parse::Value::Numbers>(&member.data);
+        const bool weights = key == "weights" || key == "bias" || key == "U" || key == "recurrent_bias";
+        n += numbers == nullptr ? n_parameters(member) : weights ? numbers->size() : 0;
+      }
+    } else if (const auto* array = std::get_if<parse::Value::Array>(&value.data)) {
+      for (const auto& item : *array) n += n_parameters(item);
     }
-    return layers_.emplace(record.layer, Used{input, layers::make_layer(at, input, *network_.kernels)})
-        .first->second.made;
+    return n;
   }
 
   void check_used() const {
@@ -208,65 +265,24 @@ class Builder {
 
   void add_heads() {
     for (auto& record : file_.outputs) {
-      const std::size_t tensor = node_tensor_[record.node];
+      std::size_t tensor = node_tensor_[record.node];
+      std::size_t logits = node_logits_[record.node];
+      if (record.last) {
+        const bool same = tensor == logits;
+        tensor = last_step(tensor);
+        logits = same ? tensor : last_step(logits);
+      }
       const Shape& shape = network_.tensors[tensor].shape;
-      if (shape.size() != 1)
-        record.where.wrong("an output that is not a vector", "a vector", layers::describe(shape));
-      if (shape[0] != record.output.labels.size()) {
+      if (shape.back() != record.output.labels.size()) {
         record.where.wrong("labels and width of the output " + text::quoted(record.output.name) + " differ",
-                           std::to_string(shape[0]) + " labels", std::to_string(record.output.labels.size()));
+                           std::to_string(shape.back()) + " labels",
+                           std::to_string(record.output.labels.size()));
       }
-      for (const std::size_t kept : {tensor, node_logits_[record.node]}) network_.tensors[kept].last = none;
-      network_.heads.push_back({tensor, node_logits_[record.node], 0, 0});
+      record.output.shape = shape;
+      record.output.size = layers::elements(shape, record.where);
+      for (const std::size_t kept : {tensor, logits}) network_.tensors[kept].last = none;
+      network_.heads.push_back({tensor, logits});
       network_.outputs.push_back(std::move(record.output));
-    }
-  }
-
-  static std::size_t aligned(std::size_t floats) { return (floats + 15) / 16 * 16; }
-
-  /// First fit: a tensor takes the lowest place that no tensor alive at the same time covers. What the user
-  /// sees (raw inputs, outputs, logits) has its own place at the front.
-  void plan_memory() {
-    std::size_t front = 0;
-    const auto reserve = [&front](std::size_t floats) {
-      const std::size_t place = front;
-      front += aligned(floats);
-      return place;
-    };
-    for (std::size_t i = 0; i < network_.ports.size(); ++i)
-      network_.ports[i].raw = reserve(network_.inputs[i].size);
-    for (std::size_t i = 0; i < network_.heads.size(); ++i) {
-      network_.heads[i].result = reserve(network_.outputs[i].labels.size());
-      network_.heads[i].result_logits = reserve(network_.outputs[i].labels.size());
-    }
-    network_.arena_size = front;
-    struct Taken {
-      std::size_t place, end, last;
-    };
-    std::vector<Taken> taken;  // by place
-    for (auto& tensor : network_.tensors) {
-      const bool image = tensor.shape.size() == 3;
-      const layers::Border& border = tensor.border;
-      const std::size_t channels = tensor.shape.back();
-      tensor.row_stride = image ? (tensor.shape[1] + border.left + border.right) * channels : tensor.shape[0];
-      const std::size_t rows = image ? tensor.shape[0] + border.top + border.bottom : 1;
-      const Shape whole{rows, tensor.row_stride};
-      const std::size_t size = aligned(layers::elements(whole, At(parse::Value{}, "")));
-      // Inputs are written before step 0, so they must not share with anything alive then.
-      taken.erase(std::remove_if(taken.begin(), taken.end(),
-                                 [&tensor](const Taken& t) { return t.last < tensor.first; }),
-                  taken.end());
-      std::size_t place = front;
-      for (const Taken& t : taken) {
-        if (place + size <= t.place) break;
-        place = std::max(place, t.end);
-      }
-      tensor.place = place;
-      tensor.offset = place + border.top * tensor.row_stride + border.left * channels;
-      const auto at =
-          std::find_if(taken.begin(), taken.end(), [place](const Taken& t) { return t.place > place; });
-      taken.insert(at, {place, place + size, tensor.last});
-      network_.arena_size = std::max(network_.arena_size, place + size);
     }
   }
 };

@@ -10,18 +10,15 @@
 
 namespace hepml {
 
-/// A network ready to run: operations in topological order over tensors whose places in one arena are
-/// planned. Immutable; the arena belongs to the Session.
+/// A network ready to run: operations in topological order over tensors. Immutable; their memory, planned by
+/// make_plan, belongs to the Session.
 class Network {
  public:
   struct Tensor {
     layers::Shape shape;
-    layers::Border border{};  // zeros around an image
-    std::size_t offset = 0;   // of the first element, border excluded, in floats from the start of the arena
-    std::size_t place = 0;    // of the whole allocation
-    std::size_t row_stride = 0;
-    std::size_t first = 0;  // step that writes it
-    std::size_t last = 0;   // last step that reads it
+    layers::Border border{};  // zeros around an image or a sequence
+    std::size_t first = 0;    // step that writes it
+    std::size_t last = 0;     // last step that reads it
   };
   struct Step {
     const layers::Operation* operation;
@@ -29,14 +26,12 @@ class Network {
     std::size_t target;
   };
   struct Port {          // an input
-    std::size_t raw;     // offset of the user's values in the arena
     std::size_t tensor;  // what the network sees
     std::vector<double> offset, scale;
     std::size_t scale_step;  // 0 if one offset and scale serve every element
   };
   struct Head {  // an output
     std::size_t tensor, logits;
-    std::size_t result, result_logits;  // offsets in the arena of what the user sees
   };
 
   static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels);
@@ -51,7 +46,7 @@ class Network {
   std::vector<Step> steps;
   std::vector<Port> ports;
   std::vector<Head> heads;
-  std::size_t arena_size = 0;  // floats
+  bool has_sequences = false;  // among the inputs
 
  private:
   friend class Builder;

@@ -5,10 +5,17 @@ namespace {
 
 class Normalization : public Operation {
  public:
-  Normalization(std::vector<float> scale, std::vector<float> shift, const Kernels& kernels)
-      : Operation({scale.size()}), kernels_(kernels), scale_(std::move(scale)), shift_(std::move(shift)) {}
-  void run(const View* inputs, const View& output) const noexcept override {
-    kernels_.normalize(inputs->data, scale_.data(), shift_.data(), output.data, scale_.size());
+  Normalization(std::vector<float> scale, std::vector<float> shift, const Shape& shape,
+                const Kernels& kernels)
+      : Operation(shape), kernels_(kernels), scale_(std::move(scale)), shift_(std::move(shift)) {}
+  void run(const View* inputs, const View& output, float*) const noexcept override {
+    const std::size_t n = scale_.size();
+    for (std::size_t row = 0; row < output.rows; ++row) {
+      const float* x = inputs->data + row * inputs->row_stride;
+      float* y = output.data + row * output.row_stride;
+      for (std::size_t i = 0; i < output.columns; ++i)
+        kernels_.normalize(x + i * n, scale_.data(), shift_.data(), y + i * n, n);
+    }
   }
 
  private:
@@ -19,14 +26,15 @@ class Normalization : public Operation {
 
 }  // namespace
 
-std::shared_ptr<Operation> make_affine(std::vector<float> scale, std::vector<float> shift,
+std::shared_ptr<Operation> make_affine(std::vector<float> scale, std::vector<float> shift, const Shape& input,
                                        const Kernels& kernels) {
-  return std::make_shared<Normalization>(std::move(scale), std::move(shift), kernels);
+  return std::make_shared<Normalization>(std::move(scale), std::move(shift), input, kernels);
 }
 
-// lwtnn's form: y = weights * (x + bias), the bias before the scale.
-Made make_normalization(const At& layer, const Shape& input, const Kernels& kernels) {
-  const std::size_t n = need_vector(layer, input)[0];
+// lwtnn's form: y = weights * (x + bias) along the last axis, the bias before the scale.
+Made make_normalization(const At& layer, const Shapes& inputs, const Kernels& kernels) {
+  const Shape& input = need_one(layer, inputs);
+  const std::size_t n = input.back();
   for (const char* key : {"weights", "bias"}) {
     const At list = layer.member(key);
     if (list.numbers().size() != n) {
@@ -34,7 +42,7 @@ Made make_normalization(const At& layer, const Shape& input, const Kernels& kern
                  std::to_string(list.numbers().size()));
     }
   }
-  return {make_affine(layer.member("weights").floats(), layer.member("bias").floats(), kernels), {}};
+  return {make_affine(layer.member("weights").floats(), layer.member("bias").floats(), input, kernels), {}};
 }
 
 }  // namespace hepml::layers

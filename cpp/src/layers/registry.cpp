@@ -9,10 +9,11 @@ namespace {
 
 struct Row {
   const char* architecture;
-  Made (*make)(const At&, const Shape&, const Kernels&);
+  Made (*make)(const At&, const Shapes&, const Kernels&);
 };
 
 constexpr Row table[] = {
+    {"conv1d", &make_conv1d},
     {"conv2d", &make_conv2d},
     {"dense", &make_dense},
     {"flatten", &make_flatten},
@@ -47,11 +48,11 @@ std::vector<std::string> known_layers() {
   return names;
 }
 
-Made make_layer(const At& layer, const Shape& input, const Kernels& kernels) {
+Made make_layer(const At& layer, const Shapes& inputs, const Kernels& kernels) {
   const At architecture = layer.member("architecture");
   const std::string& name = architecture.string();
   for (const Row& row : table) {
-    if (name == row.architecture) return row.make(layer, input, kernels);
+    if (name == row.architecture) return row.make(layer, inputs, kernels);
   }
   architecture.fail(Error::Code::unsupported, "unknown layer " + text::quoted(name),
                     text::joined(known_layers()), text::quoted(name), text::nearest(name, known_layers()));
@@ -87,6 +88,7 @@ Activation read_activation(const At& layer) {
 std::size_t elements(const Shape& shape, const At& where) {
   std::size_t total = 1;
   for (const std::size_t dimension : shape) {
+    if (dimension == any_steps) continue;
     if (dimension > most_elements || total * dimension > most_elements) {
       where.wrong("a tensor that is too large", "at most " + std::to_string(most_elements) + " elements",
                   describe(shape));
@@ -97,41 +99,82 @@ std::size_t elements(const Shape& shape, const At& where) {
 }
 
 std::string describe(const Shape& shape) {
-  return (shape.size() == 1 ? "a vector of " : "an image of ") + text::times(shape);
+  constexpr const char* names[] = {"a number", "a vector of ", "a sequence of ", "an image of "};
+  const std::string name = shape.size() < 4 ? names[shape.size()] : "a volume of ";
+  if (!is_dynamic(shape)) return name + text::times(shape);
+  return name + "any x " + text::times({shape.begin() + 1, shape.end()});
 }
 
-const Shape& need_vector(const At& layer, const Shape& input) {
-  if (input.size() != 1) {
-    layer.wrong("the layer works on a vector", "a vector (a flatten layer before it makes one)",
-                describe(input));
-  }
+bool is_dynamic(const Shape& shape) noexcept {
+  return shape.size() > 1 && shape[0] == any_steps;
+}
+
+const Shape& need_one(const At& layer, const Shapes& inputs) {
+  if (inputs.size() != 1)
+    layer.wrong("a wrong number of inputs of the layer", "1", std::to_string(inputs.size()));
+  return inputs[0];
+}
+
+namespace {
+
+const Shape& need_rank(const At& layer, const Shapes& inputs, std::size_t rank, const char* expected) {
+  const Shape& input = need_one(layer, inputs);
+  if (input.size() != rank)
+    layer.wrong("the layer works on another kind of tensor", expected, describe(input));
   return input;
 }
 
-const Shape& need_image(const At& layer, const Shape& input) {
-  if (input.size() != 3)
-    layer.wrong("the layer works on an image", "rows x columns x channels", describe(input));
-  return input;
+}  // namespace
+
+const Shape& need_vector(const At& layer, const Shapes& inputs) {
+  return need_rank(layer, inputs, 1, "a vector (a flatten layer before it makes one)");
 }
 
-Window place_window(const At& layer, std::size_t size, std::size_t reach, std::size_t step) {
+const Shape& need_sequence(const At& layer, const Shapes& inputs) {
+  return need_rank(layer, inputs, 2, "a sequence, steps x variables");
+}
+
+const Shape& need_image(const At& layer, const Shapes& inputs) {
+  return need_rank(layer, inputs, 3, "an image, rows x columns x channels");
+}
+
+std::size_t Window::output(std::size_t size) const noexcept {
+  if (padding != Padding::valid) return (size + step - 1) / step;
+  return reach > size ? no_steps : (size - reach) / step + 1;
+}
+
+std::size_t Window::before(std::size_t size) const noexcept {
+  if (padding == Padding::valid) return 0;
+  if (padding == Padding::causal) return reach - 1;
+  const std::size_t covered = size == 0 ? 0 : (output(size) - 1) * step + reach;
+  return covered > size ? (covered - size) / 2 : 0;
+}
+
+std::size_t Window::after(std::size_t size) const noexcept {
+  if (padding != Padding::same || size == 0) return 0;
+  const std::size_t covered = (output(size) - 1) * step + reach;
+  return covered > size ? covered - size - before(size) : 0;
+}
+
+Window read_window(const At& layer, std::size_t reach, std::size_t step) {
   const At padding = layer.member("padding");
   const std::string& name = padding.string();
-  if (name == "valid") {
-    if (reach > size) {
-      layer.wrong("the window is larger than the image", "at most " + std::to_string(size) + " places",
-                  std::to_string(reach));
-    }
-    return {(size - reach) / step + 1, 0, 0};
+  using Padding = Window::Padding;
+  if (name == "valid") return {reach, step, Padding::valid};
+  if (name == "same") return {reach, step, Padding::same};
+  if (name == "causal") return {reach, step, Padding::causal};
+  padding.fail(Error::Code::unsupported, "unknown padding " + text::quoted(name), "same, valid or causal",
+               text::quoted(name), text::nearest(name, {"same", "valid", "causal"}));
+}
+
+std::size_t need_places(const At& layer, const Window& window, std::size_t size) {
+  if (size == any_steps) return any_steps;
+  const std::size_t places = window.output(size);
+  if (places == no_steps) {
+    layer.wrong("the window is larger than the input", "at most " + std::to_string(size) + " places",
+                std::to_string(window.reach));
   }
-  if (name != "same") {
-    padding.fail(Error::Code::unsupported, "unknown padding " + text::quoted(name), "same or valid",
-                 text::quoted(name), text::nearest(name, {"same", "valid"}));
-  }
-  const std::size_t output = (size + step - 1) / step;
-  const std::size_t covered = (output - 1) * step + reach;
-  const std::size_t total = covered > size ? covered - size : 0;
-  return {output, total / 2, total - total / 2};
+  return places;
 }
 
 Floats::Floats(std::size_t size)

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "layers/layer.hpp"
 #include "parse/file.hpp"
 #include "parse/text.hpp"
 
@@ -60,15 +61,16 @@ Threshold read_threshold(const At& at) {
   return record;
 }
 
-/// [event][element], every event of the same size.
+/// [event][element], every event of `size` elements, or of a multiple of them if its steps are its own.
 template <class T>
-std::vector<std::vector<T>> read_events(const At& at, std::size_t size) {
+std::vector<std::vector<T>> read_events(const At& at, std::size_t size, bool dynamic) {
   std::vector<std::vector<T>> events;
   for (std::size_t i = 0; i < at.size(); ++i) {
     const At row = at.item(i);
     const auto& values = row.numbers();
-    if (values.size() != size) {
-      row.wrong("a reference event of the wrong size", std::to_string(size) + " values",
+    if (dynamic ? values.size() % size != 0 : values.size() != size) {
+      row.wrong("a reference event of the wrong size",
+                (dynamic ? "a multiple of " : "") + std::to_string(size) + " values",
                 std::to_string(values.size()));
     }
     events.emplace_back();
@@ -81,12 +83,14 @@ Reference read_reference(const At& at, const File& file) {
   Reference reference;
   const At inputs = at.member("inputs");
   for (const InputRecord& record : file.inputs) {
-    reference.inputs.push_back(read_events<float>(inputs.member(record.input.name), record.input.size));
+    reference.inputs.push_back(read_events<float>(inputs.member(record.input.name), record.input.size,
+                                                  layers::is_dynamic(record.input.shape)));
   }
   const At outputs = at.member("outputs");
   for (const OutputRecord& record : file.outputs) {
+    // Whether it fits the output is seen when it is run.
     reference.outputs.push_back(
-        read_events<double>(outputs.member(record.output.name), record.output.labels.size()));
+        read_events<double>(outputs.member(record.output.name), record.output.labels.size(), true));
   }
   reference.n_events = reference.outputs.empty() ? 0 : reference.outputs[0].size();
   const auto check = [&](std::size_t n, const std::string& name) {

@@ -9,6 +9,7 @@ namespace hepml::parse {
 namespace {
 
 constexpr std::size_t most = std::size_t{1} << 24;  // variables, nodes, labels
+constexpr std::size_t most_dimensions = 4;
 
 Variable read_variable(const At& at) {
   Variable variable{at.member("name").string(), at.member("offset").number(), at.member("scale").number()};
@@ -28,15 +29,15 @@ void read_variables(const At& list, InputRecord& record) {
   check_distinct(names, "variables", list);
 }
 
-/// One number for the whole image, or one a channel spread over all pixels.
+/// One number for the whole tensor, or one a channel spread over all pixels.
 std::vector<double> read_image_scaling(const At& at, const char* key, double absent, const Input& input) {
   if (!at.has(key)) return {absent};
   const At value = at.member(key);
   if (value.is_number()) return {value.number()};
-  const std::size_t channels = input.shape[2];
+  const std::size_t channels = input.shape.back();
   const auto& numbers = value.numbers();
   if (numbers.size() != channels) {
-    value.wrong("the scaling does not fit the image",
+    value.wrong("the scaling does not fit the input",
                 "one number, or one for each of " + std::to_string(channels) + " channels",
                 std::to_string(numbers.size()) + " numbers");
   }
@@ -51,13 +52,15 @@ InputRecord read_input(const At& at) {
   Input& input = record.input;
   if (at.has("shape")) {
     input.shape = at.member("shape").counts(1, most);
-    if (input.shape.size() != 1 && input.shape.size() != 3) {
-      at.member("shape").fail(Error::Code::unsupported, "an input of another rank",
-                              "[n] or [rows, columns, channels]", "[" + text::times(input.shape) + "]");
+    if (input.shape.empty() || input.shape.size() > most_dimensions) {
+      at.member("shape").fail(
+          Error::Code::unsupported, "an input of another rank",
+          "[n], [rows, columns, channels] or up to " + std::to_string(most_dimensions) + " dimensions",
+          "[" + text::times(input.shape) + "]");
     }
     input.size = layers::elements(input.shape, at);
   }
-  if (input.shape.size() == 3) {
+  if (input.shape.size() > 1) {
     record.offset = read_image_scaling(at, "offset", 0.0, input);
     record.scale = read_image_scaling(at, "scale", 1.0, input);
     const std::size_t n = std::max(record.offset.size(), record.scale.size());
@@ -77,41 +80,75 @@ InputRecord read_input(const At& at) {
   return record;
 }
 
-NodeRecord read_node(const At& at, const File& file, std::size_t n_nodes) {
+/// lwtnn's input_sequences: a vector a step. The key `steps` fixes their number.
+InputRecord read_input_sequence(const At& at) {
+  InputRecord record{{at.member("name").string(), {}}, {}, {}, at};
+  Input& input = record.input;
+  read_variables(at.member("variables"), record);
+  const std::size_t n = input.variables.size();
+  if (n == 0) at.wrong("an input without variables", "at least one variable", "none");
+  input.shape = {at.has("steps") ? at.member("steps").count(1, most) : any_steps, n};
+  input.size = layers::elements(input.shape, at);
+  return record;
+}
+
+struct NodeRow {
+  const char* name;
+  NodeType type;
+  bool layer;        // has a layer_index
+  std::size_t most;  // sources
+};
+
+constexpr NodeRow node_table[] = {
+    {"feed_forward", NodeType::feed_forward, true, 1},
+    {"sequence", NodeType::sequence, true, 1},
+    {"time_distributed", NodeType::time_distributed, true, 1},
+    {"concatenate", NodeType::concatenate, false, most},
+    {"add", NodeType::add, false, most},
+    {"sum", NodeType::sum, false, 1},
+    {"layer", NodeType::layer, true, most},
+};
+
+/// `first` is the index in file.inputs of what source 0 means, `n` how many there are of the kind.
+NodeRecord read_input_node(const At& at, const File& file, std::size_t first, std::size_t n) {
+  const At sources = at.member("sources");
+  if (n == 0) at.wrong("an input node in a file without inputs of its kind");
+  NodeRecord node{NodeType::input, sources.counts(0, n - 1), 0, 0, at};
+  if (node.sources.size() != 1)
+    sources.wrong("a wrong number of sources", "1", std::to_string(node.sources.size()));
+  node.sources[0] += first;
+  const Input& input = file.inputs[node.sources[0]].input;
+  const std::size_t size = input.shape.size() == 2 && !input.variables.empty() ? input.shape[1] : input.size;
+  if (const std::size_t given = at.member("size").count(1, layers::most_elements); given != size) {
+    at.member("size").wrong("the node's size is not that of input " + text::quoted(input.name),
+                            std::to_string(size), std::to_string(given));
+  }
+  return node;
+}
+
+NodeRecord read_node(const At& at, const File& file, std::size_t n_vectors, std::size_t n_nodes) {
   const At type = at.member("type");
   const std::string& name = type.string();
-  const At sources = at.member("sources");
-  NodeRecord node{NodeType::input, {}, 0, 0, at};
-  const auto need = [&sources](bool right, const char* expected) {
-    if (!right) sources.wrong("a wrong number of sources", expected, std::to_string(sources.size()));
-  };
-  if (name == "input") {
-    if (file.inputs.empty()) at.wrong("an input node in a file without inputs");
-    node.sources = sources.counts(0, file.inputs.size() - 1);
-    need(node.sources.size() == 1, "1");
-    node.size = at.member("size").count(1, layers::most_elements);
-    const Input& input = file.inputs[node.sources[0]].input;
-    if (node.size != input.size) {
-      at.member("size").wrong("the node's size is not that of input " + text::quoted(input.name),
-                              std::to_string(input.size), std::to_string(node.size));
+  if (name == "input") return read_input_node(at, file, 0, n_vectors);
+  if (name == "input_sequence") return read_input_node(at, file, n_vectors, file.inputs.size() - n_vectors);
+  std::vector<std::string> known{"input", "input_sequence"};
+  for (const NodeRow& row : node_table) {
+    known.emplace_back(row.name);
+    if (name != row.name) continue;
+    const At sources = at.member("sources");
+    NodeRecord node{row.type, sources.counts(0, n_nodes - 1), 0, 0, at};
+    if (node.sources.empty() || node.sources.size() > row.most) {
+      sources.wrong("a wrong number of sources", row.most == 1 ? "1" : "at least 1",
+                    std::to_string(sources.size()));
+    }
+    if (row.layer) {
+      if (file.layers.empty()) at.wrong("a layer node in a file without layers");
+      node.layer = at.member("layer_index").count(0, file.layers.size() - 1);
     }
     return node;
   }
-  node.sources = sources.counts(0, n_nodes - 1);
-  if (name == "feed_forward") {
-    node.type = NodeType::feed_forward;
-    need(node.sources.size() == 1, "1");
-    if (file.layers.empty()) at.wrong("a layer node in a file without layers");
-    node.layer = at.member("layer_index").count(0, file.layers.size() - 1);
-  } else if (name == "concatenate" || name == "add") {
-    node.type = name == "add" ? NodeType::add : NodeType::concatenate;
-    need(!node.sources.empty(), "at least 1");
-  } else {
-    const std::vector<std::string> known{"input", "feed_forward", "concatenate", "add"};
-    type.fail(Error::Code::unsupported, "unknown kind of node " + text::quoted(name), text::joined(known),
-              text::quoted(name), text::nearest(name, known));
-  }
-  return node;
+  type.fail(Error::Code::unsupported, "unknown kind of node " + text::quoted(name), text::joined(known),
+            text::quoted(name), text::nearest(name, known));
 }
 
 void read_outputs(const At& outputs, File& file) {
@@ -134,23 +171,36 @@ File read_graph(const At& root) {
     file.inputs.push_back(read_input(inputs.item(i)));
     names.push_back(file.inputs.back().input.name);
   }
+  const std::size_t n_vectors = file.inputs.size();
   check_distinct(names, "inputs", inputs);
-  if (root.has("input_sequences") && root.member("input_sequences").size() != 0) {
-    root.member("input_sequences")
-        .fail(Error::Code::unsupported, "sequence inputs are not evaluated by this version", "none",
-              std::to_string(root.member("input_sequences").size()));
+  if (root.has("input_sequences")) {
+    const At sequences = root.member("input_sequences");
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      file.inputs.push_back(read_input_sequence(sequences.item(i)));
+      std::string& name = file.inputs.back().input.name;
+      const auto vectors = names.begin() + static_cast<std::ptrdiff_t>(n_vectors);
+      if (std::find(names.begin(), vectors, name) != vectors) name += sequence_suffix;
+      names.push_back(name);
+    }
+    check_distinct(names, "inputs", sequences);
   }
   const At layers = root.member("layers");
   for (std::size_t i = 0; i < layers.size(); ++i) file.layers.push_back(layers.item(i));
   const At nodes = root.member("nodes");
   if (nodes.size() == 0) nodes.wrong("a network without nodes", "at least one node", "none");
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    file.nodes.push_back(read_node(nodes.item(i), file, nodes.size()));
+    file.nodes.push_back(read_node(nodes.item(i), file, n_vectors, nodes.size()));
   read_outputs(root.member("outputs"), file);
   return file;
 }
 
-/// lwtnn's sequential form as a chain of nodes: one input "inputs", one output "outputs".
+bool is_recurrent(const At& layer) {
+  const std::string& name = layer.member("architecture").string();
+  return name == "lstm" || name == "gru" || name == "simplernn" || name == "embedding";
+}
+
+/// lwtnn's sequential form as a chain of nodes: one input "inputs", one output "outputs". If it begins with a
+/// recurrent layer, the input is a sequence, and the layers behind the recurrent ones see the last step.
 File read_sequential(const At& root) {
   File file;
   const At inputs = root.member("inputs");
@@ -158,7 +208,9 @@ File read_sequential(const At& root) {
   read_variables(inputs, record);
   const std::size_t n = record.input.variables.size();
   if (n == 0) inputs.wrong("a network without variables", "at least one variable", "none");
-  record.input.shape = {n};
+  const At list = root.member("layers");
+  const bool recurrent = list.size() > 0 && is_recurrent(list.item(0));
+  record.input.shape = recurrent ? layers::Shape{any_steps, n} : layers::Shape{n};
   record.input.size = n;
   if (root.has("defaults")) {  // lwtnn: the object replaces the variables' own defaults
     const At defaults = root.member("defaults");
@@ -169,13 +221,22 @@ File read_sequential(const At& root) {
   }
   file.inputs.push_back(std::move(record));
   file.nodes.push_back({NodeType::input, {0}, n, 0, inputs});
-  const At layers = root.member("layers");
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    file.layers.push_back(layers.item(i));
-    file.nodes.push_back({NodeType::feed_forward, {i}, 0, i, layers.item(i)});
+  bool vector = !recurrent;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const At layer = list.item(i);
+    const bool steps = is_recurrent(layer);
+    if (steps && vector) {
+      layer.fail(Error::Code::unsupported, "a recurrent layer behind a feed-forward one",
+                 "recurrent layers first: lwtnn evaluates them first wherever they stand",
+                 text::quoted(layer.member("architecture").string()), {},
+                 "write the network in the graph form");
+    }
+    vector |= !steps;
+    file.layers.push_back(layer);
+    file.nodes.push_back({steps ? NodeType::sequence : NodeType::feed_forward, {i}, 0, i, layer});
   }
   const At labels = root.member("outputs");
-  file.outputs.push_back({{"outputs", labels.strings()}, file.nodes.size() - 1, labels});
+  file.outputs.push_back({{"outputs", labels.strings()}, file.nodes.size() - 1, labels, recurrent});
   check_distinct(file.outputs[0].output.labels, "labels", labels);
   return file;
 }

@@ -12,10 +12,11 @@
 // into a graph. Names, sizes and indices within a record are checked here; shapes are the network's business.
 namespace hepml::parse {
 
-enum class NodeType { input, feed_forward, concatenate, add };
+/// lwtnn's kinds, and `layer`: a layer on any tensors.
+enum class NodeType { input, feed_forward, sequence, time_distributed, concatenate, add, sum, layer };
 
 struct InputRecord {
-  Input input;
+  Input input;                 // sequences after the others
   std::vector<double> offset;  // one for all elements, or one an element
   std::vector<double> scale;
   At where;
@@ -25,7 +26,7 @@ struct NodeRecord {
   NodeType type;
   std::vector<std::size_t> sources;  // of an input node: the index of the input
   std::size_t size;                  // of an input node
-  std::size_t layer;                 // of a feed_forward node
+  std::size_t layer;                 // of a node with a layer
   At where;
 };
 
@@ -33,11 +34,12 @@ struct OutputRecord {
   Output output;
   std::size_t node;
   At where;
+  bool last = false;  // of a sequence, the last step only
 };
 
 /// Raw inputs and what the trained network answered, to be reproduced at load.
 struct Reference {
-  std::vector<std::vector<std::vector<float>>> inputs;    // [input][event][element]
+  std::vector<std::vector<std::vector<float>>> inputs;  // [input][event][element], of sequences step by step
   std::vector<std::vector<std::vector<double>>> outputs;  // [output][event][element]
   std::size_t n_events = 0;
   double tolerance = 1e-6;
@@ -60,10 +62,13 @@ struct File {
   Extension extension;
 };
 
+/// In lwtnn a sequence may have the name of a vector; here it gets this behind it.
+constexpr const char* sequence_suffix = "_sequence";
+
 /// Throws Error. The records refer to `root`, which must outlive them.
 File read_network(const Value& root);
 
-/// The object "hepml"; inputs and outputs give the sizes that the reference vectors must have.
+/// The object "hepml"; the inputs give the sizes that the reference vectors must have.
 Extension read_extension(const At& block, const File& file);
 
 /// Throws Error (schema) if two names are equal.

@@ -24,9 +24,9 @@ def _size(layer: Any, value: Value, window: tuple[int, int], strides: tuple[int,
     if layer.padding not in ("same", "valid"):
         raise refuse(layer, "padding", repr(layer.padding), "'same' or 'valid'")
     if layer.padding == "same":
-        rows, columns = (-(-n // stride) for n, stride in zip(value.shape, strides, strict=False))
+        rows, columns = (-(-n // stride) for n, stride in zip(value.sizes, strides, strict=False))
     else:
-        rows, columns = ((n - k) // s + 1 for n, k, s in zip(value.shape, window, strides, strict=False))
+        rows, columns = ((n - k) // s + 1 for n, k, s in zip(value.sizes, window, strides, strict=False))
     return rows, columns
 
 
@@ -57,7 +57,7 @@ def conv2d(layer: Any, values: list[Value], network: Network) -> Value:
             "activation": activation_of(layer, layer.activation),
         }
 
-    return network.feed_forward(layer, value, (rows, columns, int(layer.filters)), write)
+    return network.apply(layer, value, (rows, columns, int(layer.filters)), write)
 
 
 def max_pooling_2d(layer: Any, values: list[Value], network: Network) -> Value:
@@ -76,4 +76,4 @@ def max_pooling_2d(layer: Any, values: list[Value], network: Network) -> Value:
             "padding": layer.padding,
         }
 
-    return network.feed_forward(layer, value, (rows, columns, value.shape[2]), write)
+    return network.apply(layer, value, (rows, columns, value.width), write)

@@ -39,7 +39,7 @@ def dense(layer: Any, values: list[Value], network: Network) -> Value:
             "activation": activation_of(layer, layer.activation),
         }
 
-    return network.feed_forward(layer, value, (int(layer.units),), write)
+    return network.apply(layer, value, (int(layer.units),), write)
 
 
 def activation(layer: Any, values: list[Value], network: Network) -> Value:
@@ -59,4 +59,4 @@ def activation(layer: Any, values: list[Value], network: Network) -> Value:
         nothing = np.zeros(0, np.float32)
         return {"architecture": "dense", "weights": nothing, "bias": nothing, "activation": form}
 
-    return network.feed_forward(layer, value, value.shape, write)
+    return network.apply(layer, value, value.shape, write)

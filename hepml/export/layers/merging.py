@@ -16,7 +16,7 @@ def concatenate(layer: Any, values: list[Value], network: Network) -> Value:
         require_vector(layer, value, "put a Flatten before it")
     if layer.axis not in (-1, 1):
         raise refuse(layer, "axis", layer.axis, -1)
-    return network.merge("concatenate", values, (sum(value.shape[0] for value in values),))
+    return network.merge("concatenate", values, (sum(value.width for value in values),))
 
 
 def add(layer: Any, values: list[Value], network: Network) -> Value:

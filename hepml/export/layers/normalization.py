@@ -60,14 +60,14 @@ def _write(layer: Any, value: Value, network: Network, affine: tuple[Array, Arra
         return {"architecture": "dense", "weights": np.diag(scale), "bias": shift, "activation": "linear"}
 
     exact = bool(np.all(scale != 0.0) and np.all(np.abs(offset) < _HUGE))
-    return network.feed_forward(layer, value, value.shape, as_normalization if exact else as_dense)
+    return network.apply(layer, value, value.shape, as_normalization if exact else as_dense)
 
 
 def normalization(layer: Any, values: list[Value], network: Network) -> Value:
     """A Normalization that is not directly behind an input."""
     (value,) = values
     require_vector(layer, value)
-    affine = affine_of(layer, value.shape)
+    affine = affine_of(layer, value.sizes)
     assert affine is not None  # its scale is never 0
     return _write(layer, value, network, affine, affine[0] * affine[1])
 
@@ -76,8 +76,8 @@ def rescaling(layer: Any, values: list[Value], network: Network) -> Value:
     """A Rescaling that is not directly behind an input."""
     (value,) = values
     require_vector(layer, value)
-    scale = np.broadcast_to(np.asarray(layer.scale, dtype=np.float32), value.shape).astype(np.float64)
-    shift = np.broadcast_to(np.asarray(layer.offset, dtype=np.float32), value.shape).astype(np.float64)
+    scale = np.broadcast_to(np.asarray(layer.scale, dtype=np.float32), value.sizes).astype(np.float64)
+    shift = np.broadcast_to(np.asarray(layer.offset, dtype=np.float32), value.sizes).astype(np.float64)
     offset = np.divide(shift, scale, out=np.zeros_like(shift), where=scale != 0.0)
     return _write(layer, value, network, (offset, scale), shift)
 

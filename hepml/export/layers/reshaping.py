@@ -23,14 +23,14 @@ def flatten(layer: Any, values: list[Value], network: Network) -> Value:
         return value
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise refuse(layer, "data_format", repr(layer.data_format), "'channels_last'")
-    shape = (math.prod(value.shape),)
-    return network.feed_forward(layer, value, shape, lambda: {"architecture": "flatten"})
+    shape = (math.prod(value.sizes),)
+    return network.apply(layer, value, shape, lambda: {"architecture": "flatten"})
 
 
 def reshape(layer: Any, values: list[Value], network: Network) -> Value:
     """A Reshape that changes nothing, or that is a Flatten."""
     (value,) = values
-    size = math.prod(value.shape)
+    size = math.prod(value.sizes)
     known = math.prod(n for n in layer.target_shape if n != -1)
     target = tuple(size // max(known, 1) if n == -1 else int(n) for n in layer.target_shape)
     if target == value.shape:

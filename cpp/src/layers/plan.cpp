@@ -1,0 +1,114 @@
+#include "layers/plan.hpp"
+
+#include <algorithm>
+
+#include "parse/text.hpp"
+
+namespace hepml {
+namespace {
+
+std::size_t aligned(std::size_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+/// Sequences: the most steps of each tensor, from those of the inputs.
+void count_steps(const Network& network, std::size_t max_steps, Plan& plan) {
+  for (const Network::Port& port : network.ports) {
+    const layers::Shape& shape = network.tensors[port.tensor].shape;
+    if (shape.size() == 2)
+      plan.tensors[port.tensor].most_steps = shape[0] == any_steps ? max_steps : shape[0];
+  }
+  for (const Network::Step& step : network.steps) {
+    const layers::Shape& shape = network.tensors[step.target].shape;
+    if (shape.size() != 2) continue;
+    std::size_t& most = plan.tensors[step.target].most_steps;
+    most = shape[0];
+    if (most == any_steps) most = step.operation->steps(plan.tensors[step.sources[0]].most_steps);
+    if (most == layers::no_steps) most = 0;
+  }
+}
+
+std::size_t product(const std::vector<std::size_t>& sizes) {
+  std::size_t total = 1;
+  for (const std::size_t size : sizes) {
+    if (size != 0 && total > layers::most_elements / size) {
+      throw Error(Error::Code::usage,
+                  {"a Session for so many steps is too large",
+                   {},
+                   {},
+                   "at most " + std::to_string(layers::most_elements) + " elements in a tensor",
+                   text::times(sizes),
+                   {},
+                   "ask for fewer max_steps"});
+    }
+    total *= size;
+  }
+  return total;
+}
+
+}  // namespace
+
+Extent extent_of(const layers::Shape& shape, std::size_t steps) {
+  if (shape.size() == 1) return {1, 1, shape[0]};
+  if (shape.size() == 2) return {1, steps, shape[1]};
+  Extent extent{1, shape[shape.size() - 2], shape.back()};
+  for (std::size_t i = 0; i + 2 < shape.size(); ++i) extent.rows *= shape[i];
+  return extent;
+}
+
+/// First fit: a tensor takes the lowest place that no tensor alive at the same time covers. What the user
+/// sees (raw inputs, outputs, logits) has its own place at the front.
+Plan make_plan(const Network& network, std::size_t max_steps) {
+  Plan plan;
+  plan.tensors.resize(network.tensors.size());
+  count_steps(network, max_steps, plan);
+  const auto reserve = [&](std::size_t tensor) {
+    const Extent extent = extent_of(network.tensors[tensor].shape, plan.tensors[tensor].most_steps);
+    const std::size_t place = plan.size;
+    plan.size += aligned(product({extent.rows, extent.columns, extent.channels}));
+    return place;
+  };
+  for (const auto& port : network.ports) plan.raw.push_back(reserve(port.tensor));
+  for (const auto& head : network.heads) {
+    plan.results.push_back(reserve(head.tensor));
+    plan.logits.push_back(reserve(head.logits));
+  }
+  std::size_t scratch = 0;
+  for (const auto& step : network.steps) {
+    const std::size_t steps = step.sources.empty() ? 1 : plan.tensors[step.sources[0]].most_steps;
+    scratch = std::max(scratch, step.operation->scratch(std::max<std::size_t>(steps, 1)));
+  }
+  plan.scratch = plan.size;
+  plan.size += aligned(product({scratch}));
+  const std::size_t front = plan.size;
+  struct Taken {
+    std::size_t place, end, last;
+  };
+  std::vector<Taken> taken;  // by place
+  for (std::size_t i = 0; i < network.tensors.size(); ++i) {
+    const Network::Tensor& tensor = network.tensors[i];
+    Plan::Place& at = plan.tensors[i];
+    const layers::Border& border = tensor.border;
+    const Extent extent = extent_of(tensor.shape, at.most_steps);
+    at.row_stride = product({extent.columns + border.left + border.right, extent.channels});
+    const std::size_t size = aligned(product({extent.rows + border.top + border.bottom, at.row_stride}));
+    // Inputs are written before step 0, so they must not share with anything alive then.
+    taken.erase(std::remove_if(taken.begin(), taken.end(),
+                               [&tensor](const Taken& t) { return t.last < tensor.first; }),
+                taken.end());
+    std::size_t place = front;
+    for (const Taken& t : taken) {
+      if (place + size <= t.place) break;
+      place = std::max(place, t.end);
+    }
+    at.whole = place;
+    at.offset = place + border.top * at.row_stride + border.left * extent.channels;
+    const auto behind =
+        std::find_if(taken.begin(), taken.end(), [place](const Taken& t) { return t.place > place; });
+    taken.insert(behind, {place, place + size, tensor.last});
+    plan.size = std::max(plan.size, place + size);
+  }
+  return plan;
+}
+
+}  // namespace hepml

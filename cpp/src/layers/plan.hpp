@@ -1,0 +1,31 @@
+#pragma once
+
+#include "layers/network.hpp"
+
+namespace hepml {
+
+/// Where every tensor of a network lies in one arena, for sequences of up to so many steps.
+struct Plan {
+  struct Place {
+    std::size_t whole = 0;   // of the allocation, border included, in floats from the start of the arena
+    std::size_t offset = 0;  // of the first element
+    std::size_t row_stride = 0;
+    std::size_t most_steps = 0;  // of a sequence
+  };
+  std::vector<Place> tensors;
+  std::vector<std::size_t> raw;              // what the user fills, an input
+  std::vector<std::size_t> results, logits;  // what the user sees, an output
+  std::size_t scratch = 0;
+  std::size_t size = 0;  // floats
+};
+
+/// Throws Error (usage) beyond layers::most_elements in one tensor.
+Plan make_plan(const Network& network, std::size_t max_steps);
+
+/// The shape as an image: rows x columns of channels. A vector is one pixel, a sequence one row.
+struct Extent {
+  std::size_t rows, columns, channels;
+};
+Extent extent_of(const layers::Shape& shape, std::size_t steps);
+
+}  // namespace hepml
