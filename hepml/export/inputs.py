@@ -35,6 +35,7 @@ class InputRecord:
         variables: names of the variables, of a vector or of each step; empty for images.
         spec: what training knows about it, if given.
         offset, scale: folded into the input; one number a variable or channel.
+        levels: of an integer input, which holds whole numbers from 0 to levels - 1.
     """
 
     name: str
@@ -43,6 +44,7 @@ class InputRecord:
     spec: InputSpec | None
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
+    levels: int | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -102,10 +104,20 @@ def describe_inputs(model: Any, specs: Sequence[InputSpec] | None) -> list[Input
             found=name,
             nearest=nearest(name, names),
         )
-    return [_describe(tensor, by_name.get(name)) for name, tensor in zip(names, model.inputs, strict=True)]
+    return [_describe(model, tensor, by_name.get(name)) for name, tensor in zip(names, model.inputs, strict=True)]
 
 
-def _describe(tensor: Any, spec: InputSpec | None) -> InputRecord:
+def _levels(model: Any, tensor: Any) -> int | None:
+    """How many whole numbers, from 0, an integer input may hold; None unless only Embedding layers use it."""
+    if tensor.dtype not in ("int32", "int64") or any(key_of(tensor) == key_of(output) for output in model.outputs):
+        return None
+    layers = [call.layer for call in calls_of(model) if key_of(tensor) in map(key_of, call.inputs)]
+    if not layers or any(type(layer).__name__ != "Embedding" for layer in layers):
+        return None
+    return min(int(layer.input_dim) for layer in layers)
+
+
+def _describe(model: Any, tensor: Any, spec: InputSpec | None) -> InputRecord:
     name = input_name(tensor)
     shape = tuple(tensor.shape[1:])
     known = shape[1:] if len(shape) == 2 else shape
@@ -118,11 +130,12 @@ def _describe(tensor: Any, spec: InputSpec | None) -> InputRecord:
             expected="a vector (variables,), a sequence (steps, variables) or an image (rows, columns, channels)",
             found=kind,
         )
-    if tensor.dtype != "float32":
+    levels = _levels(model, tensor)
+    if tensor.dtype != "float32" and levels is None:
         raise UnsupportedLayerError(
             f"dtype={tensor.dtype} of input {name!r} cannot be exported",
             where=f"input {name!r}, argument 'dtype'",
-            expected="float32",
+            expected="float32, or int32 where only Embedding layers use the input",
             found=tensor.dtype,
         )
     variables: tuple[str, ...] = ()
@@ -144,7 +157,7 @@ def _describe(tensor: Any, spec: InputSpec | None) -> InputRecord:
             found=tuple(spec.shape),
         )
     channels = shape[-1]
-    return InputRecord(name, shape, variables, spec, np.zeros(channels), np.ones(channels))
+    return InputRecord(name, shape, variables, spec, np.zeros(channels), np.ones(channels), levels)
 
 
 def add_inputs(model: Any, records: list[InputRecord], network: Network) -> dict[Key, Value]:

@@ -22,7 +22,7 @@ def random_events(records: Sequence[InputRecord], n: int, seed: int = 0) -> list
     """Raw inputs that resemble those of training, the same on every machine.
 
     Variables are normal after offset and scale, cut off at the range seen in training; images are mostly empty, with
-    exponential deposits whose sum is about 1 after the scale.
+    exponential deposits whose sum is about 1 after the scale; integers are any of their levels.
 
     Args:
         records: the model's inputs.
@@ -32,7 +32,14 @@ def random_events(records: Sequence[InputRecord], n: int, seed: int = 0) -> list
         One float32 array an input, of shape (n, *shape).
     """
     generator = np.random.default_rng([seed, 20111984])
-    return [_random_image(r, n, generator) if r.is_image else _random_vector(r, n, generator) for r in records]
+    return [_random_input(record, n, generator) for record in records]
+
+
+def _random_input(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:
+    if record.levels is not None:
+        shape = (n, *(N_STEPS if size is None else size for size in record.shape))
+        return generator.integers(0, record.levels, shape).astype(np.float32)
+    return _random_image(record, n, generator) if record.is_image else _random_vector(record, n, generator)
 
 
 def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:

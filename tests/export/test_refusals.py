@@ -7,6 +7,8 @@ from keras import layers, ops
 
 from hepml.errors import DataError, UnsupportedLayerError
 from hepml.export import export_model
+from hepml.export.inputs import describe_inputs
+from hepml.export.reference import random_events
 
 
 def refused(tmp_path, model, *words, error=UnsupportedLayerError, **options):
@@ -160,6 +162,21 @@ def test_inputs_that_are_no_vectors_or_images(tmp_path):
     refused(tmp_path, keras.Sequential([keras.Input((None, None, 1), name="s"), layers.Conv2D(2, 2)]), "input 's'")
     x = keras.Input((4,), dtype="int32", name="codes")
     refused(tmp_path, keras.Model(x, layers.Dense(2)(x)), "input 'codes'", "int32")
+    for dtype in ("uint8", "bool"):
+        x = keras.Input((4,), dtype=dtype, name="codes")
+        refused(tmp_path, keras.Model(x, layers.Dense(2)(x)), "input 'codes'", dtype, "Embedding")
+
+
+def test_integers_are_for_embeddings_alone(tmp_path):
+    codes = keras.Input((4,), dtype="int32", name="codes")
+    embedded = layers.Embedding(9, 3)(codes)
+    model = keras.Model(codes, layers.Flatten()(embedded))
+    records = describe_inputs(model, None)
+    assert records[0].levels == 9
+    (events,) = random_events(records, 200)
+    assert set(np.unique(events)) == set(range(9))
+    both = keras.Model(codes, layers.Concatenate()([layers.Flatten()(embedded), layers.Rescaling(1.0)(codes)]))
+    refused(tmp_path, both, "input 'codes'", "int32", "Embedding")
 
 
 def test_models_that_are_not_graphs_or_not_built(tmp_path):
