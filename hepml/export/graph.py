@@ -6,16 +6,18 @@ its calls. Shared layers, activations that are used twice and nested models come
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hepml.errors import DataError, UnsupportedLayerError
-from hepml.export.layers import handler_of
+from hepml.export.layers import call_handler_of, handler_of
 from hepml.export.network import Network, Value, refuse
+from hepml.export.operations import write_operation
 
-__all__ = ["Call", "add_model", "calls_of", "check_model", "consumers", "input_name", "key_of", "producer"]
+__all__ = ["Call", "add_model", "calls_of", "check_model", "consumers", "input_name", "key_of", "producer", "traced"]
 
 Key = tuple[int, int, int]  # operation, which of its calls, which of the results
 
@@ -54,23 +56,70 @@ def input_name(tensor: Any) -> str:
 
 
 def check_model(model: Any) -> None:
-    """Raises UnsupportedLayerError unless the model is a built Functional or Sequential one."""
+    """Raises UnsupportedLayerError or DataError unless the model has a graph: a built Functional or Sequential one."""
     import keras
 
     name = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
     if not isinstance(model, keras.Model):
         raise DataError("not a Keras model", expected="keras.Model", found=f"{type(model).__module__}.{name}")
-    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
-        raise UnsupportedLayerError(
-            f"the model {name} is a class of its own, so its graph cannot be read",
-            expected="a Functional or Sequential model",
-            found=f"{type(model).__module__}.{name}",
-            fix="wrap its computation: keras.Model(inputs, outputs)",
-        )
     if not model.built or not getattr(model, "inputs", None):
         raise DataError(
             f"the model {name} is not built", expected="known input shapes", fix="begin it with keras.Input"
         )
+
+
+def traced(model: Any, call: Call | None = None) -> Any:
+    """A model whose graph can be read: the model itself, or, for a class of its own, its call on symbolic tensors.
+
+    Args:
+        model: a Keras model.
+        call: how another model calls it; otherwise the inputs are those that the model was built with.
+
+    Raises:
+        UnsupportedLayerError: the call of the model does not work on symbolic tensors.
+        DataError: not a model, or one without known inputs.
+    """
+    import keras
+
+    if not isinstance(model, keras.Model) or isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+        check_model(model)
+        return model
+    name = f"{type(model).__name__} {model.name!r}"
+    if call is None:
+        shapes = getattr(model, "_build_shapes_dict", None)
+        if not model.built or not shapes or len(shapes) != 1:
+            raise DataError(
+                f"the model {name} is not built, or has several inputs",
+                expected="known shapes of one argument of its call",
+                fix="call it on data once, or wrap its computation: keras.Model(inputs, outputs)",
+            )
+        (structure,) = shapes.values()
+        given = _symbolic(structure)
+    else:
+        given = keras.tree.map_structure(lambda t: keras.Input(t.shape[1:], dtype=t.dtype), call.node.arguments.args[0])
+    try:
+        graph = keras.Model(given, model.call(given), name=model.name)
+    except Exception as error:
+        raise UnsupportedLayerError(
+            f"the model {name} is a class of its own, and its graph cannot be traced",
+            where=f"the call of {type(model).__module__}.{type(model).__name__}",
+            expected="a call that works on symbolic tensors (keras.Input), or a Functional or Sequential model",
+            found=f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
+            fix="use keras.ops in it, or wrap its computation: keras.Model(inputs, outputs)",
+        ) from error
+    check_model(graph)
+    return graph
+
+
+def _symbolic(structure: Any) -> Any:
+    """Inputs of the shapes that a model was built with."""
+    import keras
+
+    if isinstance(structure, dict):
+        return {key: keras.Input(tuple(shape)[1:], name=str(key)) for key, shape in structure.items()}
+    if structure and isinstance(structure[0], list | tuple):
+        return [keras.Input(tuple(shape)[1:]) for shape in structure]
+    return keras.Input(tuple(structure)[1:])
 
 
 def calls_of(model: Any) -> list[Call]:
@@ -134,18 +183,44 @@ def _add_call(call: Call, values: list[Value], network: Network) -> list[Value]:
     import keras
 
     layer = call.layer
+    if not isinstance(layer, keras.layers.Layer):
+        results = write_operation(layer, _arguments(call, values), network)
+    elif not isinstance(layer, keras.Model) and (handler := call_handler_of(layer)) is not None:
+        results = [handler(layer, _arguments(call, values), network)]
+    else:
+        results = _add_layer(call, values, network)
+    for result, tensor in zip(results, call.outputs, strict=True):
+        expected = tuple(tensor.shape[1:])  # where Keras does not know a size, the graph may
+        known = len(expected) == len(result.shape)
+        if not known or any(n not in (None, m) for n, m in zip(expected, result.shape, strict=True)):
+            raise refuse(layer, "output shape", expected, result.shape, "this is a defect of hepml: please report it")
+        if None in result.shape and not (len(result.shape) == 2 and result.shape[1] is not None):
+            raise refuse(layer, "output shape", result.shape, "fixed sizes, or (any steps, variables)")
+    return results
+
+
+def _add_layer(call: Call, values: list[Value], network: Network) -> list[Value]:
+    import keras
+
+    layer = call.layer
     handler = None if isinstance(layer, keras.Model) else handler_of(layer)
     for argument, given in _call_arguments(call):
         raise refuse(layer, argument, given, f"a call without {argument}")
-    if handler is None:
-        check_model(layer)
-        inner = {key_of(tensor): value for tensor, value in zip(layer.inputs, values, strict=True)}
-        return add_model(layer, inner, network)
-    result = handler(layer, values, network)
-    expected = tuple(call.outputs[0].shape[1:])
-    if result.shape != expected:
-        raise refuse(layer, "output shape", expected, result.shape, "this is a defect of hepml: please report it")
-    return [result]
+    if handler is not None:
+        return [handler(layer, values, network)]
+    inner = traced(layer, call)
+    given_values = {key_of(tensor): value for tensor, value in zip(inner.inputs, values, strict=True)}
+    return add_model(inner, given_values, network)
+
+
+def _arguments(call: Call, values: list[Value]) -> dict[str, Any]:
+    """The arguments of a call by name, tensors as their values."""
+    import keras
+
+    known = {id(tensor): value for tensor, value in zip(call.inputs, values, strict=True)}
+    given = call.node.arguments
+    args, kwargs = keras.tree.map_structure(lambda x: known.get(id(x), x), (given.args, given.kwargs))
+    return dict(inspect.signature(call.layer.call).bind(*args, **kwargs).arguments)
 
 
 def _call_arguments(call: Call) -> Iterator[tuple[str, Any]]:

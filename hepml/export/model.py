@@ -19,7 +19,7 @@ import numpy as np
 
 from hepml.errors import DataError, UnsupportedLayerError, VerificationError
 from hepml.evaluator import Evaluator
-from hepml.export.graph import add_model, check_model, key_of
+from hepml.export.graph import add_model, key_of, traced
 from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
 from hepml.export.reference import in_float64, keras_outputs, reference_events
@@ -74,8 +74,9 @@ def export_model(
     """Writes a Keras model as JSON and checks that the C++ evaluator reproduces it.
 
     Args:
-        model: a built Functional or Sequential model with vectors (variables,), sequences (steps, variables) and images
-            (rows, columns, channels) as float32 inputs; it takes raw values, and normalisation is part of it.
+        model: a built Functional or Sequential model, or one whose call works on symbolic tensors, with vectors
+            (variables,), sequences (steps, variables) and images (rows, columns, channels) as inputs; it takes raw
+            values, and normalisation is part of it.
         path: the file to write, complete or not at all.
         inputs: what training knows of the inputs (`run.inputs`): names of variables, ranges, geometry, and raw events
             for the reference vectors. Without it variables are named NAME_0, NAME_1 ...
@@ -106,7 +107,7 @@ def export_model(
         >>> written.parameters, written.inputs, written.outputs
         (3, ('x',), ('output',))
     """
-    check_model(model)
+    model = traced(model)
     path = Path(path)
     records = describe_inputs(model, inputs)
     if features is None and inputs is not None:
@@ -185,7 +186,7 @@ def _network(
 
 
 def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None) -> list[str]:
-    width = value.shape[-1]
+    width = value.shape[-1] if value.shape else None
     if width is None:
         raise UnsupportedLayerError(
             f"the width of output {name!r} is not known", where=f"output {name!r}", found=f"shape {value.shape}"

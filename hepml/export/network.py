@@ -14,12 +14,17 @@ import numpy as np
 
 from hepml.errors import DataError, UnsupportedLayerError
 
-__all__ = ["LWTNN_ARCHITECTURES", "Network", "Value", "refuse"]
+__all__ = ["LWTNN_ARCHITECTURES", "Network", "Shape", "Value", "refuse"]
+
+Shape = tuple[int | None, ...]  # of one event
 
 # What lwtnn 2.14 builds from; everything else is an extension of hepml.
 _ON_VECTORS = frozenset({"dense", "normalization", "maxout", "highway"})
 _ON_SEQUENCES = frozenset({"lstm", "gru", "simplernn", "conv1d"})
 LWTNN_ARCHITECTURES = _ON_VECTORS | _ON_SEQUENCES
+_LWTNN_FUNCTIONS = frozenset(
+    {"linear", "rectified", "sigmoid", "hard_sigmoid", "tanh", "softmax", "abs", "elu", "leakyrelu", "swish"}
+)
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,11 @@ def refuse(layer: Any, argument: str, found: object, expected: object, fix: str 
 def _kind(architecture: str, sources: list[Value]) -> str:
     """lwtnn's kind of node for a layer, or `layer`."""
     rank = len(sources[0].shape)
-    if len(sources) > 1:
+    if len(sources) > 1 or (architecture not in LWTNN_ARCHITECTURES and rank == 2):
         return "layer"
     if rank != 2:
         return "feed_forward"
-    if architecture in _ON_SEQUENCES:
-        return "sequence"
-    return "time_distributed" if architecture in _ON_VECTORS else "layer"
+    return "sequence" if architecture in _ON_SEQUENCES else "time_distributed"
 
 
 @dataclass
@@ -191,6 +194,16 @@ class Network:
                 where=f"layer {layer.name!r}",
                 expected="Dense, BatchNormalization, Normalization, Rescaling, Concatenate, Add and activations",
                 found=type(layer).__name__,
+                fix="export without --lwtnn and evaluate with hepml",
+            )
+        activation = entry.get("activation", "linear")
+        function = activation["function"] if isinstance(activation, dict) else activation
+        if self.lwtnn and function not in _LWTNN_FUNCTIONS:
+            raise UnsupportedLayerError(
+                f"lwtnn has no activation {function!r}, which layer {layer.name!r} ({type(layer).__name__}) needs",
+                where=f"layer {layer.name!r}",
+                expected=", ".join(sorted(_LWTNN_FUNCTIONS)),
+                found=function,
                 fix="export without --lwtnn and evaluate with hepml",
             )
         for key in ("weights", "bias"):

@@ -8,10 +8,13 @@
 namespace {
 
 using hepml::kernels::Activation;
+using hepml::kernels::Combination;
 using hepml::kernels::Conv2DArgs;
 using hepml::kernels::DenseArgs;
 using hepml::kernels::Function;
 using hepml::kernels::PoolArgs;
+using hepml::kernels::Reduction;
+using hepml::kernels::Standard;
 using hepml::kernels::TowerGradients;
 using hepml::kernels::TowerLayer;
 using hepml::kernels::TowerTiles;
@@ -35,6 +38,10 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 #include "kernels/conv2d.inl"
 #include "kernels/dense.inl"
 #include "kernels/elementwise.inl"
+#include "kernels/functions.inl"
+// and what needs them
+#include "kernels/activate.inl"
+#include "kernels/tensors.inl"
 #include "kernels/tower.inl"
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Pooling, activations and the other functions of single elements.
+// Pooling, and the affine functions of single elements.
 
 /// Rows or columns [first, last) of the image that the window at output `index` covers.
 HEPML_INLINE void window(std::size_t index, std::size_t step, std::size_t pad, std::size_t pool,
@@ -38,63 +38,6 @@ void maxpool2d(const PoolArgs& args, const View& x, const View& y) noexcept {
         }
       }
     }
-  }
-}
-
-template <class F>
-HEPML_INLINE void each(const float* x, float* y, std::size_t n, F function) {
-  std::size_t i = 0;
-  for (; i + width <= n; i += width) store(y + i, function(load(x + i)));
-  if (i < n) store_some(y + i, function(load_some(x + i, n - i, 0.0F)), n - i);
-}
-
-void softmax(const float* x, float* y, std::size_t n) {
-  if (n == 0) return;
-  float top = x[0];
-  for (std::size_t i = 1; i < n; ++i) top = x[i] > top || x[i] != x[i] ? x[i] : top;
-  each(x, y, n, [top](V v) { return exponential(v - top); });
-  float total = 0.0F;
-  for (std::size_t i = 0; i < n; ++i) total += y[i];
-  each(y, y, n, [total](V v) { return v / total; });
-}
-
-void activate(Activation activation, const float* x, float* y, std::size_t n) noexcept {
-  const float alpha = activation.alpha;
-  switch (activation.function) {
-    case Function::linear:
-      each(x, y, n, [](V v) { return v; });
-      break;
-    case Function::rectified:
-      each(x, y, n, [](V v) { return at_least(v, V{}); });
-      break;
-    case Function::sigmoid:
-      each(x, y, n, [](V v) { return sigmoid(v); });
-      break;
-    case Function::hard_sigmoid:
-      each(x, y, n, [](V v) {
-        const V line = 0.2F * v + 0.5F;
-        const V low = line < 0.0F ? V{} : line;
-        return low > 1.0F ? set(1.0F) : low;
-      });
-      break;
-    case Function::tanh:
-      each(x, y, n, [](V v) { return hyperbolic_tangent(v); });
-      break;
-    case Function::softmax:
-      softmax(x, y, n);
-      break;
-    case Function::abs:
-      each(x, y, n, [](V v) { return v < 0.0F ? -v : v; });
-      break;
-    case Function::elu:
-      each(x, y, n, [alpha](V v) { return v >= 0.0F ? v : alpha * (exponential(v) - 1.0F); });
-      break;
-    case Function::leakyrelu:
-      each(x, y, n, [alpha](V v) { return v > 0.0F ? v : alpha * v; });
-      break;
-    case Function::swish:
-      each(x, y, n, [alpha](V v) { return v * sigmoid(alpha * v); });
-      break;
   }
 }
 

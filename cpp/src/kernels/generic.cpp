@@ -9,9 +9,9 @@
 namespace hepml::kernels {
 
 extern const Kernels generic;
-const Kernels generic = {"generic",  width,          &dense_size,    &pack_dense,
-                         &dense,     &conv2d_size,   &pack_conv2d,   &conv2d,
-                         &maxpool2d, &activate,      &normalize,     &add,
-                         &prepare,   &tower_scratch, &tower_forward, &tower_backward};
+const Kernels generic = {
+    "generic", width,        &dense_size,       &pack_dense, &dense,         &conv2d_size,   &pack_conv2d,
+    &conv2d,   &maxpool2d,   &activate,         &normalize,  &add,           &prepare,       &combine,
+    &reduce,   &standardize, &row_times_matrix, &dot,        &tower_scratch, &tower_forward, &tower_backward};
 
 }  // namespace hepml::kernels

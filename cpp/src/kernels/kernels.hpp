@@ -19,11 +19,94 @@ enum class Function : std::uint8_t {
   elu,
   leakyrelu,
   swish,
+  relu,  // x > low ? min(max(x, 0), high) : alpha (x - low); with high infinite, x > low ? x : ...
+  clip,
+  keras_hard_sigmoid,  // clip(x + 3, 0, 6) / 6
+  hard_silu,
+  selu,
+  celu,
+  gelu,
+  gelu_tanh,
+  mish,
+  softplus,
+  softsign,
+  log_sigmoid,
+  log_softmax,
+  sparsemax,
+  hard_shrink,
+  soft_shrink,
+  tanh_shrink,
+  squareplus,
+  sparse_plus,
+  sparse_sigmoid,
+  threshold,  // x > low ? x : alpha
+  exp,
+  expm1,
+  log,
+  log1p,
+  sqrt,
+  rsqrt,
+  square,
+  reciprocal,
+  negative,
+  sign,
+  erf,
+  sinh,
+  cosh,
+  arcsinh,
+  round,
+  floor,
+  ceil,
+  sin,
+  cos,
+  tan,
+  arctan,
 };
 
 struct Activation {
   Function function = Function::linear;
   float alpha = 1.0F;
+  float low = 0.0F, high = 0.0F;  // of relu, clip and threshold
+};
+
+/// Of whole rows rather than of single elements.
+constexpr bool on_rows(Function function) {
+  return function == Function::softmax || function == Function::log_softmax ||
+         function == Function::sparsemax;
+}
+
+/// Of two elements.
+enum class Combination : std::uint8_t {
+  add,
+  subtract,
+  multiply,
+  divide,
+  maximum,
+  minimum,
+  power,
+  arctan2,
+  squared_difference,
+  prelu,  // a > 0 ? a : b a
+};
+
+/// Of a row to a number.
+enum class Reduction : std::uint8_t {
+  sum,
+  mean,
+  maximum,
+  minimum,
+  product,
+  variance,
+  deviation,
+  norm,
+  log_sum_exp
+};
+
+/// How a row is brought to a common size.
+enum class Standard : std::uint8_t {
+  layer,  // (x - mean) / sqrt(variance + epsilon)
+  rms,    // x / sqrt(mean(x^2) + epsilon)
+  unit,   // x / sqrt(max(sum(x^2), epsilon))
 };
 
 /// An image in memory: element (row, column, channel) is data[row * row_stride + column * channels +
@@ -108,7 +191,7 @@ struct Kernels {
 
   void (*maxpool2d)(const PoolArgs& args, const View& x, const View& y) noexcept;
 
-  /// y = function(x); softmax over all n. x == y is allowed.
+  /// y = function(x); those on_rows over all n. x == y is allowed.
   void (*activate)(Activation activation, const float* x, float* y, std::size_t n) noexcept;
   /// y = scale * (x + shift), each of n.
   void (*normalize)(const float* x, const float* scale, const float* shift, float* y, std::size_t n) noexcept;
@@ -118,6 +201,17 @@ struct Kernels {
   /// infinite.
   bool (*prepare)(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
                   std::size_t n) noexcept;
+
+  /// y[i] = combination(a[i * a_step], b[i * b_step]); a step is 0 or 1. y may be a or b.
+  void (*combine)(Combination combination, const float* a, std::size_t a_step, const float* b,
+                  std::size_t b_step, float* y, std::size_t n) noexcept;
+  /// Of n > 0 elements.
+  float (*reduce)(Reduction reduction, const float* x, std::size_t n) noexcept;
+  void (*standardize)(Standard standard, float epsilon, const float* x, float* y, std::size_t n) noexcept;
+  /// y[o] = sum over i of x[i] * matrix[i * stride + o].
+  void (*row_times_matrix)(const float* x, std::size_t n_in, const float* matrix, std::size_t stride,
+                           float* y, std::size_t n_out) noexcept;
+  float (*dot)(const float* a, const float* b, std::size_t n) noexcept;
 
   /// Floats of scratch that the two below need.
   std::size_t (*tower_scratch)(const TowerLayer& layer);

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#if defined(__AVX512F__)
+#if defined(__SSE__)
 #include <immintrin.h>
 #endif
 
@@ -83,6 +83,20 @@ HEPML_INLINE float largest(V v) {
   return result;
 }
 
+/// Of numbers that are not negative.
+HEPML_INLINE V square_root(V x) {
+#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+  return (V)_mm512_maskz_sqrt_ps(static_cast<__mmask16>(0xffff), (__m512)x);
+#elif HEPML_WIDTH == 8 && defined(__AVX__)
+  return (V)_mm256_sqrt_ps((__m256)x);
+#elif HEPML_WIDTH == 4 && defined(__SSE__)
+  return (V)_mm_sqrt_ps((__m128)x);
+#else
+  for (std::size_t i = 0; i < width; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
+
 /// x, but at least `floor`; NaN stays NaN. A layer without activation has the floor -infinity.
 HEPML_INLINE V at_least(V x, V floor) {
   return x < floor ? floor : x;
@@ -116,16 +130,22 @@ HEPML_INLINE V sigmoid(V x) {
   return x < -87.0F ? V{} : y;
 }
 
-HEPML_INLINE V hyperbolic_tangent(V x) {
-  const V a = x < 0.0F ? -x : x;
-  const V large = 1.0F - 2.0F / (exponential(a + a) + 1.0F);
-  const V s = x * x;
+/// tanh(x) = x + x s tanh_polynomial(s) for small s = x^2.
+HEPML_INLINE V tanh_polynomial(V s) {
   V p = set(-5.70498872745e-3F);
   p = p * s + 2.06390887954e-2F;
   p = p * s - 5.37397155531e-2F;
   p = p * s + 1.33314422036e-1F;
   p = p * s - 3.33332819422e-1F;
-  const V small = x + x * s * p;
+  return p;
+}
+
+HEPML_INLINE V hyperbolic_tangent(V x) {
+  const V a = x < 0.0F ? -x : x;
+  const V large = 1.0F - 2.0F / (exponential(a + a) + 1.0F);
+  const V near = a < 0.625F ? x : V{};
+  const V s = near * near;
+  const V small = near + near * s * tanh_polynomial(s);
   const V signed_large = x < 0.0F ? -large : large;
   return a < 0.625F ? small : signed_large;
 }

@@ -8,8 +8,8 @@ class Activate : public Operation {
   Activate(Activation activation, const Shape& shape, const Kernels& kernels)
       : Operation(shape), kernels_(kernels), activation_(activation) {}
   void run(const View* inputs, const View& output, float*) const noexcept override {
-    // softmax normalises the channels of each pixel; everything else may take whole rows.
-    const bool pixels = activation_.function == Function::softmax;
+    // softmax and its kin take the channels of each pixel together; everything else may take whole rows.
+    const bool pixels = kernels::on_rows(activation_.function);
     const std::size_t n = pixels ? inputs->channels : inputs->columns * inputs->channels;
     for (std::size_t row = 0; row < inputs->rows; ++row) {
       const float* x = inputs->data + row * inputs->row_stride;

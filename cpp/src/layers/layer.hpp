@@ -49,7 +49,7 @@ class Operation {
   virtual std::size_t steps(std::size_t n) const noexcept { return n; }
   /// May its sequences differ in their number of steps?
   virtual bool mixes_steps() const noexcept { return false; }
-  /// Floats of scratch, given the most steps of the first input (1 if it has none).
+  /// Floats of scratch, given the most steps of any input (1 if none has steps).
   virtual std::size_t scratch(std::size_t most_steps) const noexcept {
     static_cast<void>(most_steps);
     return 0;
@@ -71,6 +71,7 @@ class Operation {
 struct Made {
   std::shared_ptr<Operation> operation;
   Activation activation;
+  bool activates = false;  // the operation is itself an activation: its input are the logits
 };
 
 using Shapes = std::vector<Shape>;
@@ -81,16 +82,29 @@ Made make_layer(const At& layer, const Shapes& inputs, const Kernels& kernels);
 /// Architectures that make_layer knows.
 std::vector<std::string> known_layers();
 
-/// The key `activation`: a lwtnn name, or {"function": name, "alpha": number}.
+/// The key `activation`: a name, or {"function": name, "alpha": number, "low": number, "high": number}.
 Activation read_activation(const At& layer);
 
-// The makers, one a file.
+// The makers, by name; a file has one, or a family of them.
+Made make_attention(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_broadcast(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_combine(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_conv1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_conv2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_dense(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_flatten(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_matmul(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_normalization(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_reduce(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_reshape(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_slice(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_softmax(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_stack(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_standardize(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_transpose(const At& layer, const Shapes& inputs, const Kernels& kernels);
+/// Architectures of make_combine.
+std::vector<std::string> combinations();
 
 // Operations of nodes, not of layers.
 std::shared_ptr<Operation> make_activate(Activation activation, const Shape& input, const Kernels& kernels);

@@ -202,7 +202,7 @@ class Builder {
       } else if (made.operation) {
         tensor = add_step(made.operation, sources);
       }
-      logits = tensor;
+      logits = made.activates ? sources[0] : tensor;
       if (made.activation.function != Function::linear && !fused) {
         tensor = add_step(
             layers::make_activate(made.activation, network_.tensors[tensor].shape, *network_.kernels),

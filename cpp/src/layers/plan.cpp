@@ -75,8 +75,9 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
   }
   std::size_t scratch = 0;
   for (const auto& step : network.steps) {
-    const std::size_t steps = step.sources.empty() ? 1 : plan.tensors[step.sources[0]].most_steps;
-    scratch = std::max(scratch, step.operation->scratch(std::max<std::size_t>(steps, 1)));
+    std::size_t steps = 1;
+    for (const std::size_t source : step.sources) steps = std::max(steps, plan.tensors[source].most_steps);
+    scratch = std::max(scratch, step.operation->scratch(steps));
   }
   plan.scratch = plan.size;
   plan.size += aligned(product({scratch}));

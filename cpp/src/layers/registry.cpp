@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <new>
 
 #include "layers/layer.hpp"
@@ -13,13 +14,23 @@ struct Row {
 };
 
 constexpr Row table[] = {
+    {"attention", &make_attention},
+    {"broadcast", &make_broadcast},
+    {"concatenate", &make_stack},
     {"conv1d", &make_conv1d},
     {"conv2d", &make_conv2d},
     {"dense", &make_dense},
     {"flatten", &make_flatten},
+    {"matmul", &make_matmul},
     {"maxpooling2d", &make_maxpooling2d},
     {"normalization", &make_normalization},
-};
+    {"reduce", &make_reduce},
+    {"reshape", &make_reshape},
+    {"slice", &make_slice},
+    {"softmax", &make_softmax},
+    {"standardize", &make_standardize},
+    {"transpose", &make_transpose},
+};  // and those of combine.cpp
 
 struct ActivationRow {
   const char* name;
@@ -38,13 +49,65 @@ constexpr ActivationRow activations[] = {
     {"elu", Function::elu, false},
     {"leakyrelu", Function::leakyrelu, true},
     {"swish", Function::swish, true},
+    {"relu", Function::relu, true},
+    {"clip", Function::clip, false},
+    {"keras_hard_sigmoid", Function::keras_hard_sigmoid, false},
+    {"hard_silu", Function::hard_silu, false},
+    {"selu", Function::selu, false},
+    {"celu", Function::celu, true},
+    {"gelu", Function::gelu, false},
+    {"gelu_tanh", Function::gelu_tanh, false},
+    {"mish", Function::mish, false},
+    {"softplus", Function::softplus, false},
+    {"softsign", Function::softsign, false},
+    {"log_sigmoid", Function::log_sigmoid, false},
+    {"log_softmax", Function::log_softmax, false},
+    {"sparsemax", Function::sparsemax, false},
+    {"hard_shrink", Function::hard_shrink, true},
+    {"soft_shrink", Function::soft_shrink, true},
+    {"tanh_shrink", Function::tanh_shrink, false},
+    {"squareplus", Function::squareplus, true},
+    {"sparse_plus", Function::sparse_plus, false},
+    {"sparse_sigmoid", Function::sparse_sigmoid, false},
+    {"threshold", Function::threshold, true},
+    {"exp", Function::exp, false},
+    {"expm1", Function::expm1, false},
+    {"log", Function::log, false},
+    {"log1p", Function::log1p, false},
+    {"sqrt", Function::sqrt, false},
+    {"rsqrt", Function::rsqrt, false},
+    {"square", Function::square, false},
+    {"reciprocal", Function::reciprocal, false},
+    {"negative", Function::negative, false},
+    {"sign", Function::sign, false},
+    {"erf", Function::erf, false},
+    {"sinh", Function::sinh, false},
+    {"cosh", Function::cosh, false},
+    {"arcsinh", Function::arcsinh, false},
+    {"round", Function::round, false},
+    {"floor", Function::floor, false},
+    {"ceil", Function::ceil, false},
+    {"sin", Function::sin, false},
+    {"cos", Function::cos, false},
+    {"tan", Function::tan, false},
+    {"arctan", Function::arctan, false},
 };
+
+float read_parameter(const At& activation, const char* key) {
+  const At at = activation.member(key);
+  const double value = at.number();
+  if (!(value >= -1e30 && value <= 1e30))
+    at.wrong(std::string(key) + " is too large", "at most 1e30", text::number(value));
+  return static_cast<float>(value);
+}
 
 }  // namespace
 
 std::vector<std::string> known_layers() {
   std::vector<std::string> names;
   for (const Row& row : table) names.emplace_back(row.architecture);
+  for (std::string& name : combinations()) names.push_back(std::move(name));
+  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -53,6 +116,9 @@ Made make_layer(const At& layer, const Shapes& inputs, const Kernels& kernels) {
   const std::string& name = architecture.string();
   for (const Row& row : table) {
     if (name == row.architecture) return row.make(layer, inputs, kernels);
+  }
+  for (const std::string& combination : combinations()) {
+    if (name == combination) return make_combine(layer, inputs, kernels);
   }
   architecture.fail(Error::Code::unsupported, "unknown layer " + text::quoted(name),
                     text::joined(known_layers()), text::quoted(name), text::nearest(name, known_layers()));
@@ -69,11 +135,11 @@ Activation read_activation(const At& layer) {
     if (name != row.name) continue;
     Activation result{row.function, 1.0F};
     if (object) {
-      const At alpha = activation.member("alpha");
-      const double value = alpha.number();
-      if (!(value >= -1e30 && value <= 1e30))
-        alpha.wrong("alpha is too large", "at most 1e30", text::number(value));
-      result.alpha = static_cast<float>(value);
+      if (row.needs_alpha || activation.has("alpha")) result.alpha = read_parameter(activation, "alpha");
+      const bool clip = row.function == Function::clip;
+      constexpr float infinity = std::numeric_limits<float>::infinity();
+      result.low = activation.has("low") ? read_parameter(activation, "low") : clip ? -infinity : 0.0F;
+      result.high = activation.has("high") ? read_parameter(activation, "high") : infinity;
     } else if (row.needs_alpha) {
       activation.wrong("the activation " + text::quoted(name) + " needs its alpha",
                        "{\"function\": \"" + name + "\", \"alpha\": number}", text::quoted(name));

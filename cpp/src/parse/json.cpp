@@ -270,6 +270,12 @@ At At::item(std::size_t index) const {
   return At(array->at(index), std::move(path));
 }
 
+bool At::boolean() const {
+  const auto* boolean = std::get_if<bool>(&value_->data);
+  if (boolean == nullptr) not_a("true or false");
+  return *boolean;
+}
+
 double At::number() const {
   const auto* number = std::get_if<double>(&value_->data);
   if (number == nullptr) not_a("a number");

@@ -6,16 +6,17 @@ returns the value of the result. A module holds one family of layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hepml.errors import UnsupportedLayerError, nearest
-from hepml.export.layers import convolution, dense, merging, normalization, reshaping
+from hepml.export.layers import attention, convolution, dense, merging, normalization, reshaping
 from hepml.export.network import Network, Value, refuse
 
-__all__ = ["HANDLERS", "Handler", "handler_of"]
+__all__ = ["CALL_HANDLERS", "HANDLERS", "Handler", "call_handler_of", "handler_of"]
 
 Handler = Callable[[Any, list[Value], Network], Value]
+CallHandler = Callable[[Any, dict[str, Any], Network], Value]  # takes the arguments of the call by name
 
 HANDLERS: dict[str, Handler] = {
     "Dense": dense.dense,
@@ -23,16 +24,30 @@ HANDLERS: dict[str, Handler] = {
     "ReLU": dense.activation,
     "LeakyReLU": dense.activation,
     "ELU": dense.activation,
-    "Softmax": dense.activation,
+    "Softmax": dense.softmax,
+    "PReLU": dense.prelu,
+    "EinsumDense": dense.einsum_dense,
     "Conv2D": convolution.conv2d,
     "MaxPooling2D": convolution.max_pooling_2d,
     "BatchNormalization": normalization.batch_normalization,
     "Normalization": normalization.normalization,
     "Rescaling": normalization.rescaling,
+    "LayerNormalization": normalization.layer_normalization,
+    "GroupNormalization": normalization.group_normalization,
+    "RMSNormalization": normalization.rms_normalization,
+    "UnitNormalization": normalization.unit_normalization,
     "Concatenate": merging.concatenate,
-    "Add": merging.add,
+    "Add": merging.merge("add"),
+    "Subtract": merging.merge("subtract"),
+    "Multiply": merging.merge("multiply"),
+    "Average": merging.merge("average"),
+    "Maximum": merging.merge("maximum"),
+    "Minimum": merging.merge("minimum"),
+    "Dot": merging.dot,
     "Flatten": reshaping.flatten,
     "Reshape": reshaping.reshape,
+    "Permute": reshaping.permute,
+    "RepeatVector": reshaping.repeat_vector,
     # Without effect outside training
     "Identity": reshaping.identity,
     "Dropout": reshaping.identity,
@@ -45,6 +60,28 @@ HANDLERS: dict[str, Handler] = {
     "ActivityRegularization": reshaping.identity,
 }
 
+CALL_HANDLERS: dict[str, CallHandler] = {
+    "Attention": attention.attention,
+    "AdditiveAttention": attention.attention,
+    "MultiHeadAttention": attention.multi_head_attention,
+    "GroupQueryAttention": attention.group_query_attention,
+}
+_CLASSES = {"GroupedQueryAttention": "GroupQueryAttention"}  # Keras exports it under the second name
+
+
+def _spectral_normalization(layer: Any, values: list[Value], network: Network) -> Value:
+    """The layer inside: its kernel is the normalised one."""
+    return handler_of(layer.layer)(layer.layer, values, network)
+
+
+HANDLERS["SpectralNormalization"] = _spectral_normalization
+
+
+def kind_of(layer: Any) -> str:
+    """The name of a layer's class in `keras.layers`."""
+    kind = type(layer).__name__
+    return _CLASSES.get(kind, kind)
+
 
 def handler_of(layer: Any) -> Handler:
     """The handler of a Keras layer.
@@ -53,22 +90,32 @@ def handler_of(layer: Any) -> Handler:
         UnsupportedLayerError: no handler has exactly this class (a class of your own that derives from a Keras layer
             may compute something else), or the layer computes in another precision, or is quantised.
     """
+    kind = _checked(layer, HANDLERS)
+    return HANDLERS[kind]
+
+
+def call_handler_of(layer: Any) -> CallHandler | None:
+    """The same for layers whose calls have arguments of their own; None for others."""
+    return CALL_HANDLERS[_checked(layer, CALL_HANDLERS)] if kind_of(layer) in CALL_HANDLERS else None
+
+
+def _checked(layer: Any, table: Mapping[str, Any]) -> str:
     import keras
 
-    kind = type(layer).__name__
-    own = kind in HANDLERS and type(layer) is not getattr(keras.layers, kind)
-    if kind not in HANDLERS or own:
-        what = "layer" if isinstance(layer, keras.layers.Layer) else "operation"
+    kind = kind_of(layer)
+    own = kind in table and type(layer) is not getattr(keras.layers, kind)
+    known = [*HANDLERS, *CALL_HANDLERS]
+    if kind not in table or own:
         raise UnsupportedLayerError(
-            f"the {what} {layer.name!r} of type {kind!r} cannot be exported",
-            where=f"{what} {layer.name!r}",
-            expected="one of the Keras layers " + ", ".join(HANDLERS),
+            f"the layer {layer.name!r} of type {kind!r} cannot be exported",
+            where=f"layer {layer.name!r}",
+            expected="one of the Keras layers " + ", ".join(known),
             found=f"{type(layer).__module__}.{kind}",
-            nearest=[] if own else nearest(kind, HANDLERS),
+            nearest=[] if own else nearest(kind, known),
             fix="only Keras' own classes are known to be reproduced" if own else None,
         )
     if layer.compute_dtype != "float32":
         raise refuse(layer, "dtype", layer.dtype_policy.name, "float32")
     if getattr(layer, "quantization_mode", None) is not None:
         raise refuse(layer, "dtype", f"quantised as {layer.quantization_mode}", "float32")
-    return HANDLERS[kind]
+    return kind

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-from hepml.export.layers.dense import require_vector
-from hepml.export.network import Network, Value, refuse
+from hepml.export.network import Network, Value
+from hepml.export.steps import Steps
 
-__all__ = ["add", "concatenate"]
+__all__ = ["concatenate", "dot", "merge"]
 
 
 def concatenate(layer: Any, values: list[Value], network: Network) -> Value:
-    """`concatenate`: vectors stacked in the order in which Keras is given them."""
-    for value in values:
-        require_vector(layer, value, "put a Flatten before it")
-    if layer.axis not in (-1, 1):
-        raise refuse(layer, "axis", layer.axis, -1)
-    return network.merge("concatenate", values, (sum(value.width for value in values),))
+    """`concatenate`: values after each other along an axis, in the order in which Keras is given them."""
+    steps = Steps(layer, network)
+    return steps.concatenate(values, steps.axis(layer.axis, len(values[0].shape)))
 
 
-def add(layer: Any, values: list[Value], network: Network) -> Value:
-    """`add`: the element-wise sum of vectors of one width (no broadcasting)."""
-    for value in values:
-        require_vector(layer, value)
-    widths = [value.shape[0] for value in values]
-    if len(set(widths)) != 1:
-        raise refuse(layer, "input widths", widths, "equal widths")
-    return network.merge("add", values, values[0].shape)
+def merge(kind: str) -> Callable[[Any, list[Value], Network], Value]:
+    """The handler of an element-wise merge; shapes are matched from the last axis, as in Keras."""
+
+    def handler(layer: Any, values: list[Value], network: Network) -> Value:
+        if len(values) == 1:  # of itself
+            return values[0]
+        same = len({value.shape for value in values}) == 1
+        if kind == "add" and same and len(values[0].shape) != 2:  # lwtnn's kind of node
+            return network.merge("add", values, values[0].shape)
+        return Steps(layer, network).combine(kind, values)
+
+    return handler
+
+
+def dot(layer: Any, values: list[Value], network: Network) -> Value:
+    """`matmul` of the two inputs with the axes to be summed moved to the end."""
+    import keras
+
+    steps = Steps(layer, network)
+    fronts: list[int] = []
+    matrices = []
+    for k, value in enumerate(values):
+        rank = len(value.shape)
+        axis = steps.axis(layer.axes if isinstance(layer.axes, int) else layer.axes[k], rank, "axes")
+        unit = value
+        if layer.normalize:  # Keras divides by at least its epsilon
+            unit = steps.standardize("unit", value, [axis], keras.config.epsilon() ** 2)
+        moved = steps.transpose(unit, [*(i for i in range(rank) if i != axis), axis])
+        *front, inner = steps.fixed(moved)
+        matrices.append(steps.reshape(moved, [math.prod(front), inner]))
+        fronts += front
+    product = steps.matmul(matrices[0], matrices[1], transposed=True)
+    return steps.reshape(product, fronts or [1])

@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.export.layers.dense import require_vector
 from hepml.export.network import Network, Value, refuse
+from hepml.export.steps import Steps
 
-__all__ = ["affine_of", "batch_normalization", "normalization", "rescaling"]
+__all__ = [
+    "affine_of",
+    "batch_normalization",
+    "group_normalization",
+    "layer_normalization",
+    "normalization",
+    "rescaling",
+    "rms_normalization",
+    "unit_normalization",
+]
 
 Array = NDArray[np.float64]
 _HUGE = 1e30  # beyond it, offsets leave the range of float32
@@ -48,46 +57,63 @@ def affine_of(layer: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
     return np.broadcast_to(offset, shape).astype(np.float64), np.broadcast_to(scale, shape).astype(np.float64)
 
 
-def _write(layer: Any, value: Value, network: Network, affine: tuple[Array, Array], shift: Array) -> Value:
-    """Writes y = (x + offset) * scale; `shift`, its value at x = 0, serves where no offset gives it."""
-    require_vector(layer, value)
+def _write(steps: Steps, value: Value, affine: tuple[Array, Array], shift: Array, axis: int | None = None) -> Value:
+    """Writes y = (x + offset) * scale; `shift`, its value at x = 0, serves where no offset gives it.
+
+    Args:
+        steps: writes them.
+        value: x.
+        affine: offset and scale, for each element along `axis`, or with as many axes as x.
+        shift: offset * scale.
+        axis: of x.
+    """
+    rank = len(value.shape)
     offset, scale = affine
-
-    def as_normalization() -> dict[str, Any]:
-        return {"architecture": "normalization", "weights": scale, "bias": offset}
-
-    def as_dense() -> dict[str, Any]:
-        return {"architecture": "dense", "weights": np.diag(scale), "bias": shift, "activation": "linear"}
-
+    last = rank - 1
     exact = bool(np.all(scale != 0.0) and np.all(np.abs(offset) < _HUGE))
-    return network.apply(layer, value, value.shape, as_normalization if exact else as_dense)
+    if axis == last:
+        if exact:
+            return steps.put([value], value.shape, {"architecture": "normalization", "weights": scale, "bias": offset})
+        if value.is_vector:
+            return steps.dense(value, np.diag(scale), shift)
+    if axis is not None:
+        scale, shift = (part.reshape([-1 if k == axis else 1 for k in range(rank)]) for part in (scale, shift))
+    return steps.affine(value, scale, shift)
 
 
 def normalization(layer: Any, values: list[Value], network: Network) -> Value:
     """A Normalization that is not directly behind an input."""
     (value,) = values
-    require_vector(layer, value)
-    affine = affine_of(layer, value.sizes)
+    affine = affine_of(layer, value.sizes[-1:]) if value.is_vector else _affine_on_axes(layer, len(value.shape))
     assert affine is not None  # its scale is never 0
-    return _write(layer, value, network, affine, affine[0] * affine[1])
+    return _write(Steps(layer, network), value, affine, affine[0] * affine[1], 0 if value.is_vector else None)
+
+
+def _affine_on_axes(layer: Any, rank: int) -> tuple[Array, Array]:
+    """Offset and scale of a Normalization, with axes of length 1 where they are the same."""
+    shape = np.shape(layer.mean)[1:] if np.ndim(layer.mean) > rank else np.shape(layer.mean)
+    affine = affine_of(layer, tuple(shape) if shape else (1,) * rank)
+    assert affine is not None
+    return affine
 
 
 def rescaling(layer: Any, values: list[Value], network: Network) -> Value:
     """A Rescaling that is not directly behind an input."""
     (value,) = values
-    require_vector(layer, value)
-    scale = np.broadcast_to(np.asarray(layer.scale, dtype=np.float32), value.sizes).astype(np.float64)
-    shift = np.broadcast_to(np.asarray(layer.offset, dtype=np.float32), value.sizes).astype(np.float64)
+    scale, shift = (np.asarray(part, dtype=np.float32).astype(np.float64) for part in (layer.scale, layer.offset))
+    steps = Steps(layer, network)
+    if not value.is_vector:
+        return steps.affine(value, scale, shift)
+    scale, shift = np.broadcast_to(scale, value.sizes), np.broadcast_to(shift, value.sizes)
     offset = np.divide(shift, scale, out=np.zeros_like(shift), where=scale != 0.0)
-    return _write(layer, value, network, (offset, scale), shift)
+    return _write(steps, value, (offset, scale), shift, 0)
 
 
 def batch_normalization(layer: Any, values: list[Value], network: Network) -> Value:
     """BatchNormalization with its moving mean and variance, as in inference."""
     (value,) = values
-    require_vector(layer, value)
-    if layer.axis not in (-1, 1):
-        raise refuse(layer, "axis", layer.axis, -1)
+    steps = Steps(layer, network)
+    axis = steps.axis(layer.axis, len(value.shape))
     mean = np.asarray(layer.moving_mean, dtype=np.float64)
     deviation = np.sqrt(np.asarray(layer.moving_variance, dtype=np.float64) + layer.epsilon)
     gamma = np.asarray(layer.gamma, dtype=np.float64) if layer.scale else np.ones_like(mean)
@@ -95,4 +121,52 @@ def batch_normalization(layer: Any, values: list[Value], network: Network) -> Va
     scale = gamma / deviation
     with np.errstate(over="ignore"):
         offset = np.divide(beta, scale, out=np.zeros_like(beta), where=scale != 0.0) - mean
-    return _write(layer, value, network, (offset, scale), beta - mean * scale)
+    return _write(steps, value, (offset, scale), beta - mean * scale, axis)
+
+
+def layer_normalization(layer: Any, values: list[Value], network: Network) -> Value:
+    """`standardize` over the axes, then gamma and beta."""
+    (value,) = values
+    steps = Steps(layer, network)
+    axes = steps.axes(layer.axis, len(value.shape))
+    if getattr(layer, "rms_scaling", False):
+        raise refuse(layer, "rms_scaling", True, False, "RMSNormalization is the layer of that name")
+    result = steps.standardize("layer", value, axes, layer.epsilon)
+    return _gain(steps, result, axes, layer.gamma, layer.beta)
+
+
+def rms_normalization(layer: Any, values: list[Value], network: Network) -> Value:
+    """`standardize` by the root of the mean square over the axes, then the scale."""
+    (value,) = values
+    steps = Steps(layer, network)
+    axes = steps.axes(layer.axis, len(value.shape))
+    return _gain(steps, steps.standardize("rms", value, axes, layer.epsilon), axes, layer.scale, None)
+
+
+def _gain(steps: Steps, value: Value, axes: list[int], gamma: Any, beta: Any) -> Value:
+    shape = [n if n is not None and k in axes else 1 for k, n in enumerate(value.shape)]
+    scale, shift = (
+        np.full((), empty) if part is None else np.asarray(part, dtype=np.float64).reshape(shape)
+        for part, empty in ((gamma, 1.0), (beta, 0.0))
+    )
+    return steps.affine(value, scale, shift)
+
+
+def group_normalization(layer: Any, values: list[Value], network: Network) -> Value:
+    """`standardize` of an axis in groups, over all other axes; then gamma and beta."""
+    (value,) = values
+    steps = Steps(layer, network)
+    axis = steps.axis(layer.axis, len(value.shape))
+    sizes = steps.fixed(value)
+    groups = int(layer.groups)
+    grouped = steps.reshape(value, [*sizes[:axis], groups, sizes[axis] // groups, *sizes[axis + 1 :]])
+    others = [k for k in range(len(grouped.shape)) if k != axis]
+    result = steps.reshape(steps.standardize("layer", grouped, others, layer.epsilon), sizes)
+    return _gain(steps, result, [axis], layer.gamma, layer.beta)
+
+
+def unit_normalization(layer: Any, values: list[Value], network: Network) -> Value:
+    """`standardize` to unit length over the axes."""
+    (value,) = values
+    steps = Steps(layer, network)
+    return steps.standardize("unit", value, steps.axes(layer.axis, len(value.shape)), 1e-24)  # 1e-12 squared
