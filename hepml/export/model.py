@@ -174,15 +174,24 @@ def _network(
     values = add_inputs(model, records, network)
     if len({key_of(tensor) for tensor in model.inputs}) != len(model.inputs):
         raise DataError("an input appears twice in the model's inputs", where=f"model {model.name!r}")
-    results = add_model(model, values, network)
-    network.drop_unused()
-    names = ["output"] if len(results) == 1 else [str(name) for name in model.output_names]
+    results = network.drop_unused(add_model(model, values, network))
+    names = _output_names(model, len(results))
     outputs = {}
     for name, value in zip(names, results, strict=True):
         outputs[name] = {"labels": _labels(name, value, labels), "node_index": value.node}
     for name in (labels or {}).keys() - set(names):
         raise DataError(f"the model has no output {name!r}", expected=", ".join(names), found=name)
     return network, outputs
+
+
+def _output_names(model: Any, n: int) -> list[str]:
+    """`output` for one; the keys of a dict; else Keras' names."""
+    structure = getattr(model, "_outputs_struct", None)
+    if n == 1:
+        return ["output"]
+    if isinstance(structure, dict) and not any(isinstance(part, dict | list | tuple) for part in structure.values()):
+        return sorted(map(str, structure))  # the order in which Keras flattens it
+    return [str(name) for name in model.output_names]
 
 
 def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None) -> list[str]:

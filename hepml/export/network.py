@@ -7,7 +7,7 @@ by its index. What lwtnn has a kind of node for is written as that kind; the res
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,10 @@ def refuse(layer: Any, argument: str, found: object, expected: object, fix: str 
           expected: 1
           found:    2
     """
+    what = "operation" if type(layer).__module__.startswith("keras.src.ops") else "layer"
     return UnsupportedLayerError(
-        f"{argument}={found} of layer {layer.name!r} cannot be exported",
-        where=f"layer {layer.name!r} ({type(layer).__name__}), argument {argument!r}",
+        f"{argument}={found} of {what} {layer.name!r} cannot be exported",
+        where=f"{what} {layer.name!r} ({type(layer).__name__}), argument {argument!r}",
         expected=expected,
         found=found,
         fix=fix,
@@ -173,14 +174,32 @@ class Network:
         node["layer_index"] = self._written[new]
         return True
 
-    def drop_unused(self) -> None:
-        """Removes layers that no node refers to, and numbers the others again."""
+    def drop_unused(self, outputs: list[Value]) -> list[Value]:
+        """Removes nodes that no output needs and layers that no node refers to, and numbers the others again.
+
+        Returns:
+            The outputs under their new numbers.
+        """
+        needed: set[int] = set()
+        waiting = [value.node for value in outputs]
+        while waiting:
+            index = waiting.pop()
+            if index not in needed:
+                needed.add(index)
+                node = self.nodes[index]
+                waiting += [] if node["type"].startswith("input") else node["sources"]
+        kept = [k for k, node in enumerate(self.nodes) if k in needed or node["type"].startswith("input")]
+        places = {index: number for number, index in enumerate(kept)}
+        self.nodes = [self.nodes[index] for index in kept]
         used = sorted({node["layer_index"] for node in self.nodes if "layer_index" in node})
         self.layers = [self.layers[index] for index in used]
         again = {index: number for number, index in enumerate(used)}
         for node in self.nodes:
             if "layer_index" in node:
                 node["layer_index"] = again[node["layer_index"]]
+            if not node["type"].startswith("input"):
+                node["sources"] = [places[source] for source in node["sources"]]
+        return [replace(value, node=places[value.node]) for value in outputs]
 
     def _node(self, record: dict[str, Any], shape: tuple[int | None, ...]) -> Value:
         self.nodes.append(record)

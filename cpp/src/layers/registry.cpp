@@ -135,8 +135,8 @@ Activation read_activation(const At& layer) {
     if (name != row.name) continue;
     Activation result{row.function, 1.0F};
     if (object) {
-      if (row.needs_alpha || activation.has("alpha")) result.alpha = read_parameter(activation, "alpha");
       const bool clip = row.function == Function::clip;
+      if (!clip) result.alpha = read_parameter(activation, "alpha");
       constexpr float infinity = std::numeric_limits<float>::infinity();
       result.low = activation.has("low") ? read_parameter(activation, "low") : clip ? -infinity : 0.0F;
       result.high = activation.has("high") ? read_parameter(activation, "high") : infinity;
