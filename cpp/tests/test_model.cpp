@@ -117,7 +117,7 @@ void malformed() {
       {"[0.5]", "[0.5,1]", schema, "layers[0].bias"},
       {"\"dense\"", "\"dens\"", unsupported, "nearest:  'dense'"},
       {"\"dense\"", "\"Dense\"", unsupported, "layers[0].architecture"},
-      {"\"rectified\"", "\"relu\"", unsupported, "unknown activation 'relu'"},
+      {"\"rectified\"", "\"rectifid\"", unsupported, "unknown activation 'rectifid'"},
       {"\"rectified\"", "\"swish\"", schema, "needs its alpha"},
       {"\"rectified\"", "{\"function\":\"elu\"}", schema, "'alpha' is missing"},
       {",\"activation\":\"rectified\"", "", schema, "'activation' is missing"},

@@ -74,6 +74,10 @@ void sparsemax(const float* x, float* y, std::size_t n) {
   each(x, y, n, [tau](V v) { return v != v ? v : at_least(v - tau, V{}); });
 }
 
+HEPML_INLINE V at_most_0(V x) {
+  return x > 0.0F ? V{} : x;
+}
+
 HEPML_INLINE V relu(V x, Activation a) {
   const V above = a.high < infinity ? between(x, 0.0F, a.high) : x;
   return x > a.low ? above : x != x ? x : a.alpha * (x - a.low);
@@ -97,7 +101,8 @@ void activate(Activation a, const float* x, float* y, std::size_t n) noexcept {
     case Function::abs:
       return each(x, y, n, [](V v) { return magnitude(v); });
     case Function::elu:
-      return each(x, y, n, [alpha](V v) { return v >= 0.0F ? v : alpha * exponential_minus_1(v); });
+      return each(x, y, n,
+                  [alpha](V v) { return v >= 0.0F ? v : alpha * exponential_minus_1(at_most_0(v)); });
     case Function::leakyrelu:
       return each(x, y, n, [alpha](V v) { return v > 0.0F ? v : alpha * v; });
     case Function::swish:
@@ -111,10 +116,14 @@ void activate(Activation a, const float* x, float* y, std::size_t n) noexcept {
     case Function::hard_silu:
       return each(x, y, n, [](V v) { return v * (between(v + 3.0F, 0.0F, 6.0F) / 6.0F); });
     case Function::selu:
-      return each(x, y, n,
-                  [](V v) { return v >= 0.0F ? 1.05070099F * v : 1.75809935F * exponential_minus_1(v); });
+      return each(x, y, n, [](V v) {
+        return v >= 0.0F ? 1.05070099F * v : 1.75809935F * exponential_minus_1(at_most_0(v));
+      });
     case Function::celu:
-      return each(x, y, n, [alpha](V v) { return v >= 0.0F ? v : alpha * exponential_minus_1(v / alpha); });
+      return each(x, y, n, [alpha](V v) {
+        const V low = between(v, -110.0F * (alpha < 0.0F ? -alpha : alpha), 0.0F);
+        return (v >= 0.0F) | (v != v) ? v : alpha * exponential_minus_1(low / alpha);
+      });
     case Function::gelu:
       return each(x, y, n, [](V v) { return gelu(v); });
     case Function::gelu_tanh:

@@ -59,10 +59,11 @@ HEPML_INLINE V logarithm_normal(V x) {
 }
 
 HEPML_INLINE V logarithm(V x) {
-  const V tiny = magnitude(x) < 1.17549435e-38F ? x * 8388608.0F : x;  // 2^23
-  const V safe = (tiny > 0.0F) & (tiny < infinity) ? tiny : set(1.0F);
+  const VI small = magnitude(x) < 1.17549435e-38F;
+  const V normal = small ? 8388608.0F * (small ? x : V{}) : x;  // 2^23
+  const V safe = (normal > 0.0F) & (normal < infinity) ? normal : set(1.0F);
   const V y = logarithm_normal(safe);
-  const V shifted = magnitude(x) < 1.17549435e-38F ? y - 15.9423847F : y;
+  const V shifted = small ? y - 15.9423847F : y;
   const V finite = x == 0.0F ? set(-infinity) : x == infinity ? x : shifted;
   return (x < 0.0F) | (x != x) ? set(__builtin_nanf("")) : finite;
 }
@@ -146,10 +147,9 @@ HEPML_INLINE V shrunk_by_tanh(V x) {
 }
 
 HEPML_INLINE V squareplus(V x, float b) {
-  const V root = root_of_square_plus(x, b);
-  const V sum = magnitude(x) + root;  // positive: no cancellation
-  const V safe = sum > 0.0F ? sum : set(1.0F);
-  return x < 0.0F ? 0.5F * b / safe : 0.5F * sum;
+  const V mean = 0.5F * magnitude(x) + 0.5F * root_of_square_plus(x, b);  // positive: no cancellation
+  const V safe = mean > 0.0F ? mean : set(1.0F);
+  return x < 0.0F ? 0.25F * b / safe : mean;
 }
 
 HEPML_INLINE V hyperbolic_sine(V x) {

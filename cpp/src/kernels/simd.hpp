@@ -142,7 +142,8 @@ HEPML_INLINE V tanh_polynomial(V s) {
 
 HEPML_INLINE V hyperbolic_tangent(V x) {
   const V a = x < 0.0F ? -x : x;
-  const V large = 1.0F - 2.0F / (exponential(a + a) + 1.0F);
+  const V most = a > 44.0F ? set(44.0F) : a;  // tanh is 1 there
+  const V large = 1.0F - 2.0F / (exponential(most + most) + 1.0F);
   const V near = a < 0.625F ? x : V{};
   const V s = near * near;
   const V small = near + near * s * tanh_polynomial(s);
