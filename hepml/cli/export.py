@@ -10,25 +10,47 @@ from hepml.ledger import check_not_input, check_output, json_text
 
 
 @click.command("export")
-@click.argument("source", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The JSON file to write.")
+@click.argument("source", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras|ARCHITECTURE.json|MODEL.h5")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The JSON file to write.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights .h5 that belong to ARCHITECTURE.json.")
+@click.option("--variables", type=click.Path(path_type=Path), help="lwtnn's variables file: names, offsets, scales.")
 @click.option("--fold", type=click.IntRange(0), help="Of a run with folds. Default: the best on validation.")
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
 @click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 def command(
-    *, source: Path, output: Path, fold: int | None, seed: int | None, lwtnn: bool, overwrite: bool, as_json: bool
+    *,
+    source: Path,
+    output: Path | None,
+    weights: Path | None,
+    variables: Path | None,
+    fold: int | None,
+    seed: int | None,
+    lwtnn: bool,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write a network as JSON, and check that the C++ evaluator reproduces Keras with it.
 
-    SOURCE is a run folder of hepml train or a .keras file. The model's inputs are raw values. What cannot be
-    reproduced exactly is refused by name, and nothing is written.
+    SOURCE is a run folder of hepml train, a .keras file, or a network of Keras 2: a whole model .h5, or the architecture
+    JSON with --weights. What cannot be reproduced exactly is refused by name, and nothing is written.
+
+    \b
+    The inputs of lwtnn's converters:
+      hepml export architecture.json --weights weights.h5 > variables.json    a template to fill in
+      hepml export architecture.json --weights weights.h5 --variables variables.json --lwtnn -o net.json
     """
     from hepml.cli.quiet import load_keras_quietly
 
-    check_not_input(output, [source])
-    check_output(output, overwrite)
+    of_keras2 = not source.is_dir() and source.suffix in (".json", ".h5", ".hdf5")
+    if (weights or variables) and not of_keras2:
+        raise click.UsageError("--weights and --variables are for the files of Keras 2")
+    if output is None and (variables is not None or not of_keras2):
+        raise click.UsageError("Missing option '-o' / '--output'.")
+    if output is not None:
+        check_not_input(output, [path for path in (source, weights, variables) if path is not None])
+        check_output(output, overwrite)
     if source.is_dir():
         from hepml.training import load_run
 
@@ -36,10 +58,17 @@ def command(
     elif fold is not None or seed is not None:
         raise click.UsageError("--fold and --seed are for run folders")
     load_keras_quietly()
-    from hepml.export.runs import export_keras_file, export_run
+    from hepml.export.runs import export_keras2_file, export_keras_file, export_run, keras2_template
 
+    if output is None:
+        click.echo(json_text(keras2_template(source, weights)))
+        return
     if source.is_dir():
         written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, overwrite=overwrite)
+    elif of_keras2:
+        written = export_keras2_file(
+            source, output, weights=weights, variables=variables, lwtnn=lwtnn, overwrite=overwrite
+        )
     else:
         written = export_keras_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
     differences = written.differences

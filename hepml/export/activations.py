@@ -155,6 +155,10 @@ def activation_of(layer: Any, function: Any, argument: str = "activation") -> Ac
 
     if isinstance(function, keras.layers.Layer):
         return layer_activation(function)
+    if getattr(function, "__module__", None) == "hepml.export.keras2.functions":
+        from hepml.export.keras2.functions import FORMS
+
+        return FORMS[function]
     name = name_of(function)
     if name in SUPPORTED and (function is None or function is getattr(keras.activations, name)):
         return SUPPORTED[name]

@@ -36,6 +36,8 @@ class InputRecord:
         spec: what training knows about it, if given.
         offset, scale: folded into the input; one number a variable or channel.
         levels: of an integer input, which holds whole numbers from 0 to levels - 1.
+        written_name: its name in the file, if another: a sequence may be called as a vector is.
+        defaults: of the variables, for the record; None where there is none.
     """
 
     name: str
@@ -45,6 +47,22 @@ class InputRecord:
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
     levels: int | None = None
+    written_name: str | None = None
+    defaults: tuple[float | None, ...] = ()
+    _given: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def give(self, offset: Sequence[float], scale: Sequence[float], defaults: Sequence[float | None]) -> None:
+        """Offset and scale that are not in the model, but to be done before it."""
+        self._given = np.array(offset, dtype=np.float64), np.array(scale, dtype=np.float64)
+        self.offset, self.scale = self._given
+        self.defaults = tuple(defaults)
+
+    def prepared(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the model is given for raw values: the same, or after the offset and scale that it does not have."""
+        if self._given is None:
+            return raw
+        offset, scale = self._given
+        return ((raw + offset) * scale).astype(np.float32)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -62,12 +80,15 @@ class InputRecord:
     def document(self) -> dict[str, Any]:
         """The entry of `inputs` or `input_sequences`."""
         if not self.is_image:
-            variables = [
+            variables: list[dict[str, Any]] = [
                 {"name": name, "offset": offset, "scale": scale}
                 for name, offset, scale in zip(self.variables, self.offset.tolist(), self.scale.tolist(), strict=True)
             ]
+            for variable, default in zip(variables, self.defaults, strict=False):
+                if default is not None:
+                    variable["default"] = default
             fixed = {"steps": self.shape[0]} if self.is_sequence and self.shape[0] is not None else {}
-            return {"name": self.name, **fixed, "variables": variables}
+            return {"name": self.written_name or self.name, **fixed, "variables": variables}
         same = len(set(zip(self.offset.tolist(), self.scale.tolist(), strict=True))) == 1
         return {
             "name": self.name,

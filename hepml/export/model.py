@@ -22,7 +22,9 @@ from hepml.evaluator import Evaluator
 from hepml.export.graph import add_model, key_of, traced
 from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
-from hepml.export.reference import in_float64, keras_outputs, reference_events
+from hepml.export.reference import in_float64, keras_outputs, prepared, reference_events
+from hepml.export.sequential import sequential_document
+from hepml.export.variables import Variables, apply_variables
 from hepml.export.verification import TOLERANCE, Differences, Tolerances, verify, widened
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
@@ -68,6 +70,7 @@ def export_model(
     collection: str | None = None,
     thresholds: Sequence[Mapping[str, Any]] = (),
     provenance: Mapping[str, Any] | None = None,
+    variables: Variables | None = None,
     lwtnn: bool = False,
     overwrite: bool = False,
 ) -> Export:
@@ -87,6 +90,8 @@ def export_model(
         collection: the objects that were the candidates ("electron", "jet" ...), if `inputs` do not carry it.
         thresholds: working points: signal_efficiency, threshold, and pt and eta bins or None.
         provenance: what the model was made from, for example {"data": checksum, "config": hash}.
+        variables: from `read_variables`: names, offsets and scales that are not in the model, as lwtnn's converters take
+            them. The file then takes raw values, and has lwtnn's sequential form if that is what the variables are for.
         lwtnn: refuse whatever lwtnn 2.14 cannot read.
         overwrite: replace an existing file.
 
@@ -112,14 +117,9 @@ def export_model(
     records = describe_inputs(model, inputs)
     if features is None and inputs is not None:
         features = "_and_".join(record.name for record in records)
-    network, outputs = _network(model, records, labels, lwtnn)
-    document: dict[str, Any] = {
-        "inputs": network.inputs,
-        "input_sequences": network.input_sequences,
-        "nodes": network.nodes,
-        "layers": network.layers,
-        "outputs": outputs,
-    }
+    if variables is not None:
+        apply_variables(records, variables)
+    network, names, document = _network(model, records, labels, lwtnn, variables)
     identity = model_id(json.loads(to_text(document)))
     document["hepml"] = {
         "format_version": FORMAT_VERSION,
@@ -131,18 +131,19 @@ def export_model(
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
         "provenance": _provenance(provenance),
-        "reference": _reference(model, records, list(outputs), TOLERANCE),
+        "reference": _reference(model, records, names, TOLERANCE),
     }
     with atomic_path(path, overwrite=overwrite) as temporary:
-        differences = _write(document, temporary, model, records, path)
+        differences = _write(document, temporary, model, records, names, path)
     _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
     parameters = sum(np.size(layer.get(key, ())) for layer in network.layers for key in ("weights", "bias"))
-    return Export(path, identity, tuple(r.name for r in records), tuple(outputs), parameters, differences)
+    return Export(path, identity, tuple(r.name for r in records), tuple(names), parameters, differences)
 
 
-def _write(document: dict[str, Any], path: Path, model: Any, records: list[InputRecord], shown: Path) -> Differences:
+def _write(
+    document: dict[str, Any], path: Path, model: Any, records: list[InputRecord], names: list[str], shown: Path
+) -> Differences:
     """Writes and verifies; against float64 Keras where float32 Keras is what differs."""
-    names = list(document["outputs"])
     path.write_text(to_text(document), encoding="utf-8")
     try:
         differences = verify(path, model, records, names, shown=shown)
@@ -168,20 +169,50 @@ def _write(document: dict[str, Any], path: Path, model: Any, records: list[Input
 
 
 def _network(
-    model: Any, records: list[InputRecord], labels: Mapping[str, Sequence[str]] | None, lwtnn: bool
-) -> tuple[Network, dict[str, Any]]:
+    model: Any,
+    records: list[InputRecord],
+    labels: Mapping[str, Sequence[str]] | None,
+    lwtnn: bool,
+    variables: Variables | None,
+) -> tuple[Network, list[str], dict[str, Any]]:
+    """The network, the names of its outputs and the document without the block `hepml`."""
     network = Network(lwtnn=lwtnn)
     values = add_inputs(model, records, network)
     if len({key_of(tensor) for tensor in model.inputs}) != len(model.inputs):
         raise DataError("an input appears twice in the model's inputs", where=f"model {model.name!r}")
     results = network.drop_unused(add_model(model, values, network))
     names = _output_names(model, len(results))
+    if variables is not None:
+        names = _given_names(len(results), variables)
+        labels = dict(variables.outputs)
+    if variables is not None and variables.sequential:
+        given = list(variables.outputs[0][1])
+        return network, names, sequential_document(network, results, given, variables.miscellaneous)
     outputs = {}
     for name, value in zip(names, results, strict=True):
         outputs[name] = {"labels": _labels(name, value, labels), "node_index": value.node}
     for name in (labels or {}).keys() - set(names):
         raise DataError(f"the model has no output {name!r}", expected=", ".join(names), found=name)
-    return network, outputs
+    document = {
+        "inputs": network.inputs,
+        "input_sequences": network.input_sequences,
+        "nodes": network.nodes,
+        "layers": network.layers,
+        "outputs": outputs,
+    }
+    return network, names, document
+
+
+def _given_names(n: int, variables: Variables) -> list[str]:
+    names = [name for name, _ in variables.outputs]
+    if len(names) != n or len(set(names)) != n:
+        raise DataError(
+            "the variables file does not fit the model",
+            where=f"{variables.path}, outputs",
+            expected=f"{n} outputs of different names, as many as the model has",
+            found=", ".join(names),
+        )
+    return names
 
 
 def _output_names(model: Any, n: int) -> list[str]:
@@ -231,7 +262,7 @@ def _provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _reference(model: Any, records: list[InputRecord], names: list[str], tolerance: float) -> dict[str, Any]:
     events = reference_events(records)
-    results = keras_outputs(model, events)
+    results = keras_outputs(model, prepared(records, events))
     for name, result in zip(names, results, strict=True):
         if not np.all(np.isfinite(result)):
             raise DataError(

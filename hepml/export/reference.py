@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hepml.export.inputs import InputRecord
 
-__all__ = ["N_REFERENCE", "in_float64", "keras_logits", "keras_outputs", "random_events", "reference_events"]
+__all__ = ["N_REFERENCE", "in_float64", "keras_logits", "keras_outputs", "prepared", "random_events", "reference_events"]
 
 Float32 = NDArray[np.float32]
 N_REFERENCE = 16
@@ -49,7 +49,8 @@ def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) 
     if np.all(record.scale == 1.0) and ranges is not None:
         low, high = np.asarray(ranges["minimum"]), np.asarray(ranges["maximum"])
         return np.asarray(low + (high - low) * generator.random(shape), dtype=np.float32)
-    values = values / record.scale - record.offset
+    scale = np.where(record.scale == 0.0, 1.0, record.scale)  # a variable that is switched off
+    values = values / scale - record.offset
     if ranges is not None:
         values = np.clip(values, ranges["minimum"], ranges["maximum"])
     return values.astype(np.float32)
@@ -78,6 +79,11 @@ def reference_events(records: Sequence[InputRecord]) -> list[Float32]:
 def _sizes(array: NDArray[Any], record: InputRecord) -> tuple[int, ...]:
     """The record's shape, steps of any number as in the array."""
     return tuple(array.shape[1] if size is None else size for size in record.shape)
+
+
+def prepared(records: Sequence[InputRecord], arrays: Sequence[Float32]) -> list[Float32]:
+    """What Keras is given for raw events."""
+    return [record.prepared(array) for record, array in zip(records, arrays, strict=True)]
 
 
 def keras_outputs(model: Any, arrays: list[Float32]) -> list[NDArray[Any]]:

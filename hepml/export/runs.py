@@ -1,4 +1,4 @@
-"""What `hepml export` takes: a run folder or a .keras file."""
+"""What `hepml export` takes: a run folder, a .keras file, or the files of Keras 2."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from hepml.errors import DataError, InputFileError
 from hepml.export.model import Export, export_model
+from hepml.export.variables import read_variables, template
 from hepml.ledger import sha256_file
 
 if TYPE_CHECKING:
     from hepml.training import Run
 
-__all__ = ["export_keras_file", "export_run", "load_keras_file"]
+__all__ = ["export_keras2_file", "export_keras_file", "export_run", "keras2_template", "load_keras_file"]
+
+_KEPT = "a run folder, a .keras file, or the architecture .json or whole model .h5 of Keras 2"
 
 
 def load_keras_file(path: str | Path) -> Any:
@@ -25,12 +28,12 @@ def load_keras_file(path: str | Path) -> Any:
 
     path = Path(path)
     if not path.is_file():
-        raise InputFileError("no such file", where=path, expected="a run folder or a .keras file")
+        raise InputFileError("no such file", where=path, expected=_KEPT)
     if path.suffix != ".keras":
         raise InputFileError(
             "not a .keras file",
             where=path,
-            expected="a run folder or a .keras file",
+            expected=_KEPT,
             found=path.suffix or "no suffix",
             fix="load it with the Keras that wrote it and save it as .keras",
         )
@@ -47,6 +50,47 @@ def export_keras_file(path: str | Path, output: str | Path, *, lwtnn: bool = Fal
     """Exports a .keras file; its inputs get the names that they have in Keras."""
     provenance = {"model": sha256_file(path) if Path(path).is_file() else None}
     return export_model(load_keras_file(path), output, provenance=provenance, lwtnn=lwtnn, overwrite=overwrite)
+
+
+def export_keras2_file(
+    architecture: str | Path,
+    output: str | Path,
+    *,
+    weights: str | Path | None = None,
+    variables: str | Path | None = None,
+    lwtnn: bool = False,
+    overwrite: bool = False,
+) -> Export:
+    """Exports a network of Keras 2 (or Keras 1), from the files that lwtnn's converters take.
+
+    Args:
+        architecture: the JSON of `model.to_json()`, or a whole model .h5.
+        output: the file to write.
+        weights: the .h5 of `model.save_weights()`; not needed with a whole model.
+        variables: lwtnn's variables file; its offsets and scales are done before the network. Without it the inputs
+            have their Keras names.
+        lwtnn: refuse whatever lwtnn 2.14 cannot read, and read sequences as lwtnn does: of any number of steps,
+            without padding, so that Masking layers are left out.
+        overwrite: replace an existing file.
+
+    Raises:
+        InputFileError, SchemaError: a file is absent, damaged or of another kind.
+        UnsupportedLayerError, DataError, VerificationError, OutputError: as for `export_model`.
+    """
+    from hepml.export.keras2 import read_keras2
+
+    model = read_keras2(architecture, weights, as_lwtnn=lwtnn)
+    given = None if variables is None else read_variables(variables)
+    files = {"architecture": architecture, "weights": weights, "variables": variables}
+    provenance = {name: sha256_file(path) for name, path in files.items() if path is not None}
+    return export_model(model, output, variables=given, provenance=provenance, lwtnn=lwtnn, overwrite=overwrite)
+
+
+def keras2_template(architecture: str | Path, weights: str | Path | None = None) -> dict[str, Any]:
+    """A variables file for a network of Keras 2, to be filled in."""
+    from hepml.export.keras2 import read_keras2
+
+    return template(read_keras2(architecture, weights, as_lwtnn=True))
 
 
 def export_run(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hepml.errors import VerificationError
 from hepml.evaluator import Evaluator, cpus
 from hepml.export.inputs import InputRecord
-from hepml.export.reference import keras_logits, keras_outputs, random_events, reference_events
+from hepml.export.reference import keras_logits, keras_outputs, prepared, random_events, reference_events
 
 __all__ = ["LARGEST_TOLERANCE", "N_VERIFICATION", "TOLERANCE", "Differences", "Tolerances", "verify", "widened"]
 
@@ -81,6 +81,7 @@ def verify(
     worst, worst_logit = 0.0, None
     for kind, events in _events(records).items():
         given = {record.name: array for record, array in zip(records, events, strict=True)}
+        events = prepared(records, events)
         results, logits = keras_outputs(model, events), keras_logits(model, events)
         for evaluator in evaluators:
             found = evaluator(given)
@@ -133,7 +134,8 @@ def widened(model: Any, wide: Any, records: list[InputRecord]) -> Tolerances:
         VerificationError: the rounding is so large that no tolerance up to 1e-4 would allow for it.
     """
     outputs, logits = 0.0, 0.0
-    for events in _events(records).values():
+    for raw in _events(records).values():
+        events = prepared(records, raw)
         for narrow, exact in zip(keras_outputs(model, events), keras_outputs(wide, events), strict=True):
             outputs = max(outputs, float(_relative(narrow, exact).max(initial=0.0)))
         narrow_logits, exact_logits = keras_logits(model, events), keras_logits(wide, events)

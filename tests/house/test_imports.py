@@ -42,7 +42,7 @@ HEAVY = {
     "matplotlib": {"plots"},
     "mplhep": {"plots"},
     "uproot": {"trees", "layouts", "cli", "applying", "identity"},
-    "h5py": {"dataset", "training"},
+    "h5py": {"dataset", "training", "export"},
     "energyflow": set(),
 }
 

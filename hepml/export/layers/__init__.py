@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hepml.errors import UnsupportedLayerError, nearest
-from hepml.export.layers import attention, convolution, dense, merging, normalization, reshaping
+from hepml.export.layers import attention, convolution, dense, earlier, merging, normalization, reshaping
 from hepml.export.network import Network, Value, refuse
 
 __all__ = ["CALL_HANDLERS", "HANDLERS", "Handler", "call_handler_of", "handler_of"]
@@ -83,6 +83,16 @@ def kind_of(layer: Any) -> str:
     return _CLASSES.get(kind, kind)
 
 
+# hepml's own layers for what Keras 3 no longer has
+_EARLIER = "hepml.export.keras2.functions"
+EARLIER: dict[str, Handler] = {
+    "Highway": earlier.highway,
+    "MaxoutDense": earlier.maxout,
+    "SumOverSteps": earlier.sum_over_steps,
+    "Swish": earlier.swish,
+}
+
+
 def handler_of(layer: Any) -> Handler:
     """The handler of a Keras layer.
 
@@ -90,6 +100,8 @@ def handler_of(layer: Any) -> Handler:
         UnsupportedLayerError: no handler has exactly this class (a class of your own that derives from a Keras layer
             may compute something else), or the layer computes in another precision, or is quantised.
     """
+    if type(layer).__module__ == _EARLIER and type(layer).__name__ in EARLIER:
+        return EARLIER[type(layer).__name__]
     kind = _checked(layer, HANDLERS)
     return HANDLERS[kind]
 
