@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Write a network as JSON, and check that the C++ evaluator reproduces Keras with it.
 
-    SOURCE is a run folder of hepml train, a .keras file, or a network of Keras 2: a whole model .h5, or the architecture
-    JSON with --weights. What cannot be reproduced exactly is refused by name, and nothing is written.
+    SOURCE is a run folder of hepml train, a .keras file, or a network of Keras 2: a whole model .h5, or the
+    architecture JSON with --weights. What cannot be reproduced exactly is refused by name, and nothing is written.
 
     \b
     The inputs of lwtnn's converters:

@@ -90,8 +90,8 @@ def export_model(
         collection: the objects that were the candidates ("electron", "jet" ...), if `inputs` do not carry it.
         thresholds: working points: signal_efficiency, threshold, and pt and eta bins or None.
         provenance: what the model was made from, for example {"data": checksum, "config": hash}.
-        variables: from `read_variables`: names, offsets and scales that are not in the model, as lwtnn's converters take
-            them. The file then takes raw values, and has lwtnn's sequential form if that is what the variables are for.
+        variables: from `read_variables`: names, offsets and scales that are not in the model, as lwtnn's converters
+            take them. The file then takes raw values, in lwtnn's sequential form if the variables are of that form.
         lwtnn: refuse whatever lwtnn 2.14 cannot read.
         overwrite: replace an existing file.
 
@@ -134,16 +134,15 @@ def export_model(
         "reference": _reference(model, records, names, TOLERANCE),
     }
     with atomic_path(path, overwrite=overwrite) as temporary:
-        differences = _write(document, temporary, model, records, names, path)
+        differences = _write(document, temporary, model, records, path)
     _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
     parameters = sum(np.size(layer.get(key, ())) for layer in network.layers for key in ("weights", "bias"))
     return Export(path, identity, tuple(r.name for r in records), tuple(names), parameters, differences)
 
 
-def _write(
-    document: dict[str, Any], path: Path, model: Any, records: list[InputRecord], names: list[str], shown: Path
-) -> Differences:
+def _write(document: dict[str, Any], path: Path, model: Any, records: list[InputRecord], shown: Path) -> Differences:
     """Writes and verifies; against float64 Keras where float32 Keras is what differs."""
+    names = list(document["hepml"]["reference"]["outputs"])
     path.write_text(to_text(document), encoding="utf-8")
     try:
         differences = verify(path, model, records, names, shown=shown)

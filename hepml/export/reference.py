@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from hepml.export.inputs import InputRecord
 
-__all__ = ["N_REFERENCE", "in_float64", "keras_logits", "keras_outputs", "prepared", "random_events", "reference_events"]
+__all__ = [
+    "N_REFERENCE",
+    "in_float64",
+    "keras_logits",
+    "keras_outputs",
+    "prepared",
+    "random_events",
+    "reference_events",
+]
 
 Float32 = NDArray[np.float32]
 N_REFERENCE = 16
@@ -50,7 +58,7 @@ def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) 
         low, high = np.asarray(ranges["minimum"]), np.asarray(ranges["maximum"])
         return np.asarray(low + (high - low) * generator.random(shape), dtype=np.float32)
     scale = np.where(record.scale == 0.0, 1.0, record.scale)  # a variable that is switched off
-    values = values / scale - record.offset
+    values = np.asarray(values / scale - record.offset)
     if ranges is not None:
         values = np.clip(values, ranges["minimum"], ranges["maximum"])
     return values.astype(np.float32)

@@ -16,7 +16,9 @@ __all__ = ["sequential_document"]
 _RECURRENT = frozenset({"lstm", "gru", "simplernn", "embedding"})
 
 
-def sequential_document(network: Network, results: list[Value], labels: list[str], misc: dict[str, str]) -> dict[str, Any]:
+def sequential_document(
+    network: Network, results: list[Value], labels: list[str], misc: dict[str, str]
+) -> dict[str, Any]:
     """The document of a network.
 
     Args:
@@ -35,11 +37,15 @@ def sequential_document(network: Network, results: list[Value], labels: list[str
     straight = all(len(node["sources"]) == 1 and "layer_index" in node for node in chain)
     following = [node["sources"][0] for node in chain] == list(range(len(chain)))
     if len(inputs) != 1 or len(results) != 1 or not straight or not following or results[0].node != len(chain):
-        raise UnsupportedLayerError("the network is no chain of layers, so lwtnn's sequential form cannot hold it", fix=fix)
+        raise UnsupportedLayerError(
+            "the network is no chain of layers, so lwtnn's sequential form cannot hold it", fix=fix
+        )
     layers = [network.layers[node["layer_index"]] for node in chain]
     kinds = [str(layer["architecture"]) for layer in layers]
     recurrent = [kind in _RECURRENT for kind in kinds]
-    in_order = sorted(recurrent, reverse=True) == recurrent and (bool(network.input_sequences) == (recurrent[:1] == [True]))
+    in_order = sorted(recurrent, reverse=True) == recurrent and (
+        bool(network.input_sequences) == (recurrent[:1] == [True])
+    )
     if not in_order or "conv1d" in kinds or any(node["type"] == "time_distributed" for node in chain):
         raise UnsupportedLayerError(
             "lwtnn's sequential form evaluates recurrent layers first, then layers on the last step",
@@ -53,7 +59,9 @@ def sequential_document(network: Network, results: list[Value], labels: list[str
         )
     if len(labels) != results[0].width or len(set(labels)) != len(labels):
         raise DataError(
-            "the class_labels do not fit the model", expected=f"{results[0].width} different names", found=", ".join(labels)
+            "the class_labels do not fit the model",
+            expected=f"{results[0].width} different names",
+            found=", ".join(labels),
         )
     variables = inputs[0]["variables"]
     document: dict[str, Any] = {

@@ -171,11 +171,15 @@ def apply_variables(records: list[InputRecord], given: Variables) -> None:
         width = record.shape[-1]
         names = [variable.name for variable in one.variables]
         if len(names) != width or record.is_image:
-            raise _differs(given, f"input {one.name!r}", f"{width} variables, as the model's {record.name!r}", len(names))
+            raise _differs(
+                given, f"input {one.name!r}", f"{width} variables, as the model's {record.name!r}", len(names)
+            )
         if len(set(names)) != len(names):
             raise _differs(given, f"input {one.name!r}", "different names of variables", ", ".join(names))
         record.written_name = one.name
-        record.name = f"{one.name}{_SUFFIX}" if record.is_sequence and not given.sequential and one.name in taken else one.name
+        record.name = (
+            f"{one.name}{_SUFFIX}" if record.is_sequence and not given.sequential and one.name in taken else one.name
+        )
         record.variables = tuple(names)
         record.give(
             [variable.offset for variable in one.variables],

@@ -81,8 +81,8 @@ def verify(
     worst, worst_logit = 0.0, None
     for kind, events in _events(records).items():
         given = {record.name: array for record, array in zip(records, events, strict=True)}
-        events = prepared(records, events)
-        results, logits = keras_outputs(model, events), keras_logits(model, events)
+        inputs = prepared(records, events)
+        results, logits = keras_outputs(model, inputs), keras_logits(model, inputs)
         for evaluator in evaluators:
             found = evaluator(given)
             for name, right in zip(outputs, results, strict=True):

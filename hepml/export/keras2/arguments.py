@@ -15,8 +15,11 @@ __all__ = ["LAYERS", "Row", "arguments_of"]
 
 _LAST = {"data_format": "channels_last"}
 _IN_TRAINING = frozenset(
-    "name trainable batch_input_shape input_dtype input_dim input_length seed noise_shape momentum fused synchronized "
-    "implementation unroll dropout recurrent_dropout unit_forget_bias optional".split()
+    {
+        *("name", "trainable", "batch_input_shape", "input_dtype", "input_dim", "input_length", "optional"),
+        *("seed", "noise_shape", "momentum", "fused", "synchronized", "implementation", "unroll"),
+        *("dropout", "recurrent_dropout", "unit_forget_bias"),
+    }
 )
 _IN_TRAINING_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 
@@ -38,7 +41,9 @@ class Row:
     renamed: dict[str, str] = field(default_factory=dict)
 
 
-def _row(taken: str = "", default: dict[str, Any] | None = None, fixed: dict[str, Any] | None = None, **renamed: str) -> Row:
+def _row(
+    taken: str = "", default: dict[str, Any] | None = None, fixed: dict[str, Any] | None = None, **renamed: str
+) -> Row:
     return Row(tuple(taken.split()), default or {}, fixed or {}, renamed)
 
 
@@ -67,9 +72,7 @@ LAYERS: dict[str, Row] = {
         {"dilation_rate": [1, 1]},
         {**_LAST, "groups": 1},
     ),
-    **{
-        f"SeparableConv{n}D": _row(f"{_CONVOLUTION} depth_multiplier", fixed={**_LAST, "groups": 1}) for n in (1, 2)
-    },
+    **{f"SeparableConv{n}D": _row(f"{_CONVOLUTION} depth_multiplier", fixed={**_LAST, "groups": 1}) for n in (1, 2)},
     "Conv2DTranspose": _row(
         "filters kernel_size strides padding activation use_bias",
         {"dilation_rate": [1, 1]},

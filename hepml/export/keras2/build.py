@@ -22,7 +22,8 @@ _log = logging.getLogger("hepml")
 _MODELS = ("Model", "Functional", "Sequential")
 _DEPTH = 16  # of models in models
 _INTEGERS = ("int32", "int64")
-_KEPT_CALLS = ({}, {"training": False}, {"training": None}, {"mask": None})  # arguments of a call without effect
+# arguments of a call without effect
+_KEPT_CALLS: tuple[dict[str, Any], ...] = ({}, {"training": False}, {"training": None}, {"mask": None})
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ class _Builder:
             raise self._damaged("models inside of models too deep", f"at most {_DEPTH}")
         layers = config if isinstance(config, list) else config.get("layers") if isinstance(config, dict) else None
         if not isinstance(layers, list):
-            raise self._damaged("the architecture is damaged", f"a list of layers of model {name!r}", type(layers).__name__)
+            raise self._damaged(
+                "the architecture is damaged", f"a list of layers of model {name!r}", type(layers).__name__
+            )
         entries = [self._entry(layer) for layer in layers]
         build = self._sequential if kind == "Sequential" else self._functional
         model = build(name, config, entries, arrays)
@@ -200,15 +203,17 @@ class _Builder:
 
         config = entry.config
         shape = config.get("batch_input_shape", config.get("batch_shape"))
-        good = isinstance(shape, list) and len(shape) > 1
-        if not good or not all(n is None or (type(n) is int and n > 0) for n in shape):
+        sizes = shape if isinstance(shape, list) else []
+        if len(sizes) < 2 or not all(n is None or (type(n) is int and n > 0) for n in sizes):
             raise self._damaged(f"the input {entry.name!r} has no usable shape", "batch_input_shape", shape)
         if config.get("sparse") or config.get("ragged"):
             raise UnsupportedLayerError(f"the input {entry.name!r} is sparse or ragged", where=f"input {entry.name!r}")
-        if self.as_lwtnn and len(shape) == 3:
-            shape = [shape[0], None, shape[2]]
+        if self.as_lwtnn and len(sizes) == 3:
+            sizes = [sizes[0], None, sizes[2]]
         dtype = str(config.get("dtype") or config.get("input_dtype") or "float32")
-        return keras.Input(tuple(shape[1:]), name=entry.name, dtype="int32" if integer and dtype == "float32" else dtype)
+        return keras.Input(
+            tuple(sizes[1:]), name=entry.name, dtype="int32" if integer and dtype == "float32" else dtype
+        )
 
     # models
 
@@ -241,7 +246,9 @@ class _Builder:
             if layer is not None:
                 tensor = self._call(layer, entry, [tensor], arrays)
                 layers.append(layer)
-        return keras.Model(begin, tensor, name=name) if arrays is None else keras.Sequential([begin, *layers], name=name)
+        return (
+            keras.Model(begin, tensor, name=name) if arrays is None else keras.Sequential([begin, *layers], name=name)
+        )
 
     def _functional(self, name: str, config: Any, entries: list[_Entry], arrays: dict[str, Arrays] | None) -> Any:
         import keras

@@ -64,7 +64,7 @@ def read_architecture(path: Path) -> Architecture:
             found=", ".join(list(document)[:6]) if isinstance(document, dict) else type(document).__name__,
         )
     version = str(document.get("keras_version") or attributes.get("keras_version") or "1")  # Keras 1 often has none
-    if version.split(".")[0] not in ("1", "2"):
+    if version.split(".", maxsplit=1)[0] not in ("1", "2"):
         raise InputFileError(
             "the architecture was not written by Keras 2",
             where=path,
@@ -73,7 +73,7 @@ def read_architecture(path: Path) -> Architecture:
             fix="save the model as .keras and export that file",
         )
     backend = str(document.get("backend") or attributes.get("backend") or "theano")
-    return Architecture(document, int(version.split(".")[0]), backend, path)
+    return Architecture(document, int(version.split(".", maxsplit=1)[0]), backend, path)
 
 
 def _texts(path: Path) -> tuple[str, dict[str, str]]:
@@ -84,7 +84,9 @@ def _texts(path: Path) -> tuple[str, dict[str, str]]:
         except (OSError, UnicodeDecodeError) as error:
             raise InputFileError("cannot be read as text", where=path, found=str(error)[:200]) from error
     with _opened(path) as file:
-        attributes = {key: _text(file.attrs[key]) for key in ("model_config", "keras_version", "backend") if key in file.attrs}
+        attributes = {
+            key: _text(file.attrs[key]) for key in ("model_config", "keras_version", "backend") if key in file.attrs
+        }
         if "model_config" not in attributes:
             raise InputFileError(
                 "the file holds no architecture",
@@ -185,7 +187,7 @@ def _size(dataset: Any, where: str, left: int) -> int:
         raise InputFileError("not an array of numbers", where=where, expected="floating-point numbers", found=found)
     if dataset.is_virtual or dataset.external:
         raise InputFileError("the numbers lie in another file", where=where, expected="numbers in this file")
-    size = math.prod(dataset.shape)
+    size = math.prod(int(n) for n in dataset.shape)
     if size > left:
         raise InputFileError("the weights are too large", where=where, expected=f"at most {_MOST} numbers in all")
     return size
@@ -197,4 +199,3 @@ def _read(dataset: Any, where: str) -> NDArray[np.float32]:
     except OSError as error:
         raise InputFileError("the array cannot be read", where=where, found=str(error)[:200]) from error
     return np.asarray(array)
-

@@ -12,23 +12,21 @@ from keras import ops
 
 __all__ = ["FORMS", "Highway", "MaxoutDense", "SumOverSteps", "Swish", "absolute", "hard_sigmoid"]
 
-_register = keras.saving.register_keras_serializable(package="hepml.keras2")
+_register: Any = keras.saving.register_keras_serializable(package="hepml.keras2")
 
 
-@_register
 def hard_sigmoid(x: Any) -> Any:
     """clip(0.2 x + 0.5, 0, 1), as in Keras 1 and 2; Keras 3 has relu6(x + 3) / 6 under this name."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
-@_register
 def absolute(x: Any) -> Any:
     """lwtnn's `abs`."""
     return ops.absolute(x)
 
 
 # lwtnn's names of these functions
-FORMS: dict[Any, str] = {hard_sigmoid: "hard_sigmoid", absolute: "abs"}
+FORMS: dict[Any, str] = {_register(hard_sigmoid): "hard_sigmoid", _register(absolute): "abs"}
 
 
 @_register

@@ -29,8 +29,12 @@ class _Kind:
 
 _DENSE = {"output_dim": "units", "bias": "use_bias"}
 _RECURRENT = {"output_dim": "units", "inner_activation": "recurrent_activation"}
-_NEVER = ("init", "inner_init", "forget_bias_init", "W_regularizer", "U_regularizer", "b_regularizer", "W_constraint")
-_NEVER += ("b_constraint", "consume_less", "dropout_U", "dropout_W", "transform_bias", "bias", "weights", "input_dim")
+_NEVER = frozenset(
+    {
+        *("init", "inner_init", "forget_bias_init", "transform_bias", "weights", "bias", "input_dim", "consume_less"),
+        *("W_regularizer", "U_regularizer", "b_regularizer", "W_constraint", "b_constraint", "dropout_U", "dropout_W"),
+    }
+)
 _KINDS = {
     "Dense": _Kind(_DENSE, {"use_bias": True}),
     "Activation": _Kind(),
@@ -123,7 +127,7 @@ def arrays_of(name: str, kind: str, arrays: Arrays) -> Arrays:
 
 def _short(name: str, stored: str) -> str:
     """`dense_1_W` of layer `dense_1` is `W`; a layer inside of another one has a number of its own."""
-    leaf = stored.rsplit("/", 1)[-1].split(":")[0]
+    leaf = stored.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
     if leaf.startswith(f"{name}_"):
         return leaf[len(name) + 1 :]
     parts = leaf.split("_")

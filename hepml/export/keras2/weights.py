@@ -1,4 +1,4 @@
-"""Arrays of the file to the variables of the layers that were built from it, by name; every array has to find its own."""
+"""Arrays of the file to the variables of the layers built from it, by name; every array has to find its own."""
 
 from __future__ import annotations
 
