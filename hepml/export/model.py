@@ -221,7 +221,13 @@ def _output_names(model: Any, n: int) -> list[str]:
         return ["output"]
     if isinstance(structure, dict) and not any(isinstance(part, dict | list | tuple) for part in structure.values()):
         return sorted(map(str, structure))  # the order in which Keras flattens it
-    return [str(name) for name in model.output_names]
+    names: list[str] = []
+    for given in map(str, model.output_names):  # an operation may have several results under one name
+        name, k = given, 1
+        while name in names:
+            name, k = f"{given}_{k}", k + 1
+        names.append(name)
+    return names
 
 
 def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None) -> list[str]:

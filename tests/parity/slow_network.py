@@ -1,6 +1,13 @@
 """A network file evaluated in NumPy, float64, one event at a time: slow, and obviously what the format says."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
+
+_specification = importlib.util.spec_from_file_location("slow_axes", Path(__file__).with_name("slow_axes.py"))
+slow_axes = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(slow_axes)
 
 
 def evaluate(document, inputs):
@@ -24,17 +31,18 @@ def evaluate(document, inputs):
 def node_value(document, index, inputs, values):
     if index not in values:
         node = document["nodes"][index]
-        if node["type"] == "input":
-            record = document["inputs"][node["sources"][0]]
+        if node["type"] in ("input", "input_sequence"):
+            kind = "inputs" if node["type"] == "input" else "input_sequences"
+            record = document[kind][node["sources"][0]]
             values[index] = scaled(record, inputs[record["name"]])
         else:
             sources = [node_value(document, source, inputs, values) for source in node["sources"]]
             if node["type"] == "concatenate":
-                values[index] = np.concatenate(sources)
+                values[index] = np.concatenate(sources, axis=-1)
             elif node["type"] == "add":
                 values[index] = sum(sources)
             else:
-                assert node["type"] == "feed_forward"
+                assert node["type"] in ("feed_forward", "time_distributed", "layer")
                 values[index] = layer_value(document["layers"][node["layer_index"]], *sources)
     return values[index]
 
@@ -47,12 +55,12 @@ def scaled(record, x):
     return (x + offset) * scale
 
 
-def layer_value(layer, x):
+def layer_value(layer, x, *others):
     kind = layer["architecture"]
     if kind == "dense":
         y = x
         if layer["weights"]:
-            y = np.reshape(layer["weights"], (-1, len(x))) @ x
+            y = x @ np.reshape(layer["weights"], (-1, x.shape[-1])).T
         if layer["bias"]:
             y = y + np.asarray(layer["bias"])
         return activated(layer["activation"], y)
@@ -62,8 +70,11 @@ def layer_value(layer, x):
         return x.ravel()
     if kind == "conv2d":
         return convolved(layer, x)
-    assert kind == "maxpooling2d"
-    return pooled(layer, x)
+    if kind == "maxpooling2d":
+        return pooled(layer, x)
+    if kind in slow_axes.COMBINATIONS:
+        return slow_axes.combined(layer, x, *others)
+    return slow_axes.LAYERS[kind](layer, x, *others)
 
 
 def padded(x, window, strides, padding, fill):
@@ -106,19 +117,6 @@ def pooled(layer, x):
 
 
 def activated(activation, x):
-    name, alpha = activation, None
-    if isinstance(activation, dict):
-        name, alpha = activation["function"], activation["alpha"]
-    if name == "softmax":
-        power = np.exp(x - x.max(axis=-1, keepdims=True))
-        return power / power.sum(axis=-1, keepdims=True)
-    with np.errstate(over="ignore"):
-        return {
-            "linear": lambda: x,
-            "rectified": lambda: np.maximum(x, 0.0),
-            "sigmoid": lambda: 1 / (1 + np.exp(-x)),
-            "tanh": lambda: np.tanh(x),
-            "elu": lambda: np.where(x >= 0, x, alpha * np.expm1(x)),
-            "leakyrelu": lambda: np.where(x > 0, x, alpha * x),
-            "swish": lambda: x / (1 + np.exp(-alpha * x)),
-        }[name]()
+    form = activation if isinstance(activation, dict) else {"function": activation}
+    with np.errstate(all="ignore"):
+        return slow_axes.FUNCTIONS[form["function"]](x, form)
