@@ -124,8 +124,8 @@ bool Session::Buffers::set_steps() noexcept {
     for (std::size_t i = 0; i < step.n_sources; ++i) {
       const std::size_t from = source_tensors[step.sources + i];
       sources[step.sources + i].columns = tensors[from].columns;
-      if (layers::is_dynamic(network.tensors[from].shape) && !step.operation->mixes_steps())
-        good &= inputs[i].columns == inputs[0].columns;
+      if (layers::is_dynamic(network.tensors[from].shape))
+        good &= inputs[i].columns == inputs[step.operation->steps_like(i)].columns;
     }
     if (!step.dynamic) continue;
     const std::size_t n = good ? step.operation->steps(inputs[0].columns) : 0;

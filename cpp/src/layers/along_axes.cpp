@@ -55,6 +55,7 @@ class OnRows : public Operation {
   }
   void run(const View* inputs, const View& output, float* scratch) const noexcept override {
     const Parts parts = split(strided(shape(), *inputs), strided(shape(), output), axes_);
+    if (parts.n == 0) return;  // a sequence without steps
     const bool direct = together(parts);
     parts.outer.run([&](const std::ptrdiff_t* at) {
       const float* x = inputs->data + at[0];

@@ -21,7 +21,7 @@ class Attention : public Operation {
  public:
   Attention(Shape shape, Settings settings, const Kernels& kernels, std::size_t fixed_keys)
       : Operation(std::move(shape)), s_(std::move(settings)), kernels_(kernels), fixed_keys_(fixed_keys) {}
-  bool mixes_steps() const noexcept override { return true; }
+  std::size_t steps_like(std::size_t input) const noexcept override { return input == 2 ? 1 : input; }
   std::size_t scratch(std::size_t most_steps) const noexcept override {
     return std::max(most_steps, fixed_keys_) + s_.size;
   }

@@ -47,8 +47,11 @@ class Operation {
   /// Steps of the output where they depend on the event, given those of the first input; no_steps if there
   /// are too few.
   virtual std::size_t steps(std::size_t n) const noexcept { return n; }
-  /// May its sequences differ in their number of steps?
-  virtual bool mixes_steps() const noexcept { return false; }
+  /// The input whose number of steps an input has to have, of sequences whose steps depend on the event.
+  virtual std::size_t steps_like(std::size_t input) const noexcept {
+    static_cast<void>(input);
+    return 0;
+  }
   /// Floats of scratch, given the most steps of any input (1 if none has steps).
   virtual std::size_t scratch(std::size_t most_steps) const noexcept {
     static_cast<void>(most_steps);
