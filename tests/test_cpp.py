@@ -59,7 +59,7 @@ def built(tmp_path_factory):
     run(
         *(tool("cmake"), "-S", ROOT / "cpp", "-B", folder / "build", "-G", "Ninja"),
         *(f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}", f"-DPython_EXECUTABLE={sys.executable}"),
-        *("-DHEPML_TESTS=ON", "-DHEPML_APPS=ON", "-DCMAKE_CXX_FLAGS=-Werror"),
+        *("-DHEPML_TESTS=ON", "-DHEPML_APPS=ON", "-DHEPML_LWTNN=ON", "-DCMAKE_CXX_FLAGS=-Werror"),
         f"-DCMAKE_INSTALL_PREFIX={folder / 'installed'}",
     )
     run(tool("cmake"), "--build", folder / "build", "--parallel", "2")
@@ -165,3 +165,24 @@ def test_hepml_bench_measures(built, network):
     assert measured["events"] == 50
     assert measured["parameters"] == 8
     assert 0 < measured["p10_us"] <= measured["median_us"] <= measured["p99_us"]
+
+
+def test_the_networks_of_lwtnns_own_tests_through_its_interface(built, shared):
+    program = built / "build" / "tests" / "lwtnn_patterns"
+    records = json.loads((shared / "lwtnn" / "upstream" / "index.json").read_text())
+    kinds = {"graph": "graph", "seq": "sequential", "rnn": "recurrent"}
+    for record in records:
+        folder = shared / "lwtnn" / "upstream" / record["name"]
+        done = run(program, kinds[record["kind"]], folder / "lwtnn.json").stdout
+        found = {}
+        for line in done.splitlines():
+            output, label, *values = line.split("\t")
+            found.setdefault(output, {})[label.removesuffix(":")] = np.array(values, float)
+        expected = json.loads((folder / "official_expected.json").read_text())
+        nested = expected if record["kind"] == "graph" else {"": expected}
+        assert {name.removesuffix(":") for name in nested} == set(found), record["name"]
+        for name, labels in nested.items():
+            for label, right in labels.items():
+                values = found[name.removesuffix(":")][label.removesuffix(":")]
+                scale = np.maximum(1, np.abs(right))
+                assert np.all(np.abs(values - np.array(right, ndmin=1)) <= 1e-5 * scale), (record["name"], label)

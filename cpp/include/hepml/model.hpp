@@ -81,6 +81,7 @@ class Model {
 
  private:
   friend class Session;
+  friend struct ModelMaker;
   explicit Model(std::shared_ptr<const Network> network) : network_(std::move(network)) {}
   std::shared_ptr<const Network> network_;
 };

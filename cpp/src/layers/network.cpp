@@ -273,6 +273,7 @@ class Builder {
         logits = same ? tensor : last_step(logits);
       }
       const Shape& shape = network_.tensors[tensor].shape;
+      if (record.unlabelled) record.output.labels.resize(shape.back());
       if (shape.back() != record.output.labels.size()) {
         record.where.wrong("labels and width of the output " + text::quoted(record.output.name) + " differ",
                            std::to_string(shape.back()) + " labels",

@@ -34,7 +34,8 @@ struct OutputRecord {
   Output output;
   std::size_t node;
   At where;
-  bool last = false;  // of a sequence, the last step only
+  bool last = false;        // of a sequence, the last step only
+  bool unlabelled = false;  // as wide as its node
 };
 
 /// Raw inputs and what the trained network answered, to be reproduced at load.

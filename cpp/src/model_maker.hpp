@@ -1,0 +1,14 @@
+#pragma once
+
+#include <hepml/model.hpp>
+
+#include "layers/network.hpp"
+
+namespace hepml {
+
+/// A Model of a network that was read in another way than Model::parse does.
+struct ModelMaker {
+  static Model make(std::shared_ptr<const Network> network) { return Model(std::move(network)); }
+};
+
+}  // namespace hepml
