@@ -226,7 +226,7 @@ bool inside(double value, const std::optional<std::pair<double, double>>& bin) {
   std::vector<std::string> known;
   for (const Threshold& record : model.thresholds()) {
     const std::string name = text::number(record.signal_efficiency);
-    if (known.empty() || known.back() != name) known.push_back(name);
+    if (std::find(known.begin(), known.end(), name) == known.end()) known.push_back(name);
   }
   throw Error(Error::Code::usage, {"the model has no working point at this signal efficiency",
                                    {},

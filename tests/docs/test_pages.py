@@ -75,7 +75,8 @@ def compiled_and_run(folder: Path, name: str, body: str) -> str:
     source.write_text(body, encoding="utf-8")
     installed = Path(_core.__file__).parent
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{installed / 'include'}"]
-    subprocess.run(["g++", *flags, source, installed / "lib" / "libhepml.a", "-o", program], check=True)
+    libraries = [installed / "lib" / f"lib{name}.a" for name in ("hepml_lwtnn", "hepml")]
+    subprocess.run(["g++", *flags, source, *libraries, "-pthread", "-o", program], check=True)
     return subprocess.run([program], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
