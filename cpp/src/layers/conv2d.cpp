@@ -9,10 +9,8 @@ Made make_conv2d(const At& layer, const Shapes& inputs, const Kernels& kernels) 
   const auto kernel = read_directions(layer, "kernel_size", 2, 0);
   const auto strides = read_directions(layer, "strides", 2, 1);
   const auto dilation = read_directions(layer, "dilation_rate", 2, 1);
-  if (layer.has("groups") && layer.member("groups").count(1, 4096) != 1) {
-    layer.member("groups").fail(Error::Code::unsupported, "grouped convolution", "1 group",
-                                text::number(layer.member("groups").number()));
-  }
+  if (layer.has("groups") && layer.member("groups").count(1, std::size_t{1} << 20) != 1)
+    return make_groupedconv2d(layer, inputs, kernels);
   const std::size_t filters = layer.member("filters").count(1, std::size_t{1} << 20);
   const std::size_t channels = input[2];
   const At weights = layer.member("weights");
