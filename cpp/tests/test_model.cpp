@@ -202,7 +202,8 @@ void images() {
                         "strides[0]"));
   CHECK(
       check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"same","strides":[1])")}, 4)), "2 numbers"));
-  CHECK(check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"same","groups":2)")}, 4)), "grouped"));
+  CHECK(check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"same","groups":2)")}, 4)),
+                        "divide the channels"));
   CHECK(check::contains(message(chain(100000, 100000, 1, {flatten}, 1)), "too large"));
   Session session(Model::parse(chain(2, 2, 1, {conv(R"(,"padding":"same")"), flatten}, 4)));
   session.input(0)[2] = 7;

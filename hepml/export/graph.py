@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hepml.errors import DataError, UnsupportedLayerError
-from hepml.export.layers import call_handler_of, handler_of
+from hepml.export.layers import MASKED, call_handler_of, handler_of
 from hepml.export.network import Network, Value, refuse
 from hepml.export.operations import write_operation
 
 __all__ = ["Call", "add_model", "calls_of", "check_model", "consumers", "input_name", "key_of", "producer", "traced"]
 
+_MASKS = ("Any", "NotEqual")
 Key = tuple[int, int, int]  # operation, which of its calls, which of the results
 
 
@@ -189,6 +190,8 @@ def _add_call(call: Call, values: list[Value], network: Network) -> list[Value]:
         results = [handler(layer, _arguments(call, values), network)]
     else:
         results = _add_layer(call, values, network)
+    if type(layer).__name__ in _MASKS:  # narrower than Keras': a number a step
+        return results
     for result, tensor in zip(results, call.outputs, strict=True):
         expected = tuple(tensor.shape[1:])  # where Keras does not know a size, the graph may
         known = len(expected) == len(result.shape)
@@ -205,6 +208,8 @@ def _add_layer(call: Call, values: list[Value], network: Network) -> list[Value]
     layer = call.layer
     handler = None if isinstance(layer, keras.Model) else handler_of(layer)
     for argument, given in _call_arguments(call):
+        if argument == "mask" and type(layer).__name__ in MASKED and len(values) == 2:
+            continue
         raise refuse(layer, argument, given, f"a call without {argument}")
     if handler is not None:
         return [handler(layer, values, network)]

@@ -7,7 +7,7 @@ input becomes that offset and scale, so that a file takes raw values and an lwtn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,14 +133,19 @@ def _levels(model: Any, tensor: Any) -> int | None:
     if tensor.dtype not in ("int32", "int64") or any(key_of(tensor) == key_of(output) for output in model.outputs):
         return None
     layers = [call.layer for call in calls_of(model) if key_of(tensor) in map(key_of, call.inputs)]
-    if not layers or any(type(layer).__name__ != "Embedding" for layer in layers):
+    embeddings = [layer for layer in layers if type(layer).__name__ == "Embedding"]
+    masks = [layer for layer in layers if type(layer).__name__ == "NotEqual"]  # of an Embedding with mask_zero
+    if not embeddings or len(embeddings) + len(masks) != len(layers):
         return None
-    return min(int(layer.input_dim) for layer in layers)
+    return min(int(layer.input_dim) for layer in embeddings)
 
 
 def _describe(model: Any, tensor: Any, spec: InputSpec | None) -> InputRecord:
     name = input_name(tensor)
     shape = tuple(tensor.shape[1:])
+    levels = _levels(model, tensor)
+    if shape == (None,) and levels is not None:
+        shape = (None, 1)  # a number a step
     known = shape[1:] if len(shape) == 2 else shape
     good = 1 <= len(shape) <= 4 and all(isinstance(n, int) and n > 0 for n in known)
     if not good or getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
@@ -151,7 +156,6 @@ def _describe(model: Any, tensor: Any, spec: InputSpec | None) -> InputRecord:
             expected="a vector (variables,), a sequence (steps, variables) or an image (rows, columns, channels)",
             found=kind,
         )
-    levels = _levels(model, tensor)
     if tensor.dtype != "float32" and levels is None:
         raise UnsupportedLayerError(
             f"dtype={tensor.dtype} of input {name!r} cannot be exported",
@@ -198,6 +202,8 @@ def add_inputs(model: Any, records: list[InputRecord], network: Network) -> dict
                 break
             same.append(key_of(call.outputs[0]))
         value = network.add_input(record.document(), record.shape)
+        if len(tensor.shape) == len(record.shape):  # a number a step
+            value = replace(value, shape=record.shape[:-1])
         values.update(dict.fromkeys(same, value))
     return values
 

@@ -82,7 +82,7 @@ def refuse(layer: Any, argument: str, found: object, expected: object, fix: str 
 def _kind(architecture: str, sources: list[Value]) -> str:
     """lwtnn's kind of node for a layer, or `layer`."""
     rank = len(sources[0].shape)
-    if len(sources) > 1 or (architecture not in LWTNN_ARCHITECTURES and rank == 2):
+    if len(sources) > 1 or (architecture not in LWTNN_ARCHITECTURES and rank == 2) or sources[0].shape == (None,):
         return "layer"
     if rank != 2:
         return "feed_forward"
@@ -225,8 +225,12 @@ class Network:
                 found=function,
                 fix="export without --lwtnn and evaluate with hepml",
             )
-        for key in ("weights", "bias"):
-            array = np.asarray(entry.get(key, ()), dtype=np.float64)
+        for key in ("strides", "groups", "reset_after", "go_backwards", "zero_output_for_mask"):
+            if self.lwtnn and key in entry:
+                raise refuse(layer, key, entry[key], "lwtnn has no such argument", "export without --lwtnn")
+        parts = [entry, *entry.get("components", {}).values()]
+        for key, part in ((key, part) for part in parts for key in ("weights", "bias", "U", "recurrent_bias")):
+            array = np.asarray(part.get(key, ()), dtype=np.float64)
             with np.errstate(over="ignore"):
                 bad = np.flatnonzero(~np.isfinite(array.astype(np.float32)))
             if len(bad):

@@ -7,6 +7,7 @@ of the result, or several. An operation that has none is refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,23 @@ def _glu(operation: Any, arguments: dict[str, Any], steps: Steps) -> Value:
     return steps.combine("multiply", [halves[0], steps.activate(halves[1], "sigmoid")])
 
 
+def _mask(operation: Any, arguments: dict[str, Any], steps: Steps) -> Value:
+    """The mask of Masking and Embedding: 1 for steps that count; `Any` behind it adds nothing."""
+    value, number = list(arguments.values())[:2]
+    if not isinstance(value, Value) or isinstance(number, Value) or len(value.shape) > 2:
+        raise refuse(operation, "operands", "not a mask", "a sequence and a number")
+    shape = (value.shape[0], 1) if len(value.shape) == 2 else value.shape
+    return steps.put([value], shape, {"architecture": "mask", "mask_value": float(np.asarray(number))})
+
+
+def _any(operation: Any, arguments: dict[str, Any], steps: Steps) -> Value:
+    del steps
+    value: Value = arguments["x"]
+    if operation.axis not in (-1, [-1], (-1,)) or operation.keepdims or value.shape[-1] != 1:
+        raise refuse(operation, "axis", operation.axis, "the last axis of a mask")
+    return replace(value, shape=value.shape[:-1])
+
+
 def _cast(operation: Any, arguments: dict[str, Any], steps: Steps) -> Value:
     value: Value = arguments["x"]
     if operation.dtype != "float32":
@@ -131,8 +149,10 @@ WRITERS: dict[str, Writer] = {
     **dict.fromkeys(OPERATIONS, _activation),
     **dict.fromkeys(_COMBINATIONS, _combination),
     **ON_AXES,
+    "Any": _any,
     "Cast": _cast,
     "Dot": _matmul,
     "Glu": _glu,
     "Matmul": _matmul,
+    "NotEqual": _mask,
 }

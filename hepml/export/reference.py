@@ -98,10 +98,18 @@ def keras_outputs(model: Any, arrays: list[Float32]) -> list[NDArray[Any]]:
     """What Keras gives, in the model's precision, one array an output."""
     import keras
 
+    arrays = [_as_input(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
     structure = getattr(model, "_inputs_struct", None)  # of a Functional model: a tensor, list or dict of them
     given = arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, arrays)
     results = keras.tree.flatten(model(given, training=False))
     return [np.asarray(keras.ops.convert_to_numpy(result)) for result in results]
+
+
+def _as_input(array: Float32, tensor: Any) -> NDArray[Any]:
+    """Whole numbers for an input of such, without the axis that a category a step has in the file."""
+    if "int" not in str(tensor.dtype):
+        return array
+    return (array[..., 0] if array.ndim > len(tensor.shape) else array).astype(tensor.dtype)
 
 
 def keras_logits(model: Any, arrays: list[Float32]) -> NDArray[Any] | None:

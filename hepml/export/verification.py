@@ -22,8 +22,8 @@ from hepml.export.reference import keras_logits, keras_outputs, prepared, random
 __all__ = ["LARGEST_TOLERANCE", "N_VERIFICATION", "TOLERANCE", "Differences", "Tolerances", "verify", "widened"]
 
 Array = NDArray[Any]
-TOLERANCE = 1e-6  # of each output, at least of 1
-LOGIT_TOLERANCE = 2e-5  # of each logit, at least of 1
+TOLERANCE = 1e-6  # of the largest output of an event, at least of 1
+LOGIT_TOLERANCE = 2e-5  # of the largest logit, at least of 1
 LARGEST_TOLERANCE = 1e-4  # of either; beyond it a result means nothing
 _MARGIN = 4.0  # times Keras' rounding on these events: C++ rounds as well, on other events too
 N_VERIFICATION = 256
@@ -104,19 +104,23 @@ def _events(records: list[InputRecord]) -> dict[str, list[NDArray[np.float32]]]:
 
 
 def _relative(found: Array, right: Array) -> Array:
-    difference = np.abs(found.astype(np.float64) - right) / np.maximum(1.0, np.abs(right))
+    """In units of the largest value of the event, at least of 1."""
+    scale = np.maximum(1.0, np.abs(right).reshape(len(right), -1).max(axis=1, initial=0.0))
+    difference = np.abs(found.astype(np.float64) - right) / scale.reshape(-1, *[1] * (right.ndim - 1))
     return np.where(np.isnan(found) & np.isnan(right), 0.0, difference)
 
 
 def _worst(where: str, found: Array, right: Array, tolerance: float) -> float:
     difference = _relative(found.reshape(right.shape), right)
     if not np.all(difference <= tolerance):
-        event = int(np.argmax(np.nan_to_num(difference, nan=np.inf).reshape(len(right), -1).max(axis=1)))
+        worst = np.unravel_index(int(np.argmax(np.nan_to_num(difference, nan=np.inf))), difference.shape)
+        event, element = int(worst[0]), [int(k) for k in worst[1:]]
+        found = found.reshape(right.shape)
         raise VerificationError(
             "the C++ evaluator does not reproduce Keras; nothing was written",
-            where=f"{where} {event}",
-            expected=f"{right[event]} within {tolerance:g}",
-            found=str(found[event]),
+            where=f"{where} {event}, element {element}",
+            expected=f"{right[worst]:.9g} within {tolerance:g} of the event's largest value, at least of 1",
+            found=f"{found[worst]:.9g}",
             fix="this is a defect of hepml, or of Keras' back end: please report the model",
         )
     return float(difference.max(initial=0.0))

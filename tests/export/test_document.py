@@ -230,7 +230,7 @@ class TestSchema:
             (("layers", 0, "weights", 7), "1"),
             (("layers", 0, "weights", 7), None),
             (("layers", 0, "weights", 7), True),
-            (("layers", 0, "groups"), 1),
+            (("layers", 0, "groups"), 0),
             (("layers", 0, "activation"), "relu"),
             (("layers", 0, "activation"), {"function": "elu"}),
             (("outputs",), {}),

@@ -9,8 +9,9 @@ namespace hepml::kernels {
 
 extern const Kernels avx512;
 const Kernels avx512 = {
-    "avx512", width,        &dense_size,       &pack_dense, &dense,         &conv2d_size,   &pack_conv2d,
-    &conv2d,  &maxpool2d,   &activate,         &normalize,  &add,           &prepare,       &combine,
-    &reduce,  &standardize, &row_times_matrix, &dot,        &tower_scratch, &tower_forward, &tower_backward};
+    "avx512",   width,          &dense_size,    &pack_dense,    &dense,     &conv2d_size, &pack_conv2d,
+    &conv2d,    &maxpool2d,     &activate,      &lstm_cell,     &gru_gates, &gru_update,  &gru_cell,
+    &normalize, &add,           &prepare,       &combine,       &reduce,    &standardize, &row_times_matrix,
+    &dot,       &tower_scratch, &tower_forward, &tower_backward};
 
 }  // namespace hepml::kernels

@@ -8,6 +8,7 @@
 namespace {
 
 using hepml::kernels::Activation;
+using hepml::kernels::CellArgs;
 using hepml::kernels::Combination;
 using hepml::kernels::Conv2DArgs;
 using hepml::kernels::DenseArgs;
@@ -41,6 +42,7 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 #include "kernels/functions.inl"
 // and what needs them
 #include "kernels/activate.inl"
+#include "kernels/recurrent.inl"
 #include "kernels/tensors.inl"
 #include "kernels/tower.inl"
 

@@ -10,8 +10,9 @@ namespace hepml::kernels {
 
 extern const Kernels generic;
 const Kernels generic = {
-    "generic", width,        &dense_size,       &pack_dense, &dense,         &conv2d_size,   &pack_conv2d,
-    &conv2d,   &maxpool2d,   &activate,         &normalize,  &add,           &prepare,       &combine,
-    &reduce,   &standardize, &row_times_matrix, &dot,        &tower_scratch, &tower_forward, &tower_backward};
+    "generic",  width,          &dense_size,    &pack_dense,    &dense,     &conv2d_size, &pack_conv2d,
+    &conv2d,    &maxpool2d,     &activate,      &lstm_cell,     &gru_gates, &gru_update,  &gru_cell,
+    &normalize, &add,           &prepare,       &combine,       &reduce,    &standardize, &row_times_matrix,
+    &dot,       &tower_scratch, &tower_forward, &tower_backward};
 
 }  // namespace hepml::kernels

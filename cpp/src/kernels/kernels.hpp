@@ -109,6 +109,12 @@ enum class Standard : std::uint8_t {
   unit,   // x / sqrt(max(sum(x^2), epsilon))
 };
 
+/// One step of a recurrent layer. `pad` is n rounded up to whole vectors, the distance between gates.
+struct CellArgs {
+  Activation activation, inner;  // of single elements
+  std::size_t n, pad;
+};
+
 /// An image in memory: element (row, column, channel) is data[row * row_stride + column * channels +
 /// channel]. A vector is one row of one column. Around it lie `border` zeros that a convolution may read.
 struct View {
@@ -193,6 +199,15 @@ struct Kernels {
 
   /// y = function(x); those on_rows over all n. x == y is allowed.
   void (*activate)(Activation activation, const float* x, float* y, std::size_t n) noexcept;
+  /// LSTM: gates i f c o, state c, output h; all padded. h may be read while it is written.
+  void (*lstm_cell)(const CellArgs& args, const float* gates, float* c, float* h) noexcept;
+  /// GRU with the reset before the matrix: gates z r -> z, and r * h in the place of r.
+  void (*gru_gates)(const CellArgs& args, float* gates, const float* h) noexcept;
+  /// h = z h + (1 - z) act(candidate).
+  void (*gru_update)(const CellArgs& args, const float* z, const float* candidate, float* h) noexcept;
+  /// GRU with the reset behind the matrix: gates z r h of the input and of the state.
+  void (*gru_cell)(const CellArgs& args, const float* input, const float* state, float* h) noexcept;
+
   /// y = scale * (x + shift), each of n.
   void (*normalize)(const float* x, const float* scale, const float* shift, float* y, std::size_t n) noexcept;
   /// y += x.

@@ -29,6 +29,22 @@ class Dense : public Operation {
 
 }  // namespace
 
+std::shared_ptr<Operation> make_linear(const At& at, const Shape& input, const Kernels& kernels) {
+  const At weights = at.member("weights");
+  const At bias = at.member("bias");
+  const std::size_t n_in = input[0];
+  const std::size_t n = weights.numbers().size();
+  if (n == 0 || n % n_in != 0) {
+    weights.wrong("the weights do not fit the layer's input",
+                  "a multiple of its width " + std::to_string(n_in), std::to_string(n));
+  }
+  if (!bias.numbers().empty() && bias.numbers().size() != n / n_in) {
+    bias.wrong("the bias does not fit the weights", std::to_string(n / n_in) + " values, or none",
+               std::to_string(bias.numbers().size()));
+  }
+  return std::make_shared<Dense>(weights.floats(), bias.floats(), n_in, n / n_in, kernels);
+}
+
 // y = activation(W x + b) along the last axis, weights row-major [out][in]; empty weights or bias mean none.
 Made make_dense(const At& layer, const Shapes& inputs, const Kernels& kernels) {
   const Shape& input = need_one(layer, inputs);

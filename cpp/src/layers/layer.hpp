@@ -86,26 +86,53 @@ Made make_layer(const At& layer, const Shapes& inputs, const Kernels& kernels);
 std::vector<std::string> known_layers();
 
 /// The key `activation`: a name, or {"function": name, "alpha": number, "low": number, "high": number}.
-Activation read_activation(const At& layer);
+Activation read_activation(const At& layer, const char* key = "activation");
 
 // The makers, by name; a file has one, or a family of them.
 Made make_attention(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_averagepooling1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_averagepooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_averagepooling3d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_broadcast(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_combine(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_conv1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_conv1dtranspose(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_conv2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_conv2dtranspose(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_conv3d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_conv3dtranspose(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_cropping(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_dense(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_depthwiseconv1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_depthwiseconv2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_embedding(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_flatten(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_globalaveragepooling(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_globalmaxpooling(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_groupedconv1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_groupedconv2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_gru(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_highway(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_lstm(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_mask(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_masking(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_matmul(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_maxout(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_maxpooling1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_maxpooling3d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_normalization(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_reduce(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_reshape(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_reverse(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_simplernn(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_slice(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_softmax(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_stack(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_standardize(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_transpose(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_upsampling(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_zeropadding(const At& layer, const Shapes& inputs, const Kernels& kernels);
 /// Architectures of make_combine.
 std::vector<std::string> combinations();
 
@@ -119,6 +146,9 @@ std::shared_ptr<Operation> make_last(const Shape& input);
 std::shared_ptr<Operation> make_sum(const Shape& input, const Kernels& kernels);
 /// An operation on vectors applied to each pixel of an image or step of a sequence.
 std::shared_ptr<Operation> make_each(std::shared_ptr<Operation> operation, const Shape& input);
+
+/// W x + b of a component with the keys weights and bias, on a vector. Throws Error.
+std::shared_ptr<Operation> make_linear(const At& at, const Shape& input, const Kernels& kernels);
 
 /// y = scale * (x + shift) along the last axis.
 std::shared_ptr<Operation> make_affine(std::vector<float> scale, std::vector<float> shift, const Shape& input,

@@ -267,7 +267,7 @@ class Builder {
     for (auto& record : file_.outputs) {
       std::size_t tensor = node_tensor_[record.node];
       std::size_t logits = node_logits_[record.node];
-      if (record.last) {
+      if (record.last && network_.tensors[tensor].shape.size() == 2) {
         const bool same = tensor == logits;
         tensor = last_step(tensor);
         logits = same ? tensor : last_step(logits);

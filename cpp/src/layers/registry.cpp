@@ -15,21 +15,47 @@ struct Row {
 
 constexpr Row table[] = {
     {"attention", &make_attention},
+    {"averagepooling1d", &make_averagepooling1d},
+    {"averagepooling2d", &make_averagepooling2d},
+    {"averagepooling3d", &make_averagepooling3d},
     {"broadcast", &make_broadcast},
     {"concatenate", &make_stack},
     {"conv1d", &make_conv1d},
+    {"conv1dtranspose", &make_conv1dtranspose},
     {"conv2d", &make_conv2d},
+    {"conv2dtranspose", &make_conv2dtranspose},
+    {"conv3d", &make_conv3d},
+    {"conv3dtranspose", &make_conv3dtranspose},
+    {"cropping", &make_cropping},
     {"dense", &make_dense},
+    {"depthwiseconv1d", &make_depthwiseconv1d},
+    {"depthwiseconv2d", &make_depthwiseconv2d},
+    {"embedding", &make_embedding},
     {"flatten", &make_flatten},
+    {"globalaveragepooling", &make_globalaveragepooling},
+    {"globalmaxpooling", &make_globalmaxpooling},
+    {"groupedconv1d", &make_groupedconv1d},
+    {"gru", &make_gru},
+    {"highway", &make_highway},
+    {"lstm", &make_lstm},
+    {"mask", &make_mask},
+    {"masking", &make_masking},
     {"matmul", &make_matmul},
+    {"maxout", &make_maxout},
+    {"maxpooling1d", &make_maxpooling1d},
     {"maxpooling2d", &make_maxpooling2d},
+    {"maxpooling3d", &make_maxpooling3d},
     {"normalization", &make_normalization},
     {"reduce", &make_reduce},
     {"reshape", &make_reshape},
+    {"reverse", &make_reverse},
+    {"simplernn", &make_simplernn},
     {"slice", &make_slice},
     {"softmax", &make_softmax},
     {"standardize", &make_standardize},
     {"transpose", &make_transpose},
+    {"upsampling", &make_upsampling},
+    {"zeropadding", &make_zeropadding},
 };  // and those of combine.cpp
 
 struct ActivationRow {
@@ -124,8 +150,8 @@ Made make_layer(const At& layer, const Shapes& inputs, const Kernels& kernels) {
                     text::joined(known_layers()), text::quoted(name), text::nearest(name, known_layers()));
 }
 
-Activation read_activation(const At& layer) {
-  const At activation = layer.member("activation");
+Activation read_activation(const At& layer, const char* key) {
+  const At activation = layer.member(key);
   const bool object = activation.is_object();
   const At function = object ? activation.member("function") : activation;
   const std::string& name = function.string();

@@ -39,7 +39,8 @@ class Reader {
     for (const std::size_t old : layers_) {
       file_.layers.push_back(at(to_value(config_.layers[old]), "layers[" + std::to_string(old) + "]"));
     }
-    parse::OutputRecord output{{"output", {}}, 0, at(Value{}, "nodes[" + std::to_string(node) + "]")};
+    parse::OutputRecord output{
+        {"output", {}}, 0, at(Value{Value::Object{}}, "nodes[" + std::to_string(node) + "]")};
     output.node = place(nodes_, node);
     output.unlabelled = true;
     file_.outputs.push_back(std::move(output));
@@ -110,7 +111,8 @@ class Reader {
     const std::size_t n = input.variables.size();
     const std::string where = (sequence ? "input_sequences[" : "inputs[") + std::to_string(index) + "]";
     if (n == 0) throw NNConfigurationException(where + ": an input needs at least one variable");
-    parse::InputRecord record{{where, {}}, {}, {}, at(Value{}, where)};  // scaled here, in double precision
+    parse::InputRecord record{
+        {where, {}}, {}, {}, at(Value{Value::Object{}}, where)};  // scaled here, in double precision
     record.offset.assign(n, 0.0);
     record.scale.assign(n, 1.0);
     record.input.shape = sequence ? hepml::layers::Shape{hepml::any_steps, n} : hepml::layers::Shape{n};
@@ -132,7 +134,8 @@ class Reader {
         {Type::ADD, NodeType::add},
     };
     const NodeConfig& node = config_.nodes[index];
-    parse::NodeRecord out{NodeType::input, {}, 0, 0, at(Value{}, "nodes[" + std::to_string(index) + "]")};
+    parse::NodeRecord out{
+        NodeType::input, {}, 0, 0, at(Value{Value::Object{}}, "nodes[" + std::to_string(index) + "]")};
     for (const auto& [type, kind] : kinds) {
       if (type == node.type) out.type = kind;
     }

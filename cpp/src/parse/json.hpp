@@ -54,8 +54,8 @@ class At {
   std::size_t size() const;  ///< of an array, packed or not
   At item(std::size_t index) const;
 
-  bool boolean() const;
   double number() const;
+  bool boolean() const;
   std::size_t count(std::size_t smallest, std::size_t largest) const;  ///< an integer in a range
   std::vector<std::size_t> counts(std::size_t smallest, std::size_t largest) const;
   const std::string& string() const;

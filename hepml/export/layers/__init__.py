@@ -10,10 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hepml.errors import UnsupportedLayerError, nearest
-from hepml.export.layers import attention, convolution, dense, earlier, merging, normalization, reshaping
+from hepml.export.layers import (
+    attention,
+    convolution,
+    dense,
+    earlier,
+    merging,
+    normalization,
+    pooling,
+    recurrent,
+    reshaping,
+)
 from hepml.export.network import Network, Value, refuse
 
-__all__ = ["CALL_HANDLERS", "HANDLERS", "Handler", "call_handler_of", "handler_of"]
+__all__ = ["CALL_HANDLERS", "HANDLERS", "MASKED", "Handler", "call_handler_of", "handler_of"]
 
 Handler = Callable[[Any, list[Value], Network], Value]
 CallHandler = Callable[[Any, dict[str, Any], Network], Value]  # takes the arguments of the call by name
@@ -27,8 +37,12 @@ HANDLERS: dict[str, Handler] = {
     "Softmax": dense.softmax,
     "PReLU": dense.prelu,
     "EinsumDense": dense.einsum_dense,
-    "Conv2D": convolution.conv2d,
-    "MaxPooling2D": convolution.max_pooling_2d,
+    **{f"Conv{n}D": convolution.convolution for n in (1, 2, 3)},
+    **{f"Conv{n}DTranspose": convolution.transposed for n in (1, 2, 3)},
+    **{f"DepthwiseConv{n}D": convolution.depthwise for n in (1, 2)},
+    **{f"SeparableConv{n}D": convolution.separable for n in (1, 2)},
+    **{f"{kind}Pooling{n}D": pooling.pooling for kind in ("Max", "Average") for n in (1, 2, 3)},
+    **{f"Global{kind}Pooling{n}D": pooling.global_pooling for kind in ("Max", "Average") for n in (1, 2, 3)},
     "BatchNormalization": normalization.batch_normalization,
     "Normalization": normalization.normalization,
     "Rescaling": normalization.rescaling,
@@ -48,6 +62,16 @@ HANDLERS: dict[str, Handler] = {
     "Reshape": reshaping.reshape,
     "Permute": reshaping.permute,
     "RepeatVector": reshaping.repeat_vector,
+    **{f"ZeroPadding{n}D": reshaping.zero_padding for n in (1, 2, 3)},
+    **{f"Cropping{n}D": reshaping.cropping for n in (1, 2, 3)},
+    **{f"UpSampling{n}D": reshaping.upsampling for n in (1, 2, 3)},
+    "LSTM": recurrent.recurrent,
+    "GRU": recurrent.recurrent,
+    "SimpleRNN": recurrent.recurrent,
+    "Bidirectional": recurrent.bidirectional,
+    "TimeDistributed": recurrent.time_distributed,
+    "Masking": recurrent.masking,
+    "Embedding": recurrent.embedding,
     # Without effect outside training
     "Identity": reshaping.identity,
     "Dropout": reshaping.identity,
@@ -59,6 +83,9 @@ HANDLERS: dict[str, Handler] = {
     "GaussianNoise": reshaping.identity,
     "ActivityRegularization": reshaping.identity,
 }
+
+# Layers whose second value may be a mask; TimeDistributed(Dense) and the like have no use for it.
+MASKED = frozenset({"LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed"})
 
 CALL_HANDLERS: dict[str, CallHandler] = {
     "Attention": attention.attention,
