@@ -135,6 +135,7 @@ def read_arrays(path: Path) -> dict[str, Arrays]:
                 where=path,
                 expected="the attribute layer_names, as model.save_weights('weights.h5') of Keras 2 writes it",
                 found="the groups " + ", ".join(list(root)[:6]),
+                fix="late versions write another layout for names that end in .weights.h5: save as NAME_weights.h5",
             )
         left = _MOST
         layers: dict[str, Arrays] = {}

@@ -54,7 +54,10 @@ def _names(layer: Any, arrays: Arrays) -> Iterator[tuple[str, NDArray[np.float32
             if len(sides) != 1:
                 raise _wrong(layer, "an array belongs to neither direction", "forward_... or backward_...", stored)
             side = f"{sides[0]}/"
-        yield side + _leaf(stored), array
+        name = _leaf(stored)
+        if name == "depthwise_kernel" and isinstance(layer, keras.layers.DepthwiseConv2D):
+            name = "kernel"
+        yield side + name, array
 
 
 def set_weights(layer: Any, arrays: Arrays) -> None:
