@@ -13,18 +13,11 @@ from typing import Any
 import numpy as np
 
 from hepml.errors import DataError, UnsupportedLayerError
+from hepml.export.lwtnn import ARCHITECTURES, ON_SEQUENCES, lwtnn_entry
 
-__all__ = ["LWTNN_ARCHITECTURES", "Network", "Shape", "Value", "refuse"]
+__all__ = ["ARCHITECTURES", "Network", "Shape", "Value", "refuse"]
 
 Shape = tuple[int | None, ...]  # of one event
-
-# What lwtnn 2.14 builds from; everything else is an extension of hepml.
-_ON_VECTORS = frozenset({"dense", "normalization", "maxout", "highway"})
-_ON_SEQUENCES = frozenset({"lstm", "gru", "simplernn", "conv1d"})
-LWTNN_ARCHITECTURES = _ON_VECTORS | _ON_SEQUENCES
-_LWTNN_FUNCTIONS = frozenset(
-    {"linear", "rectified", "sigmoid", "hard_sigmoid", "tanh", "softmax", "abs", "elu", "leakyrelu", "swish"}
-)
 
 
 @dataclass(frozen=True)
@@ -82,11 +75,11 @@ def refuse(layer: Any, argument: str, found: object, expected: object, fix: str 
 def _kind(architecture: str, sources: list[Value]) -> str:
     """lwtnn's kind of node for a layer, or `layer`."""
     rank = len(sources[0].shape)
-    if len(sources) > 1 or (architecture not in LWTNN_ARCHITECTURES and rank == 2) or sources[0].shape == (None,):
+    if len(sources) > 1 or (architecture not in ARCHITECTURES and rank == 2) or sources[0].shape == (None,):
         return "layer"
     if rank != 2:
         return "feed_forward"
-    return "sequence" if architecture in _ON_SEQUENCES else "time_distributed"
+    return "sequence" if architecture in ON_SEQUENCES else "time_distributed"
 
 
 @dataclass
@@ -144,6 +137,8 @@ class Network:
         if key not in self._written:
             entry = write()
             self._check(layer, entry)
+            if self.lwtnn:
+                entry = lwtnn_entry(layer, entry, _kind(entry["architecture"], sources))
             self._written[key] = len(self.layers)
             self.layers.append(entry)
         index = self._written[key]
@@ -206,29 +201,7 @@ class Network:
         return Value(len(self.nodes) - 1, shape)
 
     def _check(self, layer: Any, entry: dict[str, Any]) -> None:
-        architecture = entry["architecture"]
-        if self.lwtnn and architecture not in LWTNN_ARCHITECTURES:
-            raise UnsupportedLayerError(
-                f"lwtnn has no layer for {layer.name!r} ({type(layer).__name__})",
-                where=f"layer {layer.name!r}",
-                expected="Dense, BatchNormalization, Normalization, Rescaling, Concatenate, Add and activations",
-                found=type(layer).__name__,
-                fix="export without --lwtnn and evaluate with hepml",
-            )
-        activation = entry.get("activation", "linear")
-        function = activation["function"] if isinstance(activation, dict) else activation
-        if self.lwtnn and function not in _LWTNN_FUNCTIONS:
-            raise UnsupportedLayerError(
-                f"lwtnn has no activation {function!r}, which layer {layer.name!r} ({type(layer).__name__}) needs",
-                where=f"layer {layer.name!r}",
-                expected=", ".join(sorted(_LWTNN_FUNCTIONS)),
-                found=function,
-                fix="export without --lwtnn and evaluate with hepml",
-            )
-        for key in ("strides", "groups", "reset_after", "go_backwards", "zero_output_for_mask"):
-            if self.lwtnn and key in entry:
-                raise refuse(layer, key, entry[key], "lwtnn has no such argument", "export without --lwtnn")
-        parts = [entry, *entry.get("components", {}).values()]
+        parts = [entry, *entry.get("components", {}).values(), *entry.get("sublayers", ())]
         for key, part in ((key, part) for part in parts for key in ("weights", "bias", "U", "recurrent_bias")):
             array = np.asarray(part.get(key, ()), dtype=np.float64)
             with np.errstate(over="ignore"):

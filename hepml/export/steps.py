@@ -169,6 +169,8 @@ class Steps:
         shape = kept if keepdims else [n for k, n in enumerate(value.shape) if k not in axes]
         if shape == [None]:
             raise refuse(self.layer, "axis", "the last one of a sequence of any length", "keepdims=True")
+        if function == "sum" and len(value.shape) == 2 and list(axes) == [0] and not keepdims:
+            return self._network.merge("sum", [value], (value.width,))  # lwtnn's kind of node
         entry: dict[str, Any] = {"architecture": "reduce", "function": function, "axes": list(axes)}
         if keepdims:
             entry["keepdims"] = True
