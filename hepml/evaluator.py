@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,13 @@ class OutputRecord:
         name: "output" in files of hepml.
         shape: of one event, (n,), (steps, n) or (rows, columns, channels); None for steps that differ by event.
         labels: of its last axis.
+        n_trees: of an ensemble of trees, whose leaves `Evaluator.leaves` gives; else 0.
     """
 
     name: str
     shape: tuple[int | None, ...]
     labels: tuple[str, ...]
+    n_trees: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ class Evaluator:
             InputRecord(name, tuple(shape), tuple(Variable(*variable) for variable in variables))
             for name, shape, variables in core.inputs
         ]
-        self.outputs = [OutputRecord(name, tuple(shape), tuple(labels)) for name, shape, labels in core.outputs]
+        self.outputs = [
+            OutputRecord(name, tuple(shape), tuple(labels), n_trees) for name, shape, labels, n_trees in core.outputs
+        ]
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{record.name}: {_shape(record.shape)}" for record in self.inputs)
@@ -199,7 +203,7 @@ class Evaluator:
             arrays: raw values by input name, shape (n, *record.shape); the last axis of one channel may be left out.
                 A sequence of any length is (n, steps, variables), or a list with an array (steps, variables) for
                 each event. A network with one input also takes the array itself. NaN or infinity in an event gives
-                NaN for that event.
+                NaN for that event, unless NaN is a missing value that trees have learned a direction for.
             logits: give what the output layers' activations are applied to, instead of the outputs.
 
         Returns:
@@ -209,6 +213,32 @@ class Evaluator:
         Raises:
             DataError: a missing or unknown input, or a wrong shape.
         """
+        results = self._evaluate(arrays, 1 if logits else 0)
+        return {record.name: result for record, result in zip(self.outputs, results, strict=True)}
+
+    def leaves(self, arrays: Mapping[str, ArrayLike] | ArrayLike) -> dict[str, NDArray[np.int32]]:
+        """The leaves that events end in, for outputs that an ensemble of trees makes.
+
+        Args:
+            arrays: as for a call.
+
+        Returns:
+            int32 arrays (n, n_trees) by output name, nodes numbered as in the library that grew the trees; -1 for an
+            event without an answer. Trees are in the order of the library: round by round, class by class.
+
+        Raises:
+            DataError: no output comes from trees; a missing or unknown input, or a wrong shape.
+        """
+        if not any(record.n_trees for record in self.outputs):
+            raise DataError("the model has no trees", expected="an ensemble of trees", found="outputs of other layers")
+        results = self._evaluate(arrays, 2)
+        return {
+            record.name: np.nan_to_num(result, nan=-1.0).astype(np.int32)
+            for record, result in zip(self.outputs, results, strict=True)
+            if record.n_trees
+        }
+
+    def _evaluate(self, arrays: Mapping[str, ArrayLike] | ArrayLike, what: int) -> list[NDArray[np.float32]]:
         given = self._by_name(arrays)
         batch, steps = [], []
         for record in self.inputs:
@@ -222,8 +252,8 @@ class Evaluator:
                 expected="the same first axis for every input",
                 found=", ".join(f"{r.name}: {len(a)}" for r, a in zip(self.inputs, batch, strict=True)),
             )
-        results = self._core.evaluate(batch, steps, logits)
-        return {record.name: result for record, result in zip(self.outputs, results, strict=True)}
+        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what)
+        return results
 
     def tag(self, ecal: Towers, hcal: Towers, row: ArrayLike, eta: ArrayLike, phi: ArrayLike) -> Tags:
         """Towers to scores with `hepml::Tagger`: hottest cell, images, variables, network.

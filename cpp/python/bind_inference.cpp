@@ -29,11 +29,14 @@ using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+enum class What : int { output, logits, leaves };
+
 /// An output of a batch. Sequences whose steps differ are padded with NaN to the longest.
 class Results {
  public:
-  Results(const Output& output, std::size_t n) : output_(output), n_(n) {
-    values_.reserve(n * output.size);
+  Results(const Output& output, std::size_t n, bool leaves) : output_(output), n_(n) {
+    if (leaves) output_.shape = {output_.size = output.n_trees};
+    values_.reserve(n * output_.size);
     ends_.reserve(n);
   }
   void add(span<const float> values) {
@@ -66,7 +69,7 @@ class Results {
   }
 
  private:
-  const Output& output_;
+  Output output_;
   std::size_t n_;
   std::vector<float> values_;
   std::vector<std::size_t> ends_;
@@ -80,7 +83,7 @@ class Evaluator {
 
   /// `steps` is, for each input, empty or the number of steps of each event; arrays are padded to the most.
   std::vector<Out<float>> evaluate(const std::vector<Floats>& inputs, const std::vector<Integers>& steps,
-                                   bool logits) {
+                                   What what) {
     const auto& records = model_.inputs();
     if (inputs.size() != records.size() || steps.size() != records.size())
       throw std::invalid_argument("one array an input is needed");
@@ -89,7 +92,7 @@ class Evaluator {
     for (std::size_t i = 0; i < inputs.size(); ++i)
       max_steps = std::max(max_steps, check(records[i], inputs[i], steps[i], n));
     std::vector<Results> results;
-    for (const Output& output : model_.outputs()) results.emplace_back(output, n);
+    for (const Output& output : model_.outputs()) results.emplace_back(output, n, what == What::leaves);
     {
       const nb::gil_scoped_release release;
       auto session = take(max_steps);
@@ -103,7 +106,9 @@ class Evaluator {
         }
         session->run();
         for (std::size_t k = 0; k < results.size(); ++k)
-          results[k].add(logits ? session->logits(k) : session->output(k));
+          results[k].add(what == What::output   ? session->output(k)
+                         : what == What::logits ? session->logits(k)
+                                                : session->leaves(k));
       }
       give(std::move(session));
     }
@@ -267,7 +272,7 @@ nb::list describe_inputs(const Evaluator& evaluator) {
 nb::list describe_outputs(const Evaluator& evaluator) {
   nb::list records;
   for (const Output& output : evaluator.model().outputs()) {
-    records.append(nb::make_tuple(output.name, describe(output.shape), output.labels));
+    records.append(nb::make_tuple(output.name, describe(output.shape), output.labels, output.n_trees));
   }
   return records;
 }
@@ -301,10 +306,16 @@ void bind_inference(nb::module_& m) {
             return new Evaluator(Model::parse(text, {verify, cpu}));
           },
           nb::arg("text"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::rv_policy::take_ownership)
-      .def("evaluate", &Evaluator::evaluate, nb::arg("inputs"), nb::arg("steps"), nb::arg("logits") = false,
-           "arrays (n, ...) float32 in the order of the inputs, and for each the steps of the events or "
-           "nothing "
-           "-> arrays (n, ...) float32")
+      .def(
+          "evaluate",
+          [](Evaluator& e, const std::vector<Floats>& inputs, const std::vector<Integers>& steps, int what) {
+            return e.evaluate(inputs, steps, static_cast<What>(std::clamp(what, 0, 2)));
+          },
+          nb::arg("inputs"), nb::arg("steps"), nb::arg("what") = 0,
+          "what: 0 outputs, 1 logits, 2 leaves; arrays (n, ...) float32 in the order of the inputs, and for "
+          "each the steps of the events or "
+          "nothing "
+          "-> arrays (n, ...) float32")
       .def("tag", &tag, nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"),
            "towers (offsets, et, e, eta, phi) of two calorimeters and seeds -> score, logit, status of each "
            "seed")

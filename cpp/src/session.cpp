@@ -38,6 +38,7 @@ struct Session::Buffers {
 
   void clear_border(std::size_t tensor) noexcept;
   bool prepare(std::size_t port) noexcept;
+  bool good_values(std::size_t port) const noexcept;
   bool set_steps() noexcept;
   void evaluate() noexcept;
   bool finish(std::size_t head, bool good) noexcept;
@@ -143,6 +144,14 @@ void Session::Buffers::evaluate() noexcept {
   }
 }
 
+/// Is every value a number or, where that is allowed, missing?
+bool Session::Buffers::good_values(std::size_t index) const noexcept {
+  const Network::Port& port = network.ports[index];
+  const float* raw = arena.data() + plan.raw[index];
+  const std::size_t n = network.inputs[index].size;
+  return port.missing && std::none_of(raw, raw + n, [](float x) { return std::isinf(x); });
+}
+
 /// Copies an output and its logits to where the user sees them; false if it is not good or a value is NaN.
 bool Session::Buffers::finish(std::size_t index, bool good) noexcept {
   const Network::Head& head = network.heads[index];
@@ -160,6 +169,10 @@ bool Session::Buffers::finish(std::size_t index, bool good) noexcept {
     return numbers;
   };
   copy(head.logits, plan.logits[index]);
+  if (!good && network.outputs[index].n_trees != 0) {
+    const View& trees = tensors[head.leaves];
+    std::fill_n(trees.data, trees.channels, std::numeric_limits<float>::quiet_NaN());
+  }
   return copy(head.tensor, plan.results[index]);
 }
 
@@ -256,13 +269,24 @@ span<const float> Session::logits(std::size_t index) const noexcept {
   return {buffers_->arena.data() + buffers_->plan.logits[index], view.rows * view.columns * view.channels};
 }
 
+span<const float> Session::leaves(std::size_t index) const noexcept {
+  const std::size_t n = buffers_->network.outputs[index].n_trees;
+  if (n == 0) return {nullptr, 0};
+  const View& trees = buffers_->tensors[buffers_->network.heads[index].leaves];
+  return {trees.data + trees.channels - n, n};
+}
+
+span<const float> Session::leaves(std::string_view name) const {
+  return leaves(find(buffers_->network.outputs, name, "output"));
+}
+
 span<const float> Session::run() noexcept {
   Buffers& b = *buffers_;
   b.status = Status::ok;
   if (b.network.has_sequences && !b.set_steps()) b.status = Status::wrong_steps;
   if (b.status == Status::ok) {
     for (std::size_t i = 0; i < b.network.ports.size(); ++i) {
-      if (!b.prepare(i)) b.status = Status::not_finite;
+      if (!b.prepare(i) && !b.good_values(i)) b.status = Status::not_finite;
     }
   }
   const bool good = b.status == Status::ok;

@@ -74,15 +74,19 @@ def export_model(
     lwtnn: bool = False,
     overwrite: bool = False,
 ) -> Export:
-    """Writes a Keras model as JSON and checks that the C++ evaluator reproduces it.
+    """Writes a Keras model, or one of scikit-learn or XGBoost, as JSON and checks that C++ reproduces it.
 
     Args:
         model: a built Functional or Sequential model, or one whose call works on symbolic tensors, with vectors
             (variables,), sequences (steps, variables) and images (rows, columns, channels) as inputs; it takes raw
-            values, and normalisation is part of it.
+            values, and normalisation is part of it. Or a fitted estimator of scikit-learn (trees, forests, gradient boosting,
+            linear models, perceptrons; a Pipeline of scalers and one of those), or a Booster or estimator of XGBoost.
+            A binary classifier has one output, the probability of the second class. Of trees, leaves and margins are
+            the library's bit for bit.
         path: the file to write, complete or not at all.
         inputs: what training knows of the inputs (`run.inputs`): names of variables, ranges, geometry, and raw events
-            for the reference vectors. Without it variables are named NAME_0, NAME_1 ...
+            for the reference vectors. Without it variables are named NAME_0, NAME_1 ... Those of an estimator, in the
+            order of its columns; without it one input `x`, whose variables have the names that it was fitted with.
         labels: names of the units of each output; by default "signal" for a single unit, else out_0, out_1 ...
         features: the feature tokens, for the record; by default the names of `inputs`.
         geometry: `Geometry.to_dict()` of the images, if `inputs` do not carry it; the C++ Tagger needs it.
@@ -112,8 +116,25 @@ def export_model(
         >>> written.parameters, written.inputs, written.outputs
         (3, ('x',), ('output',))
     """
-    model = traced(model)
     path = Path(path)
+    from hepml.export.estimators import export_estimator, is_estimator  # they use this module
+
+    if is_estimator(model):
+        return export_estimator(
+            model,
+            path,
+            inputs=inputs,
+            labels=labels,
+            features=features,
+            geometry=geometry,
+            convention=convention,
+            collection=collection,
+            thresholds=thresholds,
+            provenance=provenance,
+            lwtnn=lwtnn,
+            overwrite=overwrite,
+        )
+    model = traced(model)
     records = describe_inputs(model, inputs)
     if features is None and inputs is not None:
         features = "_and_".join(record.name for record in records)

@@ -40,6 +40,7 @@ struct Output {
   std::vector<std::string> labels;
   std::vector<std::size_t> shape{};  ///< {n}, {steps or any_steps, n} or {rows, columns, channels}
   std::size_t size = 0;              ///< as of an Input
+  std::size_t n_trees = 0;           ///< of an ensemble of trees, whose leaves Session::leaves() gives
 };
 
 /// A stored working point: cut on the score at a signal efficiency, in a bin of pT and eta or everywhere.

@@ -33,7 +33,8 @@ class Session {
   span<float> sequence(std::size_t index, std::size_t steps) noexcept;
   std::size_t max_steps() const noexcept;
 
-  /// Evaluate; returns the first output. A NaN or an infinity in any input makes every output NaN.
+  /// Evaluate; returns the first output. A NaN or an infinity in any input makes every output NaN,
+  /// but for NaN in inputs that only trees read which learned where missing values go.
   span<const float> run() noexcept;
   /// Of the last run(): Status::ok, not_finite or wrong_steps (also where sequences that meet differ in
   /// steps, or are too short for a layer).
@@ -47,6 +48,11 @@ class Session {
   span<const float> logits() const noexcept { return logits(std::size_t{0}); }
   span<const float> logits(std::string_view name) const;
   span<const float> logits(std::size_t index) const noexcept;
+  /// Of an output that trees make: the node of each tree that the event ended in, numbered as in the library
+  /// that grew it; NaN if the event has no answer. Empty for other outputs.
+  span<const float> leaves() const noexcept { return leaves(std::size_t{0}); }
+  span<const float> leaves(std::string_view name) const;
+  span<const float> leaves(std::size_t index) const noexcept;
 
  private:
   struct Buffers;

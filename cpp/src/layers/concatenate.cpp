@@ -21,6 +21,7 @@ class Concatenate : public Operation {
       }
     }
   }
+  Missing missing() const noexcept override { return Missing::passed; }
 
  private:
   std::size_t n_inputs_;

@@ -59,6 +59,10 @@ class Operation {
   }
   const Shape& shape() const noexcept { return shape_; }     ///< of the output
   const Border& border() const noexcept { return border_; }  ///< zeros that it needs around its input
+  /// What NaN in its input means: an event without an answer, a missing value that it has an answer for, or
+  /// whatever it means to the readers of its output.
+  enum class Missing : char { spoils, answered, passed };
+  virtual Missing missing() const noexcept { return Missing::spoils; }
   /// Apply the rectifier in the same pass, where the kernel can.
   virtual bool fuse_rectified() noexcept { return false; }
 
@@ -72,9 +76,11 @@ class Operation {
 
 /// A layer of the file is a linear operation (or none) and the activation behind it.
 struct Made {
-  std::shared_ptr<Operation> operation;
-  Activation activation;
+  std::shared_ptr<Operation> operation{};
+  Activation activation{};
   bool activates = false;  // the operation is itself an activation: its input are the logits
+  /// Of trees, on the tensor that `operation` gives: the margins, and what the link makes of them (if any).
+  std::shared_ptr<Operation> margin{}, link{};
 };
 
 using Shapes = std::vector<Shape>;
@@ -135,6 +141,7 @@ Made make_upsampling(const At& layer, const Shapes& inputs, const Kernels& kerne
 Made make_zeropadding(const At& layer, const Shapes& inputs, const Kernels& kernels);
 /// Architectures of make_combine.
 std::vector<std::string> combinations();
+Made make_trees(const At& layer, const Shapes& inputs, const Kernels& kernels);
 
 // Operations of nodes, not of layers.
 std::shared_ptr<Operation> make_activate(Activation activation, const Shape& input, const Kernels& kernels);

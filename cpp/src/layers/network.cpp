@@ -28,6 +28,7 @@ class Builder {
     for (const std::size_t node : order_) add_node(node);
     check_used();
     add_heads();
+    find_missing();
     for (const Input& input : network_.inputs) network_.has_sequences |= input.shape.size() == 2;
     network_.extension = std::move(file_.extension);
     return std::move(network_);
@@ -41,6 +42,7 @@ class Builder {
   std::vector<std::size_t> order_;           // nodes that an output needs, sources first
   std::vector<std::size_t> node_tensor_;     // tensor of each node
   std::vector<std::size_t> node_logits_;     // tensor before the node's activation
+  std::vector<std::size_t> node_leaves_;     // tensor of the trees of a node, or none
   std::map<std::size_t, std::size_t> last_;  // last steps of sequences already taken
   struct Used {
     Shapes inputs;
@@ -105,6 +107,7 @@ class Builder {
     }
     node_tensor_.assign(file_.nodes.size(), none);
     node_logits_.assign(file_.nodes.size(), none);
+    node_leaves_.assign(file_.nodes.size(), none);
   }
 
   std::size_t add_step(std::shared_ptr<layers::Operation> operation, std::vector<std::size_t> sources) {
@@ -203,7 +206,13 @@ class Builder {
         tensor = add_step(made.operation, sources);
       }
       logits = made.activates ? sources[0] : tensor;
-      if (made.activation.function != Function::linear && !fused) {
+      if (made.margin) {
+        if (record.type == NodeType::time_distributed)
+          record.where.wrong("trees on the steps of a sequence", "a vector");
+        node_leaves_[node] = tensor;
+        logits = add_step(made.margin, {tensor});
+        tensor = made.link ? add_step(made.link, {tensor}) : logits;
+      } else if (made.activation.function != Function::linear && !fused) {
         tensor = add_step(
             layers::make_activate(made.activation, network_.tensors[tensor].shape, *network_.kernels),
             {tensor});
@@ -238,7 +247,8 @@ class Builder {
     if (const auto* object = std::get_if<parse::Value::Object>(&value.data)) {
       for (const auto& [key, member] : *object) {
         const auto* numbers = std::get_if<parse::Value::Numbers>(&member.data);
-        const bool weights = key == "weights" || key == "bias" || key == "U" || key == "recurrent_bias";
+        const bool weights = key == "weights" || key == "bias" || key == "U" || key == "recurrent_bias" ||
+                             key == "threshold" || key == "value";
         n += numbers == nullptr ? n_parameters(member) : weights ? numbers->size() : 0;
       }
     } else if (const auto* array = std::get_if<parse::Value::Array>(&value.data)) {
@@ -263,6 +273,22 @@ class Builder {
     }
   }
 
+  /// The inputs whose every reader has an answer to missing values.
+  void find_missing() {
+    using Missing = layers::Operation::Missing;
+    std::vector<bool> read(network_.tensors.size(), false), good(network_.tensors.size(), true);
+    for (const Network::Head& head : network_.heads) good[head.tensor] = good[head.logits] = false;
+    for (auto step = network_.steps.rbegin(); step != network_.steps.rend(); ++step) {
+      for (const std::size_t source : step->sources) {
+        read[source] = true;
+        const auto missing = step->operation->missing();
+        good[source] = good[source] &&
+                       (missing == Missing::answered || (missing == Missing::passed && good[step->target]));
+      }
+    }
+    for (Network::Port& port : network_.ports) port.missing = read[port.tensor] && good[port.tensor];
+  }
+
   void add_heads() {
     for (auto& record : file_.outputs) {
       std::size_t tensor = node_tensor_[record.node];
@@ -281,8 +307,11 @@ class Builder {
       }
       record.output.shape = shape;
       record.output.size = layers::elements(shape, record.where);
-      for (const std::size_t kept : {tensor, logits}) network_.tensors[kept].last = none;
-      network_.heads.push_back({tensor, logits});
+      const std::size_t leaves = node_leaves_[record.node];
+      for (const std::size_t kept : {tensor, logits, leaves == none ? tensor : leaves})
+        network_.tensors[kept].last = none;
+      if (leaves != none) record.output.n_trees = network_.tensors[leaves].shape[0] - 2 * record.output.size;
+      network_.heads.push_back({tensor, logits, leaves});
       network_.outputs.push_back(std::move(record.output));
     }
   }

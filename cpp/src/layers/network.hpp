@@ -29,9 +29,11 @@ class Network {
     std::size_t tensor;  // what the network sees
     std::vector<double> offset, scale;
     std::size_t scale_step;  // 0 if one offset and scale serve every element
+    bool missing = false;    // NaN is a missing value
   };
   struct Head {  // an output
     std::size_t tensor, logits;
+    std::size_t leaves;  // of trees: the tensor whose last n_trees elements they are; else none
   };
 
   static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels);

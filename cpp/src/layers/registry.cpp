@@ -54,6 +54,7 @@ constexpr Row table[] = {
     {"softmax", &make_softmax},
     {"standardize", &make_standardize},
     {"transpose", &make_transpose},
+    {"trees", &make_trees},
     {"upsampling", &make_upsampling},
     {"zeropadding", &make_zeropadding},
 };  // and those of combine.cpp
