@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <new>
 #include <thread>
 #include <vector>
@@ -83,6 +84,11 @@ void per_event() {
   const auto hcal = towers(random, 50, 0.5);
   hepml::Session session(small);
   hepml::Tagger tagger(full);
+  const std::string tree =
+      R"({"architecture":"trees","comparison":"less_equal","precision":"float64","base":[0,0],"divisor":2,)"
+      R"("link":"softmax","factor":1,"missing":true,"sizes":[3],"feature":[1,-1,-1],"threshold":[0,0,0],)"
+      R"("left":[1,0,0],"right":[2,0,0],"missing_left":[1,0,0],"value":[0,0,1,2,3,4]})";
+  hepml::Session trees(hepml::Model::parse(networks::chain(0, 0, 30, {tree}, 2)));
 
   {
     allocations = 0;
@@ -99,6 +105,8 @@ void per_event() {
     const auto x = session.input("x");
     for (float& value : x) value = random.next();
     sum += session.run()[0] + session.output("y")[0] + session.logits()[0];
+    trees.input("x")[1] = event % 3 == 0 ? std::numeric_limits<float>::quiet_NaN() : random.next();
+    sum += trees.run()[0] + trees.logits()[1] + trees.leaves()[0];
     const double eta = 0.3 * static_cast<double>(random.next());
     const float score = tagger(ecal, hcal, eta, 0.1);
     passed += tagger.passes(0.8) && tagger.passes(0.8, 20.0, eta) ? 1 : 0;

@@ -10,7 +10,9 @@ from hepml.ledger import check_not_input, check_output, json_text
 
 
 @click.command("export")
-@click.argument("source", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras|ARCHITECTURE.json|MODEL.h5")
+@click.argument(
+    "source", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras|ARCHITECTURE.json|MODEL.h5|MODEL.ubj"
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The JSON file to write.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights .h5 that belong to ARCHITECTURE.json.")
 @click.option("--variables", type=click.Path(path_type=Path), help="lwtnn's variables file: names, offsets, scales.")
@@ -31,10 +33,10 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Write a network as JSON, and check that the C++ evaluator reproduces Keras with it.
+    """Write a network as JSON, and check that the C++ evaluator reproduces it.
 
-    SOURCE is a run folder of hepml train, a .keras file, or a network of Keras 2: a whole model .h5, or the
-    architecture JSON with --weights. What cannot be reproduced exactly is refused by name, and nothing is written.
+    SOURCE is a run folder of hepml train, a .keras file, a model file of XGBoost (.json, .ubj), or a network of
+    Keras 2: a whole model .h5, or the architecture JSON with --weights. What cannot be reproduced exactly is refused by name, and nothing is written.
 
     \b
     The inputs of lwtnn's converters:
@@ -43,7 +45,10 @@ def command(
     """
     from hepml.cli.quiet import load_keras_quietly
 
-    of_keras2 = not source.is_dir() and source.suffix in (".json", ".h5", ".hdf5")
+    from hepml.export.estimators.files import is_booster_file
+
+    of_xgboost = is_booster_file(source)
+    of_keras2 = not of_xgboost and not source.is_dir() and source.suffix in (".json", ".h5", ".hdf5")
     if (weights or variables) and not of_keras2:
         raise click.UsageError("--weights and --variables are for the files of Keras 2")
     if output is None and (variables is not None or not of_keras2):
@@ -57,14 +62,23 @@ def command(
         run = load_run(source)
     elif fold is not None or seed is not None:
         raise click.UsageError("--fold and --seed are for run folders")
-    load_keras_quietly()
-    from hepml.export.runs import export_keras2_file, export_keras_file, export_run, keras2_template
+    if not of_xgboost:
+        load_keras_quietly()
+    from hepml.export.runs import (
+        export_booster_file,
+        export_keras2_file,
+        export_keras_file,
+        export_run,
+        keras2_template,
+    )
 
     if output is None:
         click.echo(json_text(keras2_template(source, weights)))
         return
     if source.is_dir():
         written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, overwrite=overwrite)
+    elif of_xgboost:
+        written = export_booster_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
     elif of_keras2:
         written = export_keras2_file(
             source, output, weights=weights, variables=variables, lwtnn=lwtnn, overwrite=overwrite
@@ -87,4 +101,7 @@ def command(
     size = output.stat().st_size
     click.echo(f"{output}: {written.parameters} parameters, {size / 1e6:.2f} MB, model {written.model_id[:12]}")
     logits = "" if differences.logits is None else f", logits {differences.logits:.1e}"
-    click.echo(f"Keras and C++ on {differences.events} random events: outputs within {differences.outputs:.1e}{logits}")
+    name = "XGBoost" if of_xgboost else "Keras"
+    click.echo(
+        f"{name} and C++ on {differences.events} random events: outputs within {differences.outputs:.1e}{logits}"
+    )

@@ -79,10 +79,10 @@ def export_model(
     Args:
         model: a built Functional or Sequential model, or one whose call works on symbolic tensors, with vectors
             (variables,), sequences (steps, variables) and images (rows, columns, channels) as inputs; it takes raw
-            values, and normalisation is part of it. Or a fitted estimator of scikit-learn (trees, forests, gradient boosting,
-            linear models, perceptrons; a Pipeline of scalers and one of those), or a Booster or estimator of XGBoost.
-            A binary classifier has one output, the probability of the second class. Of trees, leaves and margins are
-            the library's bit for bit.
+            values, and normalisation is part of it. Or a fitted estimator of scikit-learn (trees, forests, gradient
+            boosting, linear models, perceptrons; a Pipeline of scalers and one of those), or a Booster or estimator of
+            XGBoost. A binary classifier has one output, the probability of the second class. Of trees, leaves and
+            margins are the library's bit for bit.
         path: the file to write, complete or not at all.
         inputs: what training knows of the inputs (`run.inputs`): names of variables, ranges, geometry, and raw events
             for the reference vectors. Without it variables are named NAME_0, NAME_1 ... Those of an estimator, in the

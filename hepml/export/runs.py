@@ -1,4 +1,4 @@
-"""What `hepml export` takes: a run folder, a .keras file, or the files of Keras 2."""
+"""What `hepml export` takes: a run folder, a .keras file, the files of Keras 2, or a model file of XGBoost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from hepml.ledger import sha256_file
 if TYPE_CHECKING:
     from hepml.training import Run
 
-__all__ = ["export_keras2_file", "export_keras_file", "export_run", "keras2_template", "load_keras_file"]
+__all__ = [
+    "export_booster_file",
+    "export_keras2_file",
+    "export_keras_file",
+    "export_run",
+    "keras2_template",
+    "load_keras_file",
+]
 
 _KEPT = "a run folder, a .keras file, or the architecture .json or whole model .h5 of Keras 2"
 
@@ -91,6 +98,16 @@ def keras2_template(architecture: str | Path, weights: str | Path | None = None)
     from hepml.export.keras2 import read_keras2
 
     return template(read_keras2(architecture, weights, as_lwtnn=True))
+
+
+def export_booster_file(
+    path: str | Path, output: str | Path, *, lwtnn: bool = False, overwrite: bool = False
+) -> Export:
+    """Exports a model file of XGBoost (.json, .ubj), all rounds of it; XGBoost reads it."""
+    from hepml.export.estimators import load_booster
+
+    booster = load_booster(path)
+    return export_model(booster, output, provenance={"file": sha256_file(path)}, lwtnn=lwtnn, overwrite=overwrite)
 
 
 def export_run(

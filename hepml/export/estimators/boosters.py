@@ -18,7 +18,7 @@ __all__ = ["load_booster", "read_booster"]
 # objective -> link of the output, link of base_score
 _OBJECTIVES = {
     "binary:logistic": ("sigmoid", "sigmoid"),
-    "binary:logitraw": ("identity", "sigmoid"),
+    "binary:logitraw": ("identity", "identity"),
     "reg:logistic": ("sigmoid", "sigmoid"),
     "multi:softprob": ("softmax", "identity"),
     "reg:squarederror": ("identity", "identity"),
