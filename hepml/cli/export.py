@@ -36,7 +36,8 @@ def command(
     """Write a network as JSON, and check that the C++ evaluator reproduces it.
 
     SOURCE is a run folder of hepml train, a .keras file, a model file of XGBoost (.json, .ubj), or a network of
-    Keras 2: a whole model .h5, or the architecture JSON with --weights. What cannot be reproduced exactly is refused by name, and nothing is written.
+    Keras 2: a whole model .h5, or the architecture JSON with --weights. What cannot be reproduced exactly is refused by
+    name, and nothing is written.
 
     \b
     The inputs of lwtnn's converters:
@@ -44,7 +45,6 @@ def command(
       hepml export architecture.json --weights weights.h5 --variables variables.json --lwtnn -o net.json
     """
     from hepml.cli.quiet import load_keras_quietly
-
     from hepml.export.estimators.files import is_booster_file
 
     of_xgboost = is_booster_file(source)

@@ -185,7 +185,7 @@ def test_dense_models_behind_scalers(data, tmp_path):
             (LogisticRegression(), data[5]),
             (LinearRegression(), np.stack([data["y"], -data["y"]], axis=1)),
             (MLPClassifier((8, 5), max_iter=20, activation="tanh"), data[5]),
-            (MLPRegressor((8,), max_iter=20), data["y"]),
+            (MLPRegressor(hidden_layer_sizes=(8,), max_iter=20), data["y"]),
         ]
     ):
         pipeline = make_pipeline(scalers.StandardScaler(), scalers.MinMaxScaler(), model)
