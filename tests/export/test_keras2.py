@@ -229,3 +229,56 @@ def test_a_whole_model_is_read_without_its_training(tmp_path):
     export_keras2_file(tmp_path / "model.h5", tmp_path / "net.json")
     found = hepml.Evaluator(tmp_path / "net.json")([[1.0, 0.25]])["output"]
     assert found == pytest.approx(1 / (1 + np.exp(-1.0)), abs=1e-6)
+
+
+def places(document, path=()):
+    items = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+WRONG = (None, -1, 0, 2.5, 10**12, "relu", "a/b", [], {}, [1, 2], [[["x", 0, 0, {}]]], float("nan"), True)
+
+
+def test_a_changed_architecture_is_read_or_refused(tmp_path, random):
+    """Whatever stands in the JSON: a model, or one hepml error; nothing else, and no memory for a number in it."""
+    inner = functional([given("i", 2), dense("d", ["i"], 2, "tanh")], ["i"], ["d"], "inner")
+    layers = [
+        given("x", 3),
+        dense("first", ("x",), 2, "relu"),
+        {**layer("Functional", "inner", [("first",), ("last",)]), "config": inner["config"]},
+        layer("BatchNormalization", "norm", (("inner", 1),), **NORM),
+        dense("last", ("norm",), 2),
+        layer("Concatenate", "both", ("first", ("inner", 2)), axis=-1),
+    ]
+    document = functional(layers, ["x"], ["both"])
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    arrays = {
+        "first": kernel_and_bias("first", np.ones((3, 2)), np.zeros(2)),
+        "inner": kernel_and_bias("d", np.ones((2, 2)), np.zeros(2)),
+        "norm": {f"norm/{name}:0": np.ones(2) for name in names},
+        "last": kernel_and_bias("last", np.ones((2, 2)), np.zeros(2)),
+    }
+    architecture, weights = write(tmp_path, document, arrays)
+    read_keras2(architecture, weights)
+    paths = list(places(document))
+    refused = 0
+    for _ in range(150):
+        changed = json.loads(json.dumps(document))
+        place = paths[random.integers(len(paths))]
+        holder = changed
+        for key in place[:-1]:
+            holder = holder[key]
+        if random.random() < 0.3:
+            del holder[place[-1]]
+        else:
+            holder[place[-1]] = WRONG[random.integers(len(WRONG))]
+        architecture.write_text(json.dumps(changed))
+        try:
+            read_keras2(architecture, weights)
+        except HepmlError:
+            refused += 1
+    assert refused > 50

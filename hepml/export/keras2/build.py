@@ -21,7 +21,9 @@ __all__ = ["read_keras2"]
 _log = logging.getLogger("hepml")
 _MODELS = ("Model", "Functional", "Sequential")
 _DEPTH = 16  # of models in models
-_INTEGERS = ("int32", "int64")
+_INPUTS = ("float32", "int32", "int64")
+_SMALL = 1024
+_SIZES = ("units", "filters", "nb_feature", "input_dim", "output_dim", "depth_multiplier")
 # arguments of a call without effect
 _KEPT_CALLS: tuple[dict[str, Any], ...] = ({}, {"training": False}, {"training": None}, {"mask": None})
 
@@ -117,7 +119,12 @@ class _Builder:
             )
         entries = [self._entry(layer) for layer in layers]
         build = self._sequential if kind == "Sequential" else self._functional
-        model = build(name, config, entries, arrays)
+        try:
+            model = build(name, config, entries, arrays)
+        except HepmlError:
+            raise
+        except Exception as error:  # whatever Keras raises for a graph that is none
+            raise self._refused(_Entry(kind, name, {}, []), error) from error
         self.depth -= 1
         return model
 
@@ -160,6 +167,7 @@ class _Builder:
             arguments["layer"] = self._layer(self._entry(arguments["layer"]))
             if arguments["layer"] is None:
                 return None
+        self._check_sizes(name, kind, arguments)
         if kind == "Swish":
             stored = [array for array in self.arrays.get(name, {}).values() if array.size == 1]
             arguments["beta"] = float(stored[0].ravel()[0]) if stored else float(arguments["beta"])
@@ -170,6 +178,19 @@ class _Builder:
             return made(**arguments, name=name)
         except Exception as error:  # Keras checks the values, and raises whatever it likes
             raise self._refused(entry, error) from error
+
+    def _check_sizes(self, name: str, kind: str, arguments: dict[str, Any]) -> None:
+        """No layer is larger than the arrays of the file, so that a number in it does not claim memory."""
+        most = max(_SMALL, sum(array.size for arrays in self.arrays.values() for array in arrays.values()))
+        for argument in _SIZES:
+            size = arguments.get(argument, 1)
+            if not isinstance(size, int) or not 0 < size <= most:
+                raise UnsupportedLayerError(
+                    f"{argument}={size!r} of layer {name!r} cannot be read",
+                    where=f"layer {name!r} ({kind}), argument {argument!r}",
+                    expected=f"a whole number from 1 to {most}: the file has no more weights",
+                    found=size,
+                )
 
     @staticmethod
     def _refused(entry: _Entry, error: Exception) -> UnsupportedLayerError:
@@ -201,7 +222,7 @@ class _Builder:
     def _input(self, entry: _Entry, integer: bool) -> Any:
         import keras
 
-        config = entry.config
+        config = entry.config if isinstance(entry.config, dict) else {}
         shape = config.get("batch_input_shape", config.get("batch_shape"))
         sizes = shape if isinstance(shape, list) else []
         if len(sizes) < 2 or not all(n is None or (type(n) is int and n > 0) for n in sizes):
@@ -210,10 +231,20 @@ class _Builder:
             raise UnsupportedLayerError(f"the input {entry.name!r} is sparse or ragged", where=f"input {entry.name!r}")
         if self.as_lwtnn and len(sizes) == 3:
             sizes = [sizes[0], None, sizes[2]]
-        dtype = str(config.get("dtype") or config.get("input_dtype") or "float32")
-        return keras.Input(
-            tuple(sizes[1:]), name=entry.name, dtype="int32" if integer and dtype == "float32" else dtype
-        )
+        dtype = config.get("dtype") or config.get("input_dtype") or "float32"
+        if dtype not in _INPUTS:
+            raise UnsupportedLayerError(
+                f"dtype={dtype!r} of input {entry.name!r} cannot be read",
+                where=f"input {entry.name!r}",
+                expected=", ".join(_INPUTS),
+                found=dtype,
+            )
+        if integer and dtype == "float32":
+            dtype = "int32"
+        try:
+            return keras.Input(tuple(sizes[1:]), name=entry.name, dtype=dtype)
+        except Exception as error:
+            raise self._refused(entry, error) from error
 
     # models
 
@@ -269,7 +300,8 @@ class _Builder:
                 raise self._damaged("two layers of one name", "different names", entry.name)
             layers[entry.name] = self._layer(entry)
             waiting += [(entry, k, self._sources(entry, call)) for k, call in enumerate(entry.inbound)]
-        begin = self._first_calls(config, waiting)
+        inputs, outputs = (self._places(config, key) for key in ("input_layers", "output_layers"))
+        begin = self._first_calls(outputs, waiting)
         while waiting:
             later = []
             for entry, k, sources in waiting:
@@ -284,15 +316,18 @@ class _Builder:
                 missing = ", ".join(sorted({entry.name for entry, _, _ in later})[:5])
                 raise self._damaged("the graph of layers is not closed", "inbound_nodes that name layers", missing)
             waiting = later
-        ends = [self._ends(config, key, tensors, begin) for key in ("input_layers", "output_layers")]
-        inputs, outputs = (one[0] if len(one) == 1 else one for one in ends)
-        return keras.Model(inputs, outputs, name=name)
+        ends = [
+            [self._tensor((name, index - begin.get(name, 0)), tensors) for name, index, _ in places]
+            for places in (inputs, outputs)
+        ]
+        begins, results = (one[0] if len(one) == 1 else one for one in ends)
+        return keras.Model(begins, results, name=name)
 
     def _sources(self, entry: _Entry, call: Any) -> list[tuple[str, int]]:
         """(layer, which of its calls) of the tensors of a call."""
         found = []
         for source in call if isinstance(call, list) else [call]:
-            if not isinstance(source, list) or len(source) < 3 or not isinstance(source[0], str) or source[2] != 0:
+            if not _is_place(source):
                 raise UnsupportedLayerError(
                     f"a call of layer {entry.name!r} ({entry.kind}) cannot be read",
                     where=f"layer {entry.name!r}, inbound_nodes",
@@ -306,31 +341,40 @@ class _Builder:
                     expected="{}",
                     found=str(source[3])[:200],
                 )
-            found.append((source[0], int(source[1])))
+            found.append((source[0], source[1]))
         return found
 
     @staticmethod
-    def _first_calls(config: Any, waiting: list[Any]) -> dict[str, int]:
+    def _first_calls(ends: list[Any], waiting: list[Any]) -> dict[str, int]:
         """The number of each layer's first call: Keras counts the making of an inner model as its call 0."""
         known: dict[str, list[int]] = {}
         for _, _, sources in waiting:
             for name, index in sources:
                 known.setdefault(name, []).append(index)
-        for name, index, *_ in config.get("output_layers", []):
-            known.setdefault(name, []).append(int(index))
+        for name, index, _ in ends:
+            known.setdefault(name, []).append(index)
         return {name: min(indices) for name, indices in known.items()}
 
-    def _ends(self, config: Any, key: str, tensors: dict[tuple[str, int], Any], begin: dict[str, int]) -> list[Any]:
-        found = config.get(key)
-        if isinstance(found, list) and len(found) == 3 and isinstance(found[0], str):
-            found = [found]
-        if not isinstance(found, list) or not found:
-            raise self._damaged("the architecture is damaged", f"a list {key}", type(found).__name__)
-        ends = []
-        for end in found:
-            good = isinstance(end, list) and len(end) == 3 and end[2] == 0
-            tensor = tensors.get((end[0], int(end[1]) - begin.get(end[0], 0))) if good else None
-            if tensor is None:
-                raise self._damaged("the architecture is damaged", f"{key} that name layers", str(end)[:100])
-            ends.append(tensor)
-        return ends
+    def _places(self, config: Any, key: str) -> list[Any]:
+        """The entries of `input_layers` or `output_layers`; a single one may stand without its list."""
+        found = config.get(key) if isinstance(config, dict) else None
+        found = [found] if _is_place(found) else found
+        if not isinstance(found, list) or not found or not all(_is_place(end) and len(end) == 3 for end in found):
+            raise self._damaged("the architecture is damaged", f"{key}: a list of [layer, call, 0]", str(found)[:100])
+        return found
+
+    def _tensor(self, key: tuple[str, int], tensors: dict[tuple[str, int], Any]) -> Any:
+        if key not in tensors:
+            raise self._damaged("the architecture is damaged", "input_layers and output_layers that name layers", key)
+        return tensors[key]
+
+
+def _is_place(source: Any) -> bool:
+    """Whether it is [layer, call, 0, ...]."""
+    return (
+        isinstance(source, list)
+        and len(source) > 2
+        and isinstance(source[0], str)
+        and type(source[1]) is int
+        and source[2] == 0
+    )
