@@ -15,11 +15,10 @@ from typing import Any
 from hepml.errors import DataError, UnsupportedLayerError
 from hepml.export.layers import MASKED, call_handler_of, handler_of
 from hepml.export.network import Network, Value, refuse
-from hepml.export.operations import write_operation
+from hepml.export.operations import BOOLEAN, write_operation
 
 __all__ = ["Call", "add_model", "calls_of", "check_model", "consumers", "input_name", "key_of", "producer", "traced"]
 
-_MASKS = ("Any", "NotEqual")
 Key = tuple[int, int, int]  # operation, which of its calls, which of the results
 
 
@@ -186,18 +185,20 @@ def _add_call(call: Call, values: list[Value], network: Network) -> list[Value]:
     layer = call.layer
     if not isinstance(layer, keras.layers.Layer):
         results = write_operation(layer, _arguments(call, values), network)
+        for tensor in call.outputs:
+            if tensor.dtype != "float32" and not (tensor.dtype == "bool" and type(layer).__name__ in BOOLEAN):
+                raise refuse(layer, "dtype", f"{tensor.dtype} of the result", "float32")
     elif not isinstance(layer, keras.Model) and (handler := call_handler_of(layer)) is not None:
         results = [handler(layer, _arguments(call, values), network)]
     else:
         results = _add_layer(call, values, network)
-    if type(layer).__name__ in _MASKS:  # narrower than Keras': a number a step
-        return results
     for result, tensor in zip(results, call.outputs, strict=True):
         expected = tuple(tensor.shape[1:])  # where Keras does not know a size, the graph may
         known = len(expected) == len(result.shape)
         if not known or any(n not in (None, m) for n, m in zip(expected, result.shape, strict=True)):
             raise refuse(layer, "output shape", expected, result.shape, "this is a defect of hepml: please report it")
-        if None in result.shape and not (len(result.shape) == 2 and result.shape[1] is not None):
+        mask = tensor.dtype == "bool" and result.shape == (None,)
+        if None in result.shape and not mask and not (len(result.shape) == 2 and result.shape[1] is not None):
             raise refuse(layer, "output shape", result.shape, "fixed sizes, or (any steps, variables)")
     return results
 

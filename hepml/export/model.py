@@ -201,6 +201,14 @@ def _network(
     if len({key_of(tensor) for tensor in model.inputs}) != len(model.inputs):
         raise DataError("an input appears twice in the model's inputs", where=f"model {model.name!r}")
     results = network.drop_unused(add_model(model, values, network))
+    for tensor in model.outputs:
+        if tensor.dtype != "float32":
+            raise UnsupportedLayerError(
+                f"the model has an output of dtype {tensor.dtype}",
+                where=f"model {model.name!r}, output of {tensor._keras_history.operation.name!r}",
+                expected="float32",
+                found=tensor.dtype,
+            )
     names = _output_names(model, len(results))
     if variables is not None:
         names = _given_names(len(results), variables)

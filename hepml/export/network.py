@@ -174,6 +174,9 @@ class Network:
 
         Returns:
             The outputs under their new numbers.
+
+        Raises:
+            DataError: no output needs an input.
         """
         needed: set[int] = set()
         waiting = [value.node for value in outputs]
@@ -183,7 +186,16 @@ class Network:
                 needed.add(index)
                 node = self.nodes[index]
                 waiting += [] if node["type"].startswith("input") else node["sources"]
-        kept = [k for k, node in enumerate(self.nodes) if k in needed or node["type"].startswith("input")]
+        for index, node in enumerate(self.nodes):
+            if index not in needed and node["type"].startswith("input"):
+                inputs = self.inputs if node["type"] == "input" else self.input_sequences
+                name = inputs[node["sources"][0]]["name"]
+                raise DataError(
+                    f"no output needs the input {name!r}",
+                    where=f"input {name!r}",
+                    fix="leave it out: keras.Model(inputs, outputs)",
+                )
+        kept = sorted(needed)
         places = {index: number for number, index in enumerate(kept)}
         self.nodes = [self.nodes[index] for index in kept]
         used = sorted({node["layer_index"] for node in self.nodes if "layer_index" in node})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ __all__ = ["ON_AXES"]
 Writer = Callable[[Any, dict[str, Any], Steps], Value | list[Value]]
 
 _REDUCTIONS = {
+    "All": "minimum",
+    "Any": "maximum",
     "Amax": "maximum",
     "Amin": "minimum",
     "Average": "mean",
@@ -44,6 +47,9 @@ def _reduction(operation: Any, arguments: dict[str, Any], steps: Steps) -> Value
         raise refuse(operation, "ord", 2, "one axis, or ord=None")
     keepdims = bool(getattr(operation, "keepdims", False))
     axes = steps.axes(axis if isinstance(axis, int) else list(axis), len(value.shape))
+    if type(operation).__name__ == "Any" and None in value.shape and axes == [1] and not keepdims:
+        mask = steps.reduce("maximum", value, axes, keepdims=True)  # of Masking: a number a step
+        return replace(mask, shape=value.shape[:1])
     return steps.reduce(_REDUCTIONS[type(operation).__name__], value, axes, keepdims=keepdims)
 
 

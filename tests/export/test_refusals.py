@@ -154,9 +154,13 @@ def test_any_number_of_steps_where_one_is_needed(tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda x: ops.where(x > 0, x, 0.0), ("operation", "Greater")),
+        (lambda x: ops.where(x > 0)[0] * 1.0, ("operation", "Where")),
+        (lambda x: x > 0, ("dtype bool", "float32")),
+        (lambda x: ops.cast(ops.sum(x > 0, axis=1), "float32"), ("operation", "Sum", "int32")),
+        (lambda x: x * ops.cast(ops.argmax(x, axis=1, keepdims=True), "float32"), ("operation", "Argmax")),
         (lambda x: ops.cumsum(x, axis=1), ("operation", "Cumsum")),
-        (lambda x: ops.einsum("bij,bkj->bik", x, x), ("operation", "Einsum")),
+        (lambda x: ops.einsum("bij,bik->bijk", x, x), ("operation", "Einsum")),
+        (lambda x: ops.einsum("bij->bi", x), ("operation", "Einsum", "'subscripts'")),
         (lambda x: x * ops.mean(x), ("operation", "Mean", "'axis'", "None")),
         (lambda x: ops.mean(x, axis=(0, 1), keepdims=True) + x, ("operation", "Mean", "'axis'", "0")),
         (lambda x: ops.transpose(x, (1, 0, 2)), ("operation", "Transpose", "'axes'")),
@@ -170,6 +174,11 @@ def test_any_number_of_steps_where_one_is_needed(tmp_path):
 def test_operations_that_are_no_layers(tmp_path, make, words):
     x = keras.Input((5, 4))
     refused(tmp_path, keras.Model(x, make(x)), *words)
+
+
+def test_an_input_that_no_output_needs(tmp_path):
+    x, idle = keras.Input((4,), name="x"), keras.Input((4,), name="idle")
+    refused(tmp_path, keras.Model([x, idle], layers.Dense(2)(x)), "'idle'", "leave it out", error=DataError)
 
 
 def test_a_number_an_event_is_no_output(tmp_path):

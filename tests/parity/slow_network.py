@@ -41,6 +41,8 @@ def node_value(document, index, inputs, values):
                 values[index] = np.concatenate(sources, axis=-1)
             elif node["type"] == "add":
                 values[index] = sum(sources)
+            elif node["type"] == "sum":
+                values[index] = sources[0].sum(axis=0)
             else:
                 assert node["type"] in ("feed_forward", "time_distributed", "layer")
                 values[index] = layer_value(document["layers"][node["layer_index"]], *sources)

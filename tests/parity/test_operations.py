@@ -136,6 +136,30 @@ def test_products_of_matrices(parity):
     parity(keras.Model([x, y], [ops.matmul(x, y), x @ np.ones((3, 2), np.float32)]))
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_comparisons_and_choices(parity, shape):
+    x, y = tensors(shape, shape)
+    conditions = [x > y, x >= 0.1, x < y, y >= 0.3, ops.equal(x, x), ops.not_equal(x, 0.0)]
+    conditions += [ops.logical_and(x > 0, y > 0), ops.logical_or(x > 0, y > 0), ops.logical_not(x > y)]
+    outputs = [ops.cast(condition, "float32") for condition in conditions]
+    outputs += [ops.where(x > y, x, y), ops.where(x > 0, ops.sqrt(ops.maximum(x, 0.0)), -1.0), ops.where(y < x, 2.0, y)]
+    padding = ops.any(ops.not_equal(x, 0.0), axis=-1, keepdims=True)
+    outputs += [x * ops.cast(padding, "float32"), ops.cast(ops.all(x > -1, axis=-1, keepdims=True), "float32")]
+    parity(keras.Model([x, y], outputs))
+
+
+def test_einsum_of_two_tensors(parity):
+    x, y = tensors((2, 3, 4), (2, 5, 4))
+    outputs = [
+        ops.einsum("bhqd,bhkd->bhqk", x, y),
+        ops.einsum("bhqd,bhkd->bkhq", x, y),
+        ops.einsum("bhqd,bhqd->bhq", x, x),
+        ops.einsum("bhqd,bhkd->bqk", x, y),
+        ops.einsum("bhqd,bgkd->bgqhk", x, y),
+    ]
+    parity(keras.Model([x, y], outputs))
+
+
 def test_deep_sets_on_any_number_of_particles(parity):
     (x,) = tensors((None, 4))
     y = layers.Dense(8, activation="relu")(x)

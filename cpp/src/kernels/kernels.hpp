@@ -87,6 +87,12 @@ enum class Combination : std::uint8_t {
   arctan2,
   squared_difference,
   prelu,  // a > 0 ? a : b a
+  greater,
+  greater_equal,
+  equal,
+  not_equal,
+  keep,  // b != 0 ? a : 0
+  drop,  // b != 0 ? 0 : a
 };
 
 /// Of a row to a number.

@@ -51,6 +51,18 @@ void combine(Combination combination, const float* a, std::size_t a_step, const 
       return all([](V p, V q) { return (p < q) | (p != p) ? p : q; });
     case Combination::prelu:
       return all([](V p, V q) { return p > 0.0F ? p : q * p; });
+    case Combination::greater:
+      return all([](V p, V q) { return p > q ? set(1.0F) : V{}; });
+    case Combination::greater_equal:
+      return all([](V p, V q) { return p >= q ? set(1.0F) : V{}; });
+    case Combination::equal:
+      return all([](V p, V q) { return p == q ? set(1.0F) : V{}; });
+    case Combination::not_equal:
+      return all([](V p, V q) { return p != q ? set(1.0F) : V{}; });
+    case Combination::keep:
+      return all([](V p, V q) { return q != 0.0F ? p : V{}; });
+    case Combination::drop:
+      return all([](V p, V q) { return q != 0.0F ? V{} : p; });
     case Combination::squared_difference:
       return all([](V p, V q) { return product(p - q, p - q); });
     case Combination::power:

@@ -120,7 +120,6 @@ Made make_groupedconv2d(const At& layer, const Shapes& inputs, const Kernels& ke
 Made make_gru(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_highway(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_lstm(const At& layer, const Shapes& inputs, const Kernels& kernels);
-Made make_mask(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_masking(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_matmul(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_maxout(const At& layer, const Shapes& inputs, const Kernels& kernels);

@@ -33,25 +33,6 @@ class Masking : public Operation {
   float value_;
 };
 
-/// 1 for the steps that count, 0 for the others.
-class Mask : public Operation {
- public:
-  Mask(Shape shape, float value) : Operation(std::move(shape)), value_(value) {}
-  void run(const View* inputs, const View& output, float*) const noexcept override {
-    if (shape().size() == 1) {  // every number of a vector is a step
-      for (std::size_t i = 0; i < output.channels; ++i)
-        output.data[i] = inputs->data[i] != value_ ? 1.0F : 0.0F;
-      return;
-    }
-    const std::size_t n = inputs->channels;
-    for (std::size_t i = 0; i < output.columns; ++i)
-      output.data[i] = counts(inputs->data + i * n, n, value_) ? 1.0F : 0.0F;
-  }
-
- private:
-  float value_;
-};
-
 float read_value(const At& layer) {
   const double value = layer.member("mask_value").number();
   if (!(value >= -1e30 && value <= 1e30))
@@ -63,13 +44,6 @@ float read_value(const At& layer) {
 
 Made make_masking(const At& layer, const Shapes& inputs, const Kernels&) {
   return {std::make_shared<Masking>(need_sequence(layer, inputs), read_value(layer)), {}};
-}
-
-Made make_mask(const At& layer, const Shapes& inputs, const Kernels&) {
-  const Shape& input = need_one(layer, inputs);
-  if (input.size() > 2)
-    layer.wrong("the layer works on another kind of tensor", "a vector or a sequence", describe(input));
-  return {std::make_shared<Mask>(input.size() == 1 ? input : Shape{input[0], 1}, read_value(layer)), {}};
 }
 
 }  // namespace hepml::layers

@@ -38,7 +38,6 @@ constexpr Row table[] = {
     {"gru", &make_gru},
     {"highway", &make_highway},
     {"lstm", &make_lstm},
-    {"mask", &make_mask},
     {"masking", &make_masking},
     {"matmul", &make_matmul},
     {"maxout", &make_maxout},
