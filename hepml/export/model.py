@@ -157,8 +157,7 @@ def export_model(
     with atomic_path(path, overwrite=overwrite) as temporary:
         differences = _write(document, temporary, model, records, path)
     _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
-    parameters = sum(np.size(layer.get(key, ())) for layer in network.layers for key in ("weights", "bias"))
-    return Export(path, identity, tuple(r.name for r in records), tuple(names), parameters, differences)
+    return Export(path, identity, tuple(r.name for r in records), tuple(names), network.parameters, differences)
 
 
 def _write(document: dict[str, Any], path: Path, model: Any, records: list[InputRecord], shown: Path) -> Differences:

@@ -6,7 +6,7 @@ by its index. What lwtnn has a kind of node for is written as that kind; the res
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,13 @@ def _kind(architecture: str, sources: list[Value]) -> str:
     if rank != 2:
         return "feed_forward"
     return "sequence" if architecture in ON_SEQUENCES else "time_distributed"
+
+
+def _numbers(entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arrays of an entry of `layers`, of its components and of its sublayers."""
+    for part in (entry, *entry.get("components", {}).values(), *entry.get("sublayers", ())):
+        for key in ("weights", "bias", "U", "recurrent_bias"):
+            yield key, part.get(key, ())
 
 
 @dataclass
@@ -169,6 +176,11 @@ class Network:
         node["layer_index"] = self._written[new]
         return True
 
+    @property
+    def parameters(self) -> int:
+        """Numbers in the layers."""
+        return sum(int(np.size(numbers)) for entry in self.layers for _, numbers in _numbers(entry))
+
     def drop_unused(self, outputs: list[Value]) -> list[Value]:
         """Removes nodes that no output needs and layers that no node refers to, and numbers the others again.
 
@@ -213,9 +225,8 @@ class Network:
         return Value(len(self.nodes) - 1, shape)
 
     def _check(self, layer: Any, entry: dict[str, Any]) -> None:
-        parts = [entry, *entry.get("components", {}).values(), *entry.get("sublayers", ())]
-        for key, part in ((key, part) for part in parts for key in ("weights", "bias", "U", "recurrent_bias")):
-            array = np.asarray(part.get(key, ()), dtype=np.float64)
+        for key, numbers in _numbers(entry):
+            array = np.asarray(numbers, dtype=np.float64)
             with np.errstate(over="ignore"):
                 bad = np.flatnonzero(~np.isfinite(array.astype(np.float32)))
             if len(bad):
