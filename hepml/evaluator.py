@@ -120,6 +120,7 @@ class Evaluator:
         path: the JSON file.
         verify: re-run the reference vectors.
         cpu: one of `cpus()`; None for the environment variable HEPML_CPU, and without it the fastest.
+        sparse: compute images only where they are not empty; False gives the same bits, for comparisons.
 
     Attributes:
         inputs, outputs: records in the order of the file.
@@ -137,14 +138,16 @@ class Evaluator:
         array([0.5, 0.5], dtype=float32)
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, verify: bool = True, cpu: str | None = None) -> None:
-        self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu)))
+    def __init__(
+        self, path: str | os.PathLike[str], *, verify: bool = True, cpu: str | None = None, sparse: bool = True
+    ) -> None:
+        self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse))
 
     @classmethod
-    def from_text(cls, text: str, *, verify: bool = True, cpu: str | None = None) -> Evaluator:
+    def from_text(cls, text: str, *, verify: bool = True, cpu: str | None = None, sparse: bool = True) -> Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
-        evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu)))
+        evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu), sparse))
         return evaluator
 
     def _start(self, core: Any) -> None:

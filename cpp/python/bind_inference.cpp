@@ -296,16 +296,18 @@ void bind_inference(nb::module_& m) {
   nb::class_<Evaluator>(m, "Evaluator", "A network file, packed for this processor; see hepml.Evaluator")
       .def_static(
           "load",
-          [](const std::string& path, bool verify, const std::string& cpu) {
-            return new Evaluator(Model::load(path, {verify, cpu}));
+          [](const std::string& path, bool verify, const std::string& cpu, bool sparse) {
+            return new Evaluator(Model::load(path, {verify, cpu, sparse}));
           },
-          nb::arg("path"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::rv_policy::take_ownership)
+          nb::arg("path"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::arg("sparse") = true,
+          nb::rv_policy::take_ownership)
       .def_static(
           "parse",
-          [](const std::string& text, bool verify, const std::string& cpu) {
-            return new Evaluator(Model::parse(text, {verify, cpu}));
+          [](const std::string& text, bool verify, const std::string& cpu, bool sparse) {
+            return new Evaluator(Model::parse(text, {verify, cpu, sparse}));
           },
-          nb::arg("text"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::rv_policy::take_ownership)
+          nb::arg("text"), nb::arg("verify") = true, nb::arg("cpu") = "", nb::arg("sparse") = true,
+          nb::rv_policy::take_ownership)
       .def(
           "evaluate",
           [](Evaluator& e, const std::vector<Floats>& inputs, const std::vector<Integers>& steps, int what) {

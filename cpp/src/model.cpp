@@ -74,7 +74,7 @@ std::vector<std::string> cpus() {
 Model Model::parse(const std::string& text, const LoadOptions& options) {
   const kernels::Kernels& kernels = kernels::select(options.cpu);
   const parse::Value root = parse::parse_json(text);
-  Model model(Network::build(parse::read_network(root), kernels));
+  Model model(Network::build(parse::read_network(root), kernels, options.sparse));
   if (options.verify) verify(model, model.network_->extension.reference);
   return model;
 }

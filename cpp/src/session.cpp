@@ -4,9 +4,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <vector>
 
-#include "layers/plan.hpp"
+#include "layers/sparse.hpp"
 #include "parse/file.hpp"
 #include "parse/text.hpp"
 
@@ -23,6 +24,7 @@ struct Session::Buffers {
     std::size_t target;
     bool border;   // zeros around the target have to be written first
     bool dynamic;  // the target's steps depend on the event
+    bool sparse;   // the target is computed only where the event differs from an empty one
   };
   Model model;
   const Network& network;
@@ -34,8 +36,10 @@ struct Session::Buffers {
   std::vector<View> sources;
   std::vector<std::size_t> source_tensors;
   std::vector<std::size_t> wanted;  // steps of an input, as the user gave them
+  std::optional<Sparse> sparse;
   Status status = Status::no_object;
 
+  void start_sparse();
   void clear_border(std::size_t tensor) noexcept;
   bool prepare(std::size_t port) noexcept;
   bool good_values(std::size_t port) const noexcept;
@@ -92,7 +96,8 @@ void Session::Buffers::clear_border(std::size_t index) noexcept {
 bool Session::Buffers::prepare(std::size_t index) noexcept {
   const Network::Port& port = network.ports[index];
   const View& view = tensors[port.tensor];
-  if (has_border(network.tensors[port.tensor])) clear_border(port.tensor);
+  const Network::Tensor& tensor = network.tensors[port.tensor];
+  if (has_border(tensor) && !tensor.sparse) clear_border(port.tensor);
   const float* raw = arena.data() + plan.raw[index];
   bool finite = true;
   const auto part = [&](std::size_t at, std::size_t first, float* to, std::size_t n) {
@@ -138,7 +143,15 @@ bool Session::Buffers::set_steps() noexcept {
 
 void Session::Buffers::evaluate() noexcept {
   float* scratch = arena.data() + plan.scratch;
+  for (std::size_t i = 0; sparse && i < network.ports.size(); ++i) {
+    if (sparse->holds(network.ports[i].tensor))
+      sparse->start(network.ports[i].tensor, arena.data() + plan.raw[i]);
+  }
   for (const Step& step : steps) {
+    if (step.sparse) {
+      sparse->run(*step.operation, source_tensors[step.sources], step.target);
+      continue;
+    }
     if (step.border) clear_border(step.target);
     step.operation->run(sources.data() + step.sources, tensors[step.target], scratch);
   }
@@ -150,6 +163,24 @@ bool Session::Buffers::good_values(std::size_t index) const noexcept {
   const float* raw = arena.data() + plan.raw[index];
   const std::size_t n = network.inputs[index].size;
   return port.missing && std::none_of(raw, raw + n, [](float x) { return std::isinf(x); });
+}
+
+/// The answer to an empty image, once.
+void Session::Buffers::start_sparse() {
+  bool any = false;
+  for (std::size_t i = 0; i < network.ports.size(); ++i) {
+    if (!network.tensors[network.ports[i].tensor].sparse) continue;
+    any = true;
+    clear_border(network.ports[i].tensor);
+    prepare(i);
+  }
+  if (!any) return;
+  for (const Step& step : steps) {
+    if (!step.sparse) continue;
+    clear_border(step.target);
+    step.operation->run(sources.data() + step.sources, tensors[step.target], nullptr);
+  }
+  sparse.emplace(network, plan, arena.data(), tensors);
 }
 
 /// Copies an output and its logits to where the user sees them; false if it is not good or a value is NaN.
@@ -192,12 +223,13 @@ Session::Session(const Model& model, std::size_t max_steps)
   for (const auto& step : b.network.steps) {
     const Network::Tensor& target = b.network.tensors[step.target];
     b.steps.push_back({step.operation, b.sources.size(), step.sources.size(), step.target, has_border(target),
-                       layers::is_dynamic(target.shape)});
+                       layers::is_dynamic(target.shape), target.sparse});
     for (const std::size_t source : step.sources) {
       b.sources.push_back(b.tensors[source]);
       b.source_tensors.push_back(source);
     }
   }
+  b.start_sparse();
 }
 
 Session::~Session() = default;

@@ -54,6 +54,7 @@ struct Threshold {
 struct LoadOptions {
   bool verify = true;    ///< re-run the reference vectors of the file
   std::string cpu = {};  ///< one of cpus(); empty for HEPML_CPU, and without it the fastest
+  bool sparse = true;    ///< compute images only where they are not empty; the same bits, for comparisons
 };
 
 /// The instruction sets that this processor has kernels for, fastest first; the last is "generic".

@@ -13,6 +13,7 @@ using hepml::kernels::Combination;
 using hepml::kernels::Conv2DArgs;
 using hepml::kernels::DenseArgs;
 using hepml::kernels::Function;
+using hepml::kernels::Pixel;
 using hepml::kernels::PoolArgs;
 using hepml::kernels::Reduction;
 using hepml::kernels::Standard;

@@ -40,8 +40,9 @@ struct ConvPanel {
   bool rectified;
 };
 
-template <std::size_t P, std::size_t R>
-void conv_block(const ConvPanel& panel, const float* x, float* y) {
+/// P vectors of filters at R pixels: x(r, offset) is an input of pixel r, y(r) where its outputs go.
+template <std::size_t P, std::size_t R, class X, class Y>
+HEPML_INLINE void conv_pixels(const ConvPanel& panel, X x, Y y) {
   V totals[R][P];
 #pragma GCC unroll 16
   for (std::size_t p = 0; p < P; ++p) {
@@ -50,10 +51,9 @@ void conv_block(const ConvPanel& panel, const float* x, float* y) {
     for (std::size_t r = 0; r < R; ++r) totals[r][p] = bias;
   }
   const float* weights = panel.weights;
-  const std::size_t step = panel.pixel_step;
   for (std::size_t row = 0; row < panel.n_runs_rows; ++row) {
     for (std::size_t column = 0; column < panel.n_runs_columns; ++column) {
-      const float* input = x + row * panel.row_offset + column * panel.column_offset;
+      const std::size_t run = row * panel.row_offset + column * panel.column_offset;
       for (std::size_t start = 0; start < panel.run; start += conv_sum) {
         const std::size_t stop = smaller(start + conv_sum, panel.run);
         V sums[R][P] = {};
@@ -63,7 +63,7 @@ void conv_block(const ConvPanel& panel, const float* x, float* y) {
           for (std::size_t p = 0; p < P; ++p) w[p] = load(weights + p * width);
 #pragma GCC unroll 16
           for (std::size_t r = 0; r < R; ++r) {
-            const V value = set(input[i + r * step]);
+            const V value = set(x(r, run + i));
 #pragma GCC unroll 16
             for (std::size_t p = 0; p < P; ++p) sums[r][p] = fma(value, w[p], sums[r][p]);
           }
@@ -80,11 +80,28 @@ void conv_block(const ConvPanel& panel, const float* x, float* y) {
   const std::size_t lanes = panel.last_lanes;
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < R; ++r) {
-    float* out = y + r * panel.pixel_size;
+    float* out = y(r);
 #pragma GCC unroll 16
     for (std::size_t p = 0; p + 1 < P; ++p) store(out + p * width, at_least(totals[r][p], floor));
     store_some(out + (P - 1) * width, at_least(totals[r][P - 1], floor), lanes);
   }
+}
+
+/// Pixels side by side in one row.
+template <std::size_t P, std::size_t R>
+void conv_block(const ConvPanel& panel, const float* x, float* y) {
+  const std::size_t step = panel.pixel_step;
+  const std::size_t size = panel.pixel_size;
+  conv_pixels<P, R>(
+      panel, [x, step](std::size_t r, std::size_t i) { return x[i + r * step]; },
+      [y, size](std::size_t r) { return y + r * size; });
+}
+
+/// Pixels anywhere.
+template <std::size_t P, std::size_t R>
+void conv_block_at(const ConvPanel& panel, const float* const* x, float* const* y) {
+  conv_pixels<P, R>(
+      panel, [x](std::size_t r, std::size_t i) { return x[r][i]; }, [y](std::size_t r) { return y[r]; });
 }
 
 using ConvBlock = void (*)(const ConvPanel&, const float*, float*);
@@ -112,7 +129,43 @@ void conv_panel_of(const Conv2DArgs& args, const ConvPanel& panel, const View& x
   }
 }
 
-void conv2d(const Conv2DArgs& args, const View& x, const View& y) noexcept {
+using ConvBlockAt = void (*)(const ConvPanel&, const float* const*, float* const*);
+
+template <std::size_t P, std::size_t R>
+HEPML_INLINE void fill_conv_table_at(ConvBlockAt* table) {
+  table[R] = &conv_block_at<P, R>;
+  if constexpr (R > 1) fill_conv_table_at<P, R - 1>(table);
+}
+
+template <std::size_t P>
+void conv_panel_at(const Conv2DArgs& args, const ConvPanel& panel, const View& x, const View& y, float* out,
+                   const Pixel* pixels, std::size_t n) {
+  constexpr std::size_t most = most_pixels<P>;
+  ConvBlockAt table[most + 1];
+  fill_conv_table_at<P, most>(table);
+  const float* origin = x.data - args.pad_top * x.row_stride - args.pad_left * x.channels;
+  for (std::size_t start = 0; start < n;) {
+    const std::size_t count = piece(n, most, start);
+    const float* from[most];
+    float* to[most];
+    for (std::size_t r = 0; r < count; ++r) {
+      const Pixel pixel = pixels[start + r];
+      from[r] = origin + pixel.row * args.row_step * x.row_stride + pixel.column * panel.pixel_step;
+      to[r] = out + pixel.row * y.row_stride + pixel.column * panel.pixel_size;
+    }
+    table[count](panel, from, to);
+    start += count;
+  }
+}
+
+template <std::size_t P>
+struct Count {
+  static constexpr std::size_t value = P;
+};
+
+/// Calls visit(Count<P>, panel, where its outputs begin) for every panel of filters.
+template <class Visit>
+HEPML_INLINE void each_conv_panel(const Conv2DArgs& args, const View& x, const View& y, Visit visit) {
   const bool contiguous = args.column_dilation == 1;  // the taps of a kernel row lie side by side
   ConvPanel panel{};
   panel.weights = args.weights;
@@ -130,10 +183,23 @@ void conv2d(const Conv2DArgs& args, const View& x, const View& y) noexcept {
     panel.bias = args.bias + start * width;
     panel.last_lanes = smaller(args.n_out - (start + count - 1) * width, width);
     float* out = y.data + start * width;
-    if (count == 3) conv_panel_of<3>(args, panel, x, y, out);
-    if (count == 2) conv_panel_of<2>(args, panel, x, y, out);
-    if (count == 1) conv_panel_of<1>(args, panel, x, y, out);
+    if (count == 3) visit(Count<3>{}, panel, out);
+    if (count == 2) visit(Count<2>{}, panel, out);
+    if (count == 1) visit(Count<1>{}, panel, out);
     panel.weights += args.kernel_rows * args.kernel_columns * args.n_in * count * width;
     start += count;
   }
+}
+
+void conv2d(const Conv2DArgs& args, const View& x, const View& y) noexcept {
+  each_conv_panel(args, x, y, [&](auto count, const ConvPanel& panel, float* out) {
+    conv_panel_of<decltype(count)::value>(args, panel, x, y, out);
+  });
+}
+
+void conv2d_at(const Conv2DArgs& args, const View& x, const View& y, const Pixel* pixels,
+               std::size_t n) noexcept {
+  each_conv_panel(args, x, y, [&](auto count, const ConvPanel& panel, float* out) {
+    conv_panel_at<decltype(count)::value>(args, panel, x, y, out, pixels, n);
+  });
 }

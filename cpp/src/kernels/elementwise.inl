@@ -8,37 +8,45 @@ HEPML_INLINE void window(std::size_t index, std::size_t step, std::size_t pad, s
   last = smaller(start + pool - pad, size);
 }
 
-void maxpool2d(const PoolArgs& args, const View& x, const View& y) noexcept {
+HEPML_INLINE void pool_pixel(const PoolArgs& args, const View& x, const View& y, std::size_t row,
+                             std::size_t column) {
   const std::size_t n = x.channels;
-  for (std::size_t row = 0; row < y.rows; ++row) {
-    std::size_t row_first = 0;
-    std::size_t row_last = 0;
-    window(row, args.row_step, args.pad_top, args.pool_rows, x.rows, row_first, row_last);
-    for (std::size_t column = 0; column < y.columns; ++column) {
-      std::size_t first = 0;
-      std::size_t last = 0;
-      window(column, args.column_step, args.pad_left, args.pool_columns, x.columns, first, last);
-      const float* corner = x.data + row_first * x.row_stride + first * n;
-      float* out = y.data + row * y.row_stride + column * n;
-      for (std::size_t c = 0; c < n; c += width) {
-        const std::size_t lanes = smaller(width, n - c);
-        const bool whole = lanes == width;
-        V best = whole ? load(corner + c) : load_some(corner + c, lanes, 0.0F);
-        for (std::size_t i = 0; i < row_last - row_first; ++i) {
-          for (std::size_t j = 0; j < last - first; ++j) {
-            const float* at = corner + i * x.row_stride + j * n + c;
-            const V value = whole ? load(at) : load_some(at, lanes, 0.0F);
-            best = value <= best ? best : value;  // NaN wins
-          }
-        }
-        if (whole) {
-          store(out + c, best);
-        } else {
-          store_some(out + c, best, lanes);
-        }
+  std::size_t row_first = 0;
+  std::size_t row_last = 0;
+  std::size_t first = 0;
+  std::size_t last = 0;
+  window(row, args.row_step, args.pad_top, args.pool_rows, x.rows, row_first, row_last);
+  window(column, args.column_step, args.pad_left, args.pool_columns, x.columns, first, last);
+  const float* corner = x.data + row_first * x.row_stride + first * n;
+  float* out = y.data + row * y.row_stride + column * n;
+  for (std::size_t c = 0; c < n; c += width) {
+    const std::size_t lanes = smaller(width, n - c);
+    const bool whole = lanes == width;
+    V best = whole ? load(corner + c) : load_some(corner + c, lanes, 0.0F);
+    for (std::size_t i = 0; i < row_last - row_first; ++i) {
+      for (std::size_t j = 0; j < last - first; ++j) {
+        const float* at = corner + i * x.row_stride + j * n + c;
+        const V value = whole ? load(at) : load_some(at, lanes, 0.0F);
+        best = value <= best ? best : value;  // NaN wins
       }
     }
+    if (whole) {
+      store(out + c, best);
+    } else {
+      store_some(out + c, best, lanes);
+    }
   }
+}
+
+void maxpool2d(const PoolArgs& args, const View& x, const View& y) noexcept {
+  for (std::size_t row = 0; row < y.rows; ++row) {
+    for (std::size_t column = 0; column < y.columns; ++column) pool_pixel(args, x, y, row, column);
+  }
+}
+
+void maxpool2d_at(const PoolArgs& args, const View& x, const View& y, const Pixel* pixels,
+                  std::size_t n) noexcept {
+  for (std::size_t i = 0; i < n; ++i) pool_pixel(args, x, y, pixels[i].row, pixels[i].column);
 }
 
 void normalize(const float* x, const float* scale, const float* shift, float* y, std::size_t n) noexcept {

@@ -129,6 +129,11 @@ struct View {
   std::size_t row_stride;
 };
 
+/// A place in an image.
+struct Pixel {
+  std::uint16_t row, column;
+};
+
 struct DenseArgs {
   const float* weights;  // as packed by pack_dense
   const float* bias;     // n_out, padded with zeros to a whole vector
@@ -201,7 +206,13 @@ struct Kernels {
                       float* packed);  // from [row][column][in][out]
   void (*conv2d)(const Conv2DArgs& args, const View& x, const View& y) noexcept;
 
+  /// The same at n pixels of the output.
+  void (*conv2d_at)(const Conv2DArgs& args, const View& x, const View& y, const Pixel* pixels,
+                    std::size_t n) noexcept;
+
   void (*maxpool2d)(const PoolArgs& args, const View& x, const View& y) noexcept;
+  void (*maxpool2d_at)(const PoolArgs& args, const View& x, const View& y, const Pixel* pixels,
+                       std::size_t n) noexcept;
 
   /// y = function(x); those on_rows over all n. x == y is allowed.
   void (*activate)(Activation activation, const float* x, float* y, std::size_t n) noexcept;

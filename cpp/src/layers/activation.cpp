@@ -19,6 +19,16 @@ class Activate : public Operation {
       }
     }
   }
+  bool is_local() const noexcept override { return shape().size() == 3; }
+  void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
+              std::size_t n) const noexcept override {
+    const std::size_t channels = input.channels;
+    for (std::size_t i = 0; i < n; ++i) {
+      kernels_.activate(
+          activation_, input.data + pixels[i].row * input.row_stride + pixels[i].column * channels,
+          output.data + pixels[i].row * output.row_stride + pixels[i].column * channels, channels);
+    }
+  }
 
  private:
   const Kernels& kernels_;

@@ -28,6 +28,17 @@ class Convolve : public Operation {
     kernels_.conv2d(args, *inputs, output);
   }
   std::size_t steps(std::size_t n) const noexcept override { return columns_.output(n); }
+  bool is_local() const noexcept override { return shape().size() == 3; }
+  void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
+              std::size_t n) const noexcept override {
+    kernels::Conv2DArgs args = args_;
+    args.pad_left = columns_.before(input.columns);
+    kernels_.conv2d_at(args, input, output, pixels, n);
+  }
+  Reach rows() const noexcept override {
+    return {(args_.kernel_rows - 1) * args_.row_dilation + 1, args_.row_step, args_.pad_top};
+  }
+  Reach columns() const noexcept override { return {columns_.reach, columns_.step, border().left}; }
   bool fuse_rectified() noexcept override { return args_.rectified = true; }
 
  private:

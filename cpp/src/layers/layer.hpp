@@ -38,6 +38,11 @@ struct Border {
   std::size_t top = 0, left = 0, bottom = 0, right = 0;
 };
 
+/// Which places of an axis an output place depends on: place * step - before and the `reach` - 1 behind it.
+struct Reach {
+  std::size_t reach = 1, step = 1, before = 0;
+};
+
 /// Something that computes one tensor from others; immutable once made, for fixed shapes of its inputs.
 class Operation {
  public:
@@ -57,6 +62,18 @@ class Operation {
     static_cast<void>(most_steps);
     return 0;
   }
+  /// Can it compute single pixels of an image from a neighbourhood of one input image? Then run_at() does,
+  /// and rows() and columns() say which neighbourhood.
+  virtual bool is_local() const noexcept { return false; }
+  virtual void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
+                      std::size_t n) const noexcept {
+    static_cast<void>(input);
+    static_cast<void>(output);
+    static_cast<void>(pixels);
+    static_cast<void>(n);
+  }
+  virtual Reach rows() const noexcept { return {}; }
+  virtual Reach columns() const noexcept { return {}; }
   const Shape& shape() const noexcept { return shape_; }     ///< of the output
   const Border& border() const noexcept { return border_; }  ///< zeros that it needs around its input
   /// What NaN in its input means: an event without an answer, a missing value that it has an answer for, or

@@ -11,6 +11,14 @@ class MaxPooling2D : public Operation {
     kernels_.maxpool2d(args_, *inputs, output);
   }
 
+  bool is_local() const noexcept override { return true; }
+  void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
+              std::size_t n) const noexcept override {
+    kernels_.maxpool2d_at(args_, input, output, pixels, n);
+  }
+  Reach rows() const noexcept override { return {args_.pool_rows, args_.row_step, args_.pad_top}; }
+  Reach columns() const noexcept override { return {args_.pool_columns, args_.column_step, args_.pad_left}; }
+
  private:
   const Kernels& kernels_;
   kernels::PoolArgs args_;

@@ -18,7 +18,8 @@ using parse::NodeType;
 /// From the records of a file to a Network.
 class Builder {
  public:
-  Builder(parse::File file, const layers::Kernels& kernels) : file_(std::move(file)) {
+  Builder(parse::File file, const layers::Kernels& kernels, bool sparse)
+      : file_(std::move(file)), sparse_(sparse) {
     network_.kernels = &kernels;
   }
 
@@ -29,6 +30,7 @@ class Builder {
     check_used();
     add_heads();
     find_missing();
+    if (sparse_) mark_sparse();
     for (const Input& input : network_.inputs) network_.has_sequences |= input.shape.size() == 2;
     network_.extension = std::move(file_.extension);
     return std::move(network_);
@@ -38,6 +40,7 @@ class Builder {
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
   parse::File file_;
+  bool sparse_;
   Network network_;
   std::vector<std::size_t> order_;           // nodes that an output needs, sources first
   std::vector<std::size_t> node_tensor_;     // tensor of each node
@@ -289,6 +292,27 @@ class Builder {
     for (Network::Port& port : network_.ports) port.missing = read[port.tensor] && good[port.tensor];
   }
 
+  /// The images that come from an input image by local operations alone.
+  void mark_sparse() {
+    constexpr std::size_t most_columns = 64;  // a row is a word of bits
+    const auto fits = [](const Network::Tensor& tensor) {
+      return tensor.shape.size() == 3 && tensor.shape[1] <= most_columns && tensor.shape[0] < 65536;
+    };
+    for (const Network::Port& port : network_.ports) {
+      auto& tensor = network_.tensors[port.tensor];
+      tensor.sparse = fits(tensor);
+    }
+    bool any = false;
+    for (const Network::Step& step : network_.steps) {
+      auto& target = network_.tensors[step.target];
+      target.sparse = step.sources.size() == 1 && network_.tensors[step.sources[0]].sparse &&
+                      step.operation->is_local() && fits(target);
+      any |= target.sparse;
+    }
+    if (any) return;
+    for (auto& tensor : network_.tensors) tensor.sparse = false;
+  }
+
   void add_heads() {
     for (auto& record : file_.outputs) {
       std::size_t tensor = node_tensor_[record.node];
@@ -317,8 +341,8 @@ class Builder {
   }
 };
 
-std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels) {
-  return std::make_shared<const Network>(Builder(std::move(file), kernels).build());
+std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels, bool sparse) {
+  return std::make_shared<const Network>(Builder(std::move(file), kernels, sparse).build());
 }
 
 }  // namespace hepml

@@ -19,6 +19,8 @@ class Network {
     layers::Border border{};  // zeros around an image or a sequence
     std::size_t first = 0;    // step that writes it
     std::size_t last = 0;     // last step that reads it
+    bool sparse =
+        false;  // computed only where it differs from the response to an empty image, see sparse.hpp
   };
   struct Step {
     const layers::Operation* operation;
@@ -36,7 +38,8 @@ class Network {
     std::size_t leaves;  // of trees: the tensor whose last n_trees elements they are; else none
   };
 
-  static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels);
+  static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels,
+                                              bool sparse = true);
 
   std::vector<Input> inputs;
   std::vector<Output> outputs;

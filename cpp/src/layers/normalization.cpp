@@ -17,6 +17,17 @@ class Normalization : public Operation {
         kernels_.normalize(x + i * n, scale_.data(), shift_.data(), y + i * n, n);
     }
   }
+  bool is_local() const noexcept override { return shape().size() == 3; }
+  void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
+              std::size_t n) const noexcept override {
+    const std::size_t channels = scale_.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      kernels_.normalize(input.data + pixels[i].row * input.row_stride + pixels[i].column * channels,
+                         scale_.data(), shift_.data(),
+                         output.data + pixels[i].row * output.row_stride + pixels[i].column * channels,
+                         channels);
+    }
+  }
 
  private:
   const Kernels& kernels_;

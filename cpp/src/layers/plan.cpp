@@ -56,6 +56,23 @@ Extent extent_of(const layers::Shape& shape, std::size_t steps) {
   return extent;
 }
 
+namespace {
+
+/// Sets the row stride; floats of the whole allocation.
+std::size_t place_rows(const Network::Tensor& tensor, Plan::Place& at) {
+  const layers::Border& border = tensor.border;
+  const Extent extent = extent_of(tensor.shape, at.most_steps);
+  at.row_stride = product({extent.columns + border.left + border.right, extent.channels});
+  return aligned(product({extent.rows + border.top + border.bottom, at.row_stride}));
+}
+
+void put(const Network::Tensor& tensor, Plan::Place& at, std::size_t place) {
+  at.whole = place;
+  at.offset = place + tensor.border.top * at.row_stride + tensor.border.left * tensor.shape.back();
+}
+
+}  // namespace
+
 /// First fit: a tensor takes the lowest place that no tensor alive at the same time covers. What the user
 /// sees (raw inputs, outputs, logits) has its own place at the front.
 Plan make_plan(const Network& network, std::size_t max_steps) {
@@ -81,6 +98,13 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
   }
   plan.scratch = plan.size;
   plan.size += aligned(product({scratch}));
+  for (std::size_t i = 0; i < network.tensors.size(); ++i) {  // sparse ones keep their content between events
+    if (!network.tensors[i].sparse) continue;
+    plan.tensors[i].size = place_rows(network.tensors[i], plan.tensors[i]);
+    put(network.tensors[i], plan.tensors[i], plan.size);
+    plan.tensors[i].background = plan.size + plan.tensors[i].size;
+    plan.size += 2 * plan.tensors[i].size;
+  }
   const std::size_t front = plan.size;
   struct Taken {
     std::size_t place, end, last;
@@ -89,10 +113,8 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
   for (std::size_t i = 0; i < network.tensors.size(); ++i) {
     const Network::Tensor& tensor = network.tensors[i];
     Plan::Place& at = plan.tensors[i];
-    const layers::Border& border = tensor.border;
-    const Extent extent = extent_of(tensor.shape, at.most_steps);
-    at.row_stride = product({extent.columns + border.left + border.right, extent.channels});
-    const std::size_t size = aligned(product({extent.rows + border.top + border.bottom, at.row_stride}));
+    if (tensor.sparse) continue;
+    const std::size_t size = at.size = place_rows(tensor, at);
     // Inputs are written before step 0, so they must not share with anything alive then.
     taken.erase(std::remove_if(taken.begin(), taken.end(),
                                [&tensor](const Taken& t) { return t.last < tensor.first; }),
@@ -102,8 +124,7 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
       if (place + size <= t.place) break;
       place = std::max(place, t.end);
     }
-    at.whole = place;
-    at.offset = place + border.top * at.row_stride + border.left * extent.channels;
+    put(tensor, at, place);
     const auto behind =
         std::find_if(taken.begin(), taken.end(), [place](const Taken& t) { return t.place > place; });
     taken.insert(behind, {place, place + size, tensor.last});

@@ -11,6 +11,8 @@ struct Plan {
     std::size_t offset = 0;  // of the first element
     std::size_t row_stride = 0;
     std::size_t most_steps = 0;  // of a sequence
+    std::size_t background = 0;  // of a sparse tensor: a copy of the whole allocation for an empty image
+    std::size_t size = 0;        // of the whole allocation
   };
   std::vector<Place> tensors;
   std::vector<std::size_t> raw;              // what the user fills, an input
