@@ -101,6 +101,70 @@ def test_a_saved_and_loaded_model(parity, tmp_path):
     parity(keras.saving.load_model(tmp_path / "model.keras", safe_mode=True))
 
 
+class Own(keras.Model):
+    """A class of the user's own; its call works on symbolic tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.last = layers.Dense(5, activation="mish"), layers.Dense(2)
+
+    def call(self, inputs, training=False):
+        return self.last(layers.Dropout(0.5)(self.hidden(inputs) * 2.0, training=training))
+
+
+class Pair(keras.Model):
+    """The same with several inputs and outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs):
+        return {"sum": self.dense(inputs["a"]) + self.dense(inputs["b"]), "first": self.dense(inputs["a"])}
+
+
+def test_a_model_that_is_a_class_of_its_own_is_traced(parity):
+    model = Own()
+    model(np.zeros((3, 4), np.float32))
+    outer = keras.Input((4,), name="x")
+    parity(keras.Model(outer, layers.Dense(1)(model(outer))))
+
+
+def test_the_export_of_such_a_model_alone(tmp_path):
+    model = Own()
+    model(np.zeros((3, 4), np.float32))
+    export_model(model, tmp_path / "net.json")
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.testing.assert_allclose(Evaluator(tmp_path / "net.json")(x)["output"], np.asarray(model(x)), atol=2e-6)
+
+
+def test_a_class_with_named_inputs_and_outputs(tmp_path):
+    model = Pair()
+    rng = np.random.default_rng(0)
+    given = {name: rng.normal(size=(5, 4)).astype(np.float32) for name in "ab"}
+    right = model(given)
+    written = export_model(model, tmp_path / "net.json")
+    assert written.inputs == ("a", "b")
+    assert written.outputs == ("first", "sum")
+    found = Evaluator(tmp_path / "net.json")(given)
+    for name, values in right.items():
+        np.testing.assert_allclose(found[name], np.asarray(values), atol=2e-6)
+
+
+def test_inputs_and_outputs_in_dicts_and_lists(parity):
+    inputs = {"p": keras.Input((4,), name="p"), "q": keras.Input((4,), name="q")}
+    y = layers.Dense(2)(inputs["p"])
+    document = parity(keras.Model(inputs, {"w": y, "u": layers.Add()(list(inputs.values()))}))
+    assert list(document["outputs"]) == ["u", "w"]
+    parity(keras.Model(list(inputs.values()), [y, [inputs["q"] * 2.0, y]]))
+
+
+def test_several_results_of_one_operation_have_names_of_their_own(parity):
+    x = keras.Input((6, 2), name="x")
+    document = parity(keras.Model(x, keras.ops.split(x, 3, axis=1)))
+    assert len(document["outputs"]) == 3
+
+
 def amplifier() -> keras.Model:
     """Sums of about 40, of whose difference the output is made: float32 leaves five digits of it."""
     rng = np.random.default_rng(0)
