@@ -1,0 +1,247 @@
+"""Time hepml's evaluator against ONNX Runtime's C API, one event on one thread.
+
+    python scripts/bench_inference.py --library build/libhepml.a --headers FOLDER [--data data.h5]
+
+The peer is the `onnxruntime` package of PyPI; FOLDER has its onnxruntime_c_api.h, of this or an older version. Networks
+have random weights, or those that networks.py draws, and are written as network file and as ONNX; the outputs of both
+are compared. With --data the convolutional network sees its images too, electrons and jets apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from machine import commit, machine
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from hepml.ledger import config_hash, write_json
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "cpp" / "bench"))
+from networks import Writer, network  # noqa: E402
+
+OCCUPANCIES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+ROUNDS = {"et_and_ht": 100}
+MOST_DIFFERENT = 1e-6
+PADDINGS = {"same": "SAME_UPPER", "valid": "VALID"}
+
+
+def unscaled(file: dict[str, Any]) -> dict[str, Any]:
+    """The network without scaling of its inputs, as its peer sees them."""
+    for item in file["inputs"]:
+        if "shape" in item:
+            item.update(offset=0.0, scale=1.0)
+        for variable in item["variables"]:
+            variable.update(offset=0.0, scale=1.0)
+    return file
+
+
+def deep(n_in: int, layers: int, units: int) -> dict[str, Any]:
+    """A chain of dense layers."""
+    writer = Writer(0)
+    at, width = writer.node("input", [0], size=n_in), n_in
+    for _ in range(layers):
+        at, width = writer.dense(at, width, units, "rectified"), units
+    at = writer.dense(at, width, 1, "sigmoid")
+    variables = [{"name": f"v{i}", "offset": 0.0, "scale": 1.0} for i in range(n_in)]
+    return {
+        "inputs": [{"name": "x", "variables": variables}],
+        "input_sequences": [],
+        "nodes": writer.nodes,
+        "layers": writer.layers,
+        "outputs": {"output": {"labels": ["signal"], "node_index": at}},
+    }
+
+
+def mnist() -> dict[str, Any]:
+    """The small convolutional network of the MNIST example: 11,042 parameters."""
+    writer = Writer(0)
+    at = writer.conv(writer.node("input", [0], size=784), 1, 4)
+    writer.layers[0]["padding"] = "valid"
+    at = writer.layer(at, architecture="maxpooling2d", pool_size=[2, 2], strides=[2, 2], padding="same")
+    at = writer.layer(at, architecture="flatten")
+    at = writer.dense(writer.dense(at, 676, 16, "rectified"), 16, 10, "softmax")
+    return {
+        "inputs": [{"name": "x", "shape": [28, 28, 1], "offset": 0.0, "scale": 1.0, "variables": []}],
+        "input_sequences": [],
+        "nodes": writer.nodes,
+        "layers": writer.layers,
+        "outputs": {"output": {"labels": [str(i) for i in range(10)], "node_index": at}},
+    }
+
+
+class Translation:
+    """A network file of dense layers, convolutions, poolings and concatenations as an ONNX graph."""
+
+    def __init__(self, file: dict[str, Any]) -> None:
+        self.file = file
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+        # of a node: the name of its tensor, its image's shape if it is one, and where each element of the ONNX vector
+        # stands in the file's, which has the channels last
+        self.made: list[tuple[str, tuple[int, int, int] | None, NDArray[np.int64]]] = []
+
+    def constant(self, values: NDArray[np.float32]) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
+        return name
+
+    def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
+        name = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def layer(self, layer: dict[str, Any], source: int) -> None:
+        name, shape, order = self.made[source]
+        kind = layer["architecture"]
+        if kind == "dense":
+            kernel = np.reshape(np.array(layer["weights"], np.float32), (len(layer["bias"]), -1))[:, order]
+            bias = np.array(layer["bias"], np.float32)
+            name = self.add("Gemm", [name, self.constant(kernel.T), self.constant(bias)])
+            shape, order = None, np.arange(len(bias))
+        elif kind == "conv2d":
+            assert shape is not None
+            kernel = np.reshape(np.array(layer["weights"], np.float32), (*layer["kernel_size"], shape[2], -1))
+            bias = np.array(layer["bias"], np.float32)
+            inputs = [name, self.constant(kernel.transpose(3, 2, 0, 1)), self.constant(bias)]
+            name = self.add("Conv", inputs, kernel_shape=layer["kernel_size"], auto_pad=PADDINGS[layer["padding"]])
+            lost = [size - 1 if layer["padding"] == "valid" else 0 for size in layer["kernel_size"]]
+            shape = (shape[0] - lost[0], shape[1] - lost[1], layer["filters"])
+        elif kind == "maxpooling2d":
+            assert shape is not None
+            name = self.add("MaxPool", [name], kernel_shape=[2, 2], strides=[2, 2], auto_pad="SAME_UPPER")
+            shape = ((shape[0] + 1) // 2, (shape[1] + 1) // 2, shape[2])
+        else:
+            assert kind == "flatten"
+            assert shape is not None
+            name = self.add("Flatten", [name])
+            order, shape = np.arange(int(np.prod(shape))).reshape(shape).transpose(2, 0, 1).ravel(), None
+        activation = {"rectified": "Relu", "sigmoid": "Sigmoid", "softmax": "Softmax"}.get(layer.get("activation", ""))
+        self.made.append((self.add(activation, [name]) if activation else name, shape, order))
+
+    def model(self) -> Any:
+        """The whole model."""
+        inputs = []
+        for node in self.file["nodes"]:
+            if node["type"] == "input":
+                item = self.file["inputs"][node["sources"][0]]
+                shape = tuple(item["shape"]) if "shape" in item else None
+                n = len(item["variables"])
+                dims = [1, shape[2], *shape[:2]] if shape else [1, n]
+                inputs.append(helper.make_tensor_value_info(item["name"], TensorProto.FLOAT, dims))
+                self.made.append((item["name"], shape, np.arange(n)))
+            elif node["type"] == "concatenate":
+                parts = [self.made[i] for i in node["sources"]]
+                starts = np.cumsum([0, *(len(order) for _, _, order in parts)])
+                order = np.concatenate([start + part[2] for start, part in zip(starts, parts, strict=False)])
+                self.made.append((self.add("Concat", [part[0] for part in parts], axis=1), None, order))
+            else:
+                self.layer(self.file["layers"][node["layer_index"]], node["sources"][0])
+        self.nodes[-1].output[0] = "output"
+        output = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, len(self.made[-1][2])])
+        graph = helper.make_graph(self.nodes, "network", inputs, [output], self.weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def images(data: Path, label: int, n: int) -> NDArray[np.float32]:
+    """Events of et and ht from a data.h5, held out ones of one label, on the scale of the network."""
+    import h5py
+
+    with h5py.File(data) as file:
+        chosen = np.flatnonzero(file["y/test"][:] == label)[:n]
+        parts = []
+        for token, side in (("et", 31), ("ht", 32)):
+            group = file[f"{token}/test"]
+            ends = np.cumsum(group["counts"][:].astype(np.int64))
+            index, value = group["index"][:], group["value"][:]
+            part = np.zeros((len(chosen), side * side), np.float32)
+            for row, event in enumerate(chosen):
+                span = slice(ends[event] - group["counts"][event], ends[event])
+                part[row, index[span]] = 0.05 * value[span]
+            parts.append(part)
+    return np.concatenate(parts, axis=1)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--library", type=Path, required=True, help="libhepml.a")
+    parser.add_argument("--headers", type=Path, required=True, help="folder of onnxruntime_c_api.h")
+    parser.add_argument("--data", type=Path, help="a data.h5 with et and ht")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "inference_speed.json")
+    options = parser.parse_args()
+    if not (options.headers / "onnxruntime_c_api.h").exists():
+        sys.exit(f"{options.headers} has no onnxruntime_c_api.h: take it from ONNX Runtime's sources or release")
+    rng = np.random.default_rng(0)
+    folder = Path(tempfile.mkdtemp())
+    program = folder / "compare"
+    include = [f"-I{options.headers}", f"-I{ROOT / 'cpp' / 'include'}"]
+    source = str(ROOT / "cpp" / "bench" / "compare.cpp")
+    subprocess.run(
+        ["g++", "-std=c++17", "-O2", *include, source, str(options.library), "-ldl", "-o", program], check=True
+    )
+    peer = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+
+    files = {
+        "et_and_ht": unscaled(network("et_and_ht")),
+        "hl": unscaled(network("hl")),
+        "HIGGS deep": deep(28, 5, 300),
+        "MNIST": mnist(),
+    }
+    for name, file in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(file))
+        onnx.save(Translation(file).model(), folder / f"{name}.onnx")
+    pixels = 31 * 31 + 32 * 32
+    runs: list[tuple[str, str, NDArray[np.float32]]] = [
+        ("hl", "normal", rng.normal(size=(64, 7)).astype(np.float32)),
+        ("HIGGS deep", "normal", rng.normal(size=(64, 28)).astype(np.float32)),
+        ("MNIST", "uniform", rng.random((64, 784)).astype(np.float32)),
+    ]
+    for occupancy in OCCUPANCIES:
+        values = rng.exponential(size=(32, pixels)) * (rng.random((32, pixels)) < occupancy)
+        runs.append(("et_and_ht", f"occupancy {occupancy:g}", values.astype(np.float32)))
+    if options.data:
+        for label, kind in ((1, "electrons"), (0, "jets")):
+            runs.append(("et_and_ht", kind, images(options.data, label, 256)))
+    rows = []
+    for cpu in ("", "avx2"):
+        for name, kind, values in runs:
+            values.tofile(folder / "events")
+            words = [program, peer, folder / f"{name}.json", folder / f"{name}.onnx", folder / "events"]
+            rounds = str(min(options.rounds, ROUNDS.get(name, options.rounds)))
+            environment = os.environ | ({"HEPML_CPU": cpu} if cpu else {})
+            done = subprocess.run([*words, rounds], env=environment, check=True, capture_output=True, text=True)
+            row = {"network": name, "input": kind, **json.loads(done.stdout)}
+            if row["difference"] > MOST_DIFFERENT:
+                sys.exit(f"{name}: differs from ONNX Runtime by {row['difference']}")
+            occupied = {"occupied": float(np.mean(values != 0))} if name == "et_and_ht" else {}
+            rows.append(row | occupied)
+            print(
+                f"{row['cpu']:7} {name:11} {kind:15} {row['hepml_us']:9.2f} us, ONNX Runtime {row['peer_us']:9.2f} us, "
+                f"ratio {row['ratio']:.3f}, difference {row['difference']:.1e}",
+                flush=True,
+            )
+    about = {
+        "commit": commit(ROOT),
+        "config": config_hash({"occupancies": list(OCCUPANCIES), "rounds": options.rounds}),
+        "seed": 0,
+        "machine": machine(),
+        "peer": f"ONNX Runtime {onnxruntime.__version__}, C API, one thread",
+    }
+    write_json(options.results, {"about": about, "rows": rows}, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
