@@ -1,4 +1,5 @@
-"""Write the tables of measured numbers into the pages from docs/results.json and docs/training_speed.json.
+"""Write the tables of measured numbers into the pages from the records in docs: results.json,
+training_speed.json and inference_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -25,7 +26,7 @@ PAPER = {
     "et_and_ht": "0.972",
     "et_and_ht_and_hl": "0.975",
 }
-PAGES = ("README.md", "docs/physics.md", "docs/training.md")
+PAGES = ("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md")
 
 
 def rejection(point: dict[str, Any]) -> str:
@@ -71,6 +72,16 @@ def speed_table(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"Batches of 128; {about['peer']}; {about['machine']}."])
 
 
+def inference_table(record: dict[str, Any]) -> str:
+    """One row per network and kind of input."""
+    rows = ["| network | input | instructions | hepml, us | ONNX Runtime, us | ratio |", "|---|---|---|---|---|---|"]
+    for one in record["rows"]:
+        cells = [f"`{one['network']}`", one["input"], one["cpu"], f"{one['hepml_us']:.1f}", f"{one['peer_us']:.1f}"]
+        rows.append("| " + " | ".join([*cells, f"{one['ratio']:.2f}"]) + " |")
+    about = record["about"]
+    return "\n".join([*rows, "", f"Medians of single events; {about['peer']}; {about['machine']}."])
+
+
 def filled(text: str, tables: dict[str, str]) -> str:
     """The page with every marked table replaced."""
     for name, new in tables.items():
@@ -88,6 +99,8 @@ def main() -> None:
     speed = json.loads((ROOT / "docs" / "training_speed.json").read_text())
     tables = {selection: table(results[selection]) for selection in ("full", "hard")}
     tables["training"] = speed_table(speed)
+    inference = json.loads((ROOT / "docs" / "inference_speed.json").read_text())
+    tables["inference"] = inference_table(inference)
     differing = []
     for name in PAGES:
         path = ROOT / name
