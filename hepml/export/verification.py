@@ -1,8 +1,8 @@
 """A written file is believed only after the C++ evaluator has reproduced Keras with it.
 
 Keras itself computes in float32, and a network may amplify that rounding beyond the tolerance. Then the right answer is
-that of the same network in float64: C++ has to be as near to it as it should be to Keras, or within four times the
-distance of float32 Keras, if that is more.
+that of the same network in float64: C++ has to be as near to it as it should be to Keras, or, where float32 Keras is
+not that near itself, within four times the distance of Keras.
 """
 
 from __future__ import annotations
@@ -159,4 +159,4 @@ def widened(model: Any, wide: Any, records: list[InputRecord]) -> Tolerances:
 
 
 def _widened(rounding: float, usual: float) -> float:
-    return usual if _MARGIN * rounding <= usual else float(f"{_MARGIN * rounding:.1e}")
+    return usual if rounding <= usual else float(f"{_MARGIN * rounding:.1e}")
