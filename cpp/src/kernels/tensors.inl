@@ -103,10 +103,18 @@ HEPML_INLINE float finite_product(float a, float b) {
   return buffer[0];
 }
 
+/// In double precision: terms of both signs cancel.
+HEPML_INLINE float exact_sum(const float* x, std::size_t n) {
+  double all = 0.0;
+  for (std::size_t i = 0; i < n; ++i) all += static_cast<double>(x[i]);
+  const double largest = 3.4028234663852886e38;
+  return all > largest ? infinity : all < -largest ? -infinity : static_cast<float>(all);
+}
+
 float reduce(Reduction reduction, const float* x, std::size_t n) noexcept {
   switch (reduction) {
     case Reduction::sum:
-      return total(x, n, [](V v) { return v; });
+      return exact_sum(x, n);
     case Reduction::mean:
       return mean(x, n);
     case Reduction::maximum:
