@@ -32,7 +32,7 @@ def multi_head_attention(layer: Any, call: dict[str, Any], network: Network) -> 
 
 
 def group_query_attention(layer: Any, call: dict[str, Any], network: Network) -> Value:
-    """The same with fewer heads of key and value, each serving several of the query."""
+    """Attention with fewer heads of key and value, each serving several of the query."""
     query, value, key = _three(call)
     heads = {"heads": int(layer.num_query_heads), "key_heads": int(layer.num_key_value_heads)}
     entry = heads | {"scale": float(layer._inverse_sqrt_head_dim)}

@@ -109,7 +109,7 @@ def activation(layer: Any, values: list[Value], network: Network) -> Value:
 
 
 def softmax(layer: Any, values: list[Value], network: Network) -> Value:
-    """The same; over other axes than the last it is a `softmax` of its own."""
+    """`dense` without weights; over other axes than the last a `softmax` of its own."""
     (value,) = values
     steps = Steps(layer, network)
     axes = steps.axes(layer.axis, len(value.shape))

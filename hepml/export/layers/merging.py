@@ -22,6 +22,7 @@ def merge(kind: str) -> Callable[[Any, list[Value], Network], Value]:
     """The handler of an element-wise merge; shapes are matched from the last axis, as in Keras."""
 
     def handler(layer: Any, values: list[Value], network: Network) -> Value:
+        """Element by element, axes of length 1 repeated; sums of equal vectors are lwtnn's node `add`."""
         if len(values) == 1:  # of itself
             return values[0]
         same = len({value.shape for value in values}) == 1

@@ -11,7 +11,7 @@ __all__ = ["global_pooling", "pooling"]
 
 
 def pooling(layer: Any, values: list[Value], network: Network) -> Value:
-    """Max and average pooling; padding `same` adds places that do not count, the odd one at the high end."""
+    """`maxpooling2d` and the others; padding `same` adds places that do not count, the odd one at the high end."""
     (value,) = values
     kind = type(layer).__name__
     n = int(kind[-2])
