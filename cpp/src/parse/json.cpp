@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "parse/reader.hpp"
 #include "parse/text.hpp"
 
 namespace hepml::parse {
@@ -18,47 +19,35 @@ constexpr std::size_t most_values = 2'000'000;  // other than numbers in an arra
 /// Builds a Value from parse events; the stack is explicit, so that nesting cannot overflow the program's.
 class Builder {
  public:
-  using json = nlohmann::json;
   Value root;
 
-  bool null() { return put(Value{}); }
-  bool boolean(bool value) { return put(Value{value}); }
-  bool number_integer(json::number_integer_t value) { return put_number(static_cast<double>(value)); }
-  bool number_unsigned(json::number_unsigned_t value) { return put_number(static_cast<double>(value)); }
-  bool number_float(double value, const std::string&) { return put_number(value); }
-  bool string(std::string& value) { return put(Value{std::move(value)}); }
-  bool binary(json::binary_t&) { return false; }
+  void null() { put(Value{}); }
+  void boolean(bool value) { put(Value{value}); }
+  void string(std::string&& value) { put(Value{std::move(value)}); }
 
-  bool start_object(std::size_t) { return open(Value{Value::Object{}}); }
-  bool start_array(std::size_t) { return open(Value{Value::Numbers{}}); }
-  bool key(std::string& name) {
+  void start_object() { open(Value{Value::Object{}}); }
+  void start_array() { open(Value{Value::Numbers{}}); }
+  void key(std::string&& name) {
     std::get<Value::Object>(stack_.back()->data).emplace_back(std::move(name), Value{});
-    return true;
   }
-  bool end_object() {
+  void end_object() {
     std::vector<std::string_view> keys;
     for (const auto& [name, value] : std::get<Value::Object>(stack_.back()->data)) keys.push_back(name);
     std::sort(keys.begin(), keys.end());
     const auto twice = std::adjacent_find(keys.begin(), keys.end());
     if (twice != keys.end()) fail("the key " + text::quoted(*twice) + " occurs twice in one object");
     stack_.pop_back();
-    return true;
   }
-  bool end_array() {
-    stack_.pop_back();
-    return true;
-  }
-  bool parse_error(std::size_t position, const std::string&, const json::exception& error) {
-    std::string reason = error.what();  // "[json.exception...] parse error at line 1, column 2: ..."
-    const auto start = reason.find("parse error at ");
-    reason = start != std::string::npos ? reason.substr(start + 15) : reason.substr(reason.find("] ") + 2);
-    throw Error(Error::Code::syntax, {"not JSON, or truncated",
-                                      {},
-                                      "byte " + std::to_string(position),
-                                      "one JSON value",
-                                      text::quoted(reason),
-                                      {},
-                                      {}});
+  void end_array() { stack_.pop_back(); }
+
+  void number(double value) {
+    if (!stack_.empty()) {
+      if (auto* numbers = std::get_if<Value::Numbers>(&stack_.back()->data)) {
+        numbers->push_back(value);
+        return;
+      }
+    }
+    put(Value{value});
   }
 
  private:
@@ -82,25 +71,13 @@ class Builder {
     return out.empty() ? "the top level" : out;
   }
 
-  bool open(Value value) {
+  void open(Value value) {
     if (stack_.size() >= deepest) fail("nested more than " + std::to_string(deepest) + " deep");
     put(std::move(value));
-    return true;
-  }
-
-  bool put_number(double value) {
-    if (!std::isfinite(value)) fail("a number that is not finite");
-    if (!stack_.empty()) {
-      if (auto* numbers = std::get_if<Value::Numbers>(&stack_.back()->data)) {
-        numbers->push_back(value);
-        return true;
-      }
-    }
-    return put(Value{value});
   }
 
   /// Hang the value under the innermost open container; a container becomes the innermost one.
-  bool put(Value value) {
+  void put(Value value) {
     if (++n_values_ > most_values) fail("more than " + std::to_string(most_values) + " values");
     const bool container = value.data.index() >= 4;
     Value* place = &root;
@@ -117,7 +94,6 @@ class Builder {
     }
     *place = std::move(value);
     if (container) stack_.push_back(place);
-    return true;
   }
 
   /// Turn an array of numbers into an array of values, since something else follows.
@@ -146,8 +122,21 @@ const char* Value::kind() const noexcept {
 
 Value parse_json(std::string_view text) {
   Builder builder;
-  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
-    throw Error(Error::Code::syntax, {"not JSON", {}, {}, "one JSON value", {}, {}, {}});
+  try {
+    Reader<Builder>(text, builder).read();
+  } catch (const NotJson& error) {
+    const std::string_view before = text.substr(0, error.position);
+    const auto line = 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
+    const std::size_t column = error.position - (before.rfind('\n') + 1);  // npos + 1 is 0
+    const bool ended = error.position >= text.size();
+    throw Error(Error::Code::syntax,
+                {"not JSON, or truncated",
+                 {},
+                 "line " + std::to_string(line) + ", column " + std::to_string(column + 1),
+                 error.expected,
+                 ended ? "the end of the text" : text::quoted(std::string(text.substr(error.position, 20))),
+                 {},
+                 {}});
   }
   return std::move(builder.root);
 }
