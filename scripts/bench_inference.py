@@ -34,6 +34,9 @@ from networks import Writer, network  # noqa: E402
 OCCUPANCIES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 ROUNDS = {"et_and_ht": 100}
 MOST_DIFFERENT = 1e-6
+GATES = {"gru": "zrh", "lstm": "ifco"}
+ONNX_GATES = {"gru": "zrh", "lstm": "iofc"}
+CELL = {"weights": 6, "U": 25}
 PADDINGS = {"same": "SAME_UPPER", "valid": "VALID"}
 
 
@@ -81,8 +84,31 @@ def mnist() -> dict[str, Any]:
     }
 
 
+def recurrent(kind: str) -> dict[str, Any]:
+    """25 units on 15 steps of 6 variables, and 4 classes."""
+    writer = Writer(0)
+    writer.node("input_sequence", [0], size=6)
+
+    def component() -> dict[str, Any]:
+        parts = {"weights": ((25, 6), 31), "U": ((25, 25), 50), "bias": ((25,), 600)}
+        return {key: writer.weights(*size).ravel().tolist() for key, size in parts.items()}
+
+    components = {gate: component() for gate in GATES[kind]}
+    cell = {"architecture": kind, "components": components, "activation": "tanh", "inner_activation": "sigmoid"}
+    writer.layers.append({**cell, "return_sequences": False})
+    at = writer.dense(writer.node("sequence", [0], layer_index=0), 25, 4, "softmax")
+    variables = [{"name": f"v{i}", "offset": 0.0, "scale": 1.0} for i in range(6)]
+    return {
+        "inputs": [],
+        "input_sequences": [{"name": "x", "steps": 15, "variables": variables}],
+        "nodes": writer.nodes,
+        "layers": writer.layers,
+        "outputs": {"output": {"labels": list("abcd"), "node_index": at}},
+    }
+
+
 class Translation:
-    """A network file of dense layers, convolutions, poolings and concatenations as an ONNX graph."""
+    """A network file of dense layers, convolutions, poolings, recurrent layers and concatenations as an ONNX graph."""
 
     def __init__(self, file: dict[str, Any]) -> None:
         self.file = file
@@ -101,6 +127,10 @@ class Translation:
         name = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
+
+    def axis_0(self) -> str:
+        self.weights.append(numpy_helper.from_array(np.array([0], np.int64), "axis_0"))
+        return "axis_0"
 
     def layer(self, layer: dict[str, Any], source: int) -> None:
         name, shape, order = self.made[source]
@@ -122,6 +152,17 @@ class Translation:
             assert shape is not None
             name = self.add("MaxPool", [name], kernel_shape=[2, 2], strides=[2, 2], auto_pad="SAME_UPPER")
             shape = ((shape[0] + 1) // 2, (shape[1] + 1) // 2, shape[2])
+        elif kind in GATES:
+            parts = [layer["components"][gate] for gate in ONNX_GATES[kind]]
+            matrices = [np.array([part[key] for part in parts], np.float32).reshape(-1, n) for key, n in CELL.items()]
+            bias = np.array([part["bias"] for part in parts], np.float32).ravel()
+            last = f"h{len(self.nodes)}"
+            steps_first = self.add("Transpose", [name], perm=[1, 0, 2])
+            inputs = [steps_first, *(self.constant(m[None]) for m in matrices)]
+            inputs.append(self.constant(np.concatenate([bias, np.zeros_like(bias)])[None]))
+            self.nodes.append(helper.make_node(kind.upper(), inputs, ["", last], hidden_size=25))
+            name = self.add("Squeeze", [last, self.axis_0()])
+            shape, order = None, np.arange(25)
         else:
             assert kind == "flatten"
             assert shape is not None
@@ -141,6 +182,11 @@ class Translation:
                 dims = [1, shape[2], *shape[:2]] if shape else [1, n]
                 inputs.append(helper.make_tensor_value_info(item["name"], TensorProto.FLOAT, dims))
                 self.made.append((item["name"], shape, np.arange(n)))
+            elif node["type"] == "input_sequence":
+                item = self.file["input_sequences"][node["sources"][0]]
+                dims = [1, item["steps"], len(item["variables"])]
+                inputs.append(helper.make_tensor_value_info(item["name"], TensorProto.FLOAT, dims))
+                self.made.append((item["name"], None, np.arange(0)))
             elif node["type"] == "concatenate":
                 parts = [self.made[i] for i in node["sources"]]
                 starts = np.cumsum([0, *(len(order) for _, _, order in parts)])
@@ -199,6 +245,8 @@ def main() -> None:
         "hl": unscaled(network("hl")),
         "HIGGS deep": deep(28, 5, 300),
         "MNIST": mnist(),
+        "GRU": recurrent("gru"),
+        "LSTM": recurrent("lstm"),
     }
     for name, file in files.items():
         (folder / f"{name}.json").write_text(json.dumps(file))
@@ -208,6 +256,8 @@ def main() -> None:
         ("hl", "normal", rng.normal(size=(64, 7)).astype(np.float32)),
         ("HIGGS deep", "normal", rng.normal(size=(64, 28)).astype(np.float32)),
         ("MNIST", "uniform", rng.random((64, 784)).astype(np.float32)),
+        ("GRU", "normal", rng.normal(size=(64, 90)).astype(np.float32)),
+        ("LSTM", "normal", rng.normal(size=(64, 90)).astype(np.float32)),
     ]
     for occupancy in OCCUPANCIES:
         values = rng.exponential(size=(32, pixels)) * (rng.random((32, pixels)) < occupancy)
