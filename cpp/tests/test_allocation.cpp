@@ -72,7 +72,27 @@ std::vector<hepml::Tower> towers(networks::Random& random, std::size_t n, double
   return out;
 }
 
-/// A dense, a convolutional and a tower-to-score network, 1000 events each.
+/// An LSTM on a sequence whose steps each event sets, averaged and padded by others of its kind.
+std::string recurrent(networks::Random& random) {
+  std::string components;
+  for (const char* gate : {"i", "f", "c", "o"}) {
+    components += (components.empty() ? "\"" : ",\"") + std::string(gate) + R"(":{"weights":)" +
+                  networks::list(random.many(2 * 5)) + R"(,"U":)" + networks::list(random.many(5 * 5, 0.3F)) +
+                  R"(,"bias":)" + networks::list(random.many(5)) + "}";
+  }
+  return R"({"inputs":[],"input_sequences":[{"name":"s","variables":)" + networks::variables("v", 2) +
+         R"(}],"nodes":[{"type":"input_sequence","sources":[0],"size":2},)"
+         R"({"type":"sequence","sources":[0],"layer_index":0},{"type":"layer","sources":[1],"layer_index":1},)"
+         R"({"type":"sum","sources":[2]}],"layers":[{"architecture":"lstm","components":{)" +
+         components +
+         R"(},"activation":"tanh","inner_activation":"sigmoid"},)"
+         R"({"architecture":"averagepooling1d","pool_size":[2],"strides":[1],"padding":"same"}],)"
+         R"("outputs":{"y":{"labels":)" +
+         networks::labels(5) + R"(,"node_index":3},"steps":{"labels":)" + networks::labels(5) +
+         R"(,"node_index":1}}})";
+}
+
+/// A dense, a recurrent, a tree, a convolutional and a tower-to-score network, 1000 events each.
 void per_event() {
   networks::Random random(5);
   const std::string dense = networks::dense(random.many(30 * 20), random.many(20), "\"tanh\"");
@@ -89,6 +109,8 @@ void per_event() {
       R"("link":"softmax","factor":1,"missing":true,"sizes":[3],"feature":[1,-1,-1],"threshold":[0,0,0],)"
       R"("left":[1,0,0],"right":[2,0,0],"missing_left":[1,0,0],"value":[0,0,1,2,3,4]})";
   hepml::Session trees(hepml::Model::parse(networks::chain(0, 0, 30, {tree}, 2)));
+
+  hepml::Session sequences(hepml::Model::parse(recurrent(random)), 20);
 
   {
     allocations = 0;
@@ -107,6 +129,11 @@ void per_event() {
     sum += session.run()[0] + session.output("y")[0] + session.logits()[0];
     trees.input("x")[1] = event % 3 == 0 ? std::numeric_limits<float>::quiet_NaN() : random.next();
     sum += trees.run()[0] + trees.logits()[1] + trees.leaves()[0];
+    for (float& value : sequences.sequence("s", static_cast<std::size_t>(event % 23))) value = random.next();
+    sequences.run();
+    const bool fits = event % 23 <= 20;
+    CHECK(sequences.status() == (fits ? hepml::Status::ok : hepml::Status::wrong_steps));
+    sum += fits ? sequences.output("y")[0] : 0.0F;
     const double eta = 0.3 * static_cast<double>(random.next());
     const float score = tagger(ecal, hcal, eta, 0.1);
     passed += tagger.passes(0.8) && tagger.passes(0.8, 20.0, eta) ? 1 : 0;
