@@ -205,6 +205,9 @@ void images() {
   CHECK(check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"same","groups":2)")}, 4)),
                         "divide the channels"));
   CHECK(check::contains(message(chain(100000, 100000, 1, {flatten}, 1)), "too large"));
+  const std::string wide =
+      R"({"architecture":"averagepooling2d","pool_size":[4096,4096],"strides":[1,1],"padding":"same"})";
+  CHECK(check::contains(message(chain(2, 2, 1, {wide}, 1)), "65536 places"));
   Session session(Model::parse(chain(2, 2, 1, {conv(R"(,"padding":"same")"), flatten}, 4)));
   session.input(0)[2] = 7;
   CHECK(session.run()[2] == 7);

@@ -52,6 +52,12 @@ Axes read_axes(const At& layer, const char* key, std::size_t n, bool transposed)
                                     "causal");
     found.push_back(axis);
   }
+  std::size_t total = 1;
+  for (const std::size_t count : taps) total *= count;
+  constexpr std::size_t most_taps = 65536;  // each costs time at every pixel, inside of the input or not
+  if (total > most_taps)
+    layer.member(key).wrong("a window that is too large", "at most " + std::to_string(most_taps) + " places",
+                            text::times(taps));
   const Axis none{{1, 1, Window::Padding::valid}, 1, 1, false};
   Axes axes{none, none, none};
   Axis* places[] = {&axes.depth, &axes.rows, &axes.columns};
