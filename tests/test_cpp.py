@@ -160,6 +160,20 @@ def test_hepml_run_scores_lines(built, network):
         assert all(word in done.stderr for word in words)
 
 
+def test_hepml_run_says_that_a_line_is_no_sequence(built, tmp_path):
+    program = built / "installed" / "bin" / "hepml-run"
+    record = {
+        "inputs": [],
+        "input_sequences": [{"name": "s", "variables": [{"name": "a", "offset": 0, "scale": 1}]}],
+        "nodes": [{"type": "input_sequence", "sources": [0], "size": 1}, {"type": "sum", "sources": [0]}],
+        "layers": [],
+        "outputs": {"y": {"labels": ["a"], "node_index": 1}},
+    }
+    (tmp_path / "net.json").write_text(json.dumps(record))
+    done = subprocess.run([program, tmp_path / "net.json"], input="1", capture_output=True, text=True, check=False)
+    assert (done.returncode, "'s' is a sequence" in done.stderr) == (1, True)
+
+
 def test_hepml_bench_measures(built, network):
     measured = json.loads(run(built / "installed" / "bin" / "hepml-bench", network, "50").stdout)
     assert measured["events"] == 50

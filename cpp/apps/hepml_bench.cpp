@@ -12,6 +12,8 @@
 
 namespace {
 
+constexpr std::size_t n_steps = 16;  // of a sequence of any length
+
 double processor_seconds() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -36,13 +38,15 @@ int run(const char* path, std::size_t n_events) {
   std::vector<std::vector<float>> events(n_different);
   for (auto& event : events) {
     for (const auto& input : model.inputs()) {
-      for (std::size_t i = 0; i < input.size; ++i) event.push_back(next(state));
+      const std::size_t steps = input.shape[0] == hepml::any_steps ? n_steps : 1;
+      for (std::size_t i = 0; i < steps * input.size; ++i) event.push_back(next(state));
     }
   }
   const auto evaluate = [&](std::size_t event) {
     const float* values = events[event % n_different].data();
     for (std::size_t i = 0; i < model.inputs().size(); ++i) {
-      const auto input = session.input(i);
+      const bool sequence = model.inputs()[i].shape[0] == hepml::any_steps;
+      const auto input = sequence ? session.sequence(i, n_steps) : session.input(i);
       std::copy_n(values, input.size(), input.begin());
       values += input.size();
     }

@@ -23,6 +23,15 @@ std::vector<Column> columns_of(const hepml::Model& model) {
   std::vector<Column> columns;
   for (std::size_t i = 0; i < model.inputs().size(); ++i) {
     const auto& input = model.inputs()[i];
+    if (input.shape[0] == hepml::any_steps) {
+      throw Error(Error::Code::usage, {"the input '" + input.name + "' is a sequence of any length",
+                                       {},
+                                       "inputs",
+                                       "inputs of fixed size: a line is an event",
+                                       {},
+                                       {},
+                                       "evaluate it from Python: hepml.Evaluator"});
+    }
     for (std::size_t j = 0; j < input.size; ++j) {
       const std::string name = input.variables.empty() ? std::to_string(j) : input.variables[j].name;
       columns.push_back({name, input.name + "." + name, i, j});
