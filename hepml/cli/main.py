@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from hepml import interruption
 from hepml.errors import HepmlError, OutputError
 
 # name -> (module, one line for `hepml --help`), in the order of the work; the module holds a click command `command`
@@ -87,15 +87,10 @@ def hepml(ctx: click.Context, debug: bool) -> None:
     ctx.obj = {"debug": debug}
 
 
-def _terminate(_signal: int, _frame: object) -> None:
-    """A batch system's polite kill: unwinding removes temporary files."""
-    sys.exit(143)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run `hepml`; exit codes: 0 done, 1 HepmlError, 2 usage, 3 verification or skipped input, 4 output, 130/143."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _terminate)
+    interruption.listen()
     try:
         result: Any = hepml.main(arguments, prog_name="hepml", standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -112,6 +107,10 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = 130
+        interruption.leave(code)
+    except SystemExit:
+        interruption.leave(143)
+        raise
     except OSError as error:
         if "--debug" in arguments or error.filename is not None or not _stdout_is_broken():
             raise

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml import interruption
 from hepml.models import Settings
 from hepml.training import collapse
 from hepml.training.checkpoint import write_checkpoint
@@ -128,6 +129,7 @@ def watcher(attempt: Attempt) -> Any:
             attempt.feed.start(epoch)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            interruption.check()
             now = time.monotonic()
             if now - self.shown > 1.0:
                 self.shown = now
@@ -135,6 +137,7 @@ def watcher(attempt: Attempt) -> Any:
                 self.tell(batch=batch + 1, batches=len(attempt.feed), loss=loss, seconds=now - self.started)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            interruption.check()
             state, settings = attempt.state, attempt.settings
             found = dict(logs or {})
             if attempt.valid is not None:

@@ -1,0 +1,51 @@
+"""Signals that end long work, and the process with it.
+
+A handler runs between two bytecodes of the main thread. Within a destructor or a callback from C code its exception is
+printed and forgotten, and the work would go on: so it is kept, and long loops ask for it with `check`. When all has
+been unwound, `leave` ends the process without the end of the interpreter, where TensorFlow, torn out of a step, may wait
+for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+__all__ = ["check", "leave", "listen"]
+
+_received: BaseException | None = None
+
+
+def listen() -> None:
+    """Turns SIGINT into KeyboardInterrupt and SIGTERM, a batch system's polite kill, into SystemExit(143).
+
+    Unwinding removes temporary files. A SIGINT that the process was started to ignore stays ignored.
+    """
+    signal.signal(signal.SIGTERM, _receive)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _receive)
+
+
+def check() -> None:
+    """Raises what a signal has raised before, if it was dropped."""
+    if _received is not None:
+        raise _received
+
+
+def leave(code: int) -> None:
+    """Ends the process with this code if a signal has been received; what is buffered is written."""
+    if _received is None:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # a reader that is gone
+            continue
+    os._exit(code)
+
+
+def _receive(number: int, _frame: object) -> None:
+    global _received  # noqa: PLW0603
+    _received = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(143)
+    raise _received
