@@ -160,6 +160,42 @@ def test_hepml_run_scores_lines(built, network):
         assert all(word in done.stderr for word in words)
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("r_had w_eta2", ["leaves out variables", "hl.r_phi, hl.r_eta"]),
+        ("r_had r_had r_phi r_eta sigma_etaeta iso_03 iso_04", ["names a variable twice", "r_had"]),
+        ("r_had hl.r_had r_phi r_eta sigma_etaeta iso_03 iso_04", ["names a variable twice", "hl.r_had"]),
+    ],
+)
+def test_hepml_run_refuses_a_header_that_is_not_whole(built, network, header, words):
+    program = built / "installed" / "bin" / "hepml-run"
+    text = header + "\n" + " ".join(["1"] * len(header.split()))
+    done = subprocess.run([program, network], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_hepml_run_takes_sequences_of_fixed_steps(built, tmp_path):
+    program = built / "installed" / "bin" / "hepml-run"
+    variables = [{"name": name, "offset": 0, "scale": 1} for name in ("pt", "eta")]
+    record = {
+        "inputs": [],
+        "input_sequences": [{"name": "s", "steps": 3, "variables": variables}],
+        "nodes": [
+            {"type": "input_sequence", "sources": [0], "size": 2},
+            {"type": "layer", "sources": [0], "layer_index": 0},
+        ],
+        "layers": [{"architecture": "reverse"}],
+        "outputs": {"y": {"labels": ["pt", "eta"], "node_index": 1}},
+    }
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(record))
+    assert run(program, path, input="1,2,3,4,5,6").stdout.split()[-1] == "5,6,3,4,1,2"
+    named = "s.2.pt,2.eta,1.pt,1.eta,0.pt,0.eta\n1,2,3,4,5,6"
+    assert run(program, path, input=named).stdout.split()[-1] == "1,2,3,4,5,6"
+
+
 def test_hepml_run_says_that_a_line_is_no_sequence(built, tmp_path):
     program = built / "installed" / "bin" / "hepml-run"
     record = {

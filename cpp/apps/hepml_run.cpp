@@ -1,12 +1,14 @@
 // hepml-run net.json < events.csv > scores.csv: one line an event, the raw values of all inputs in the order
 // of the file, separated by commas, blanks or semicolons. A first line of names may give another order: a
-// variable's name, or input.variable where a name is not unique; the pixels of image et are et.0, et.1, ...
+// variable's name, or input.variable where a name is not unique; the pixels of image et are et.0, et.1, ...;
+// of a sequence of fixed steps, 0.pt is the variable pt of the first step. A header names every value once.
 
 #include <hepml/hepml.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,8 +34,10 @@ std::vector<Column> columns_of(const hepml::Model& model) {
                                        {},
                                        "evaluate it from Python: hepml.Evaluator"});
     }
+    const std::size_t n = input.variables.size();
     for (std::size_t j = 0; j < input.size; ++j) {
-      const std::string name = input.variables.empty() ? std::to_string(j) : input.variables[j].name;
+      std::string name = n == 0 ? std::to_string(j) : input.variables[j % n].name;
+      if (input.shape.size() == 2 && n != 0) name = std::to_string(j / n) + "." + name;  // of a step
       columns.push_back({name, input.name + "." + name, i, j});
     }
   }
@@ -57,30 +61,44 @@ bool number(const std::string& word, float& value) {
   return end != word.c_str() && *end == '\0';
 }
 
-/// The column that each word of a header names.
+/// The first names, for messages.
+std::string some(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 20; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > 20 ? text + ", ..." : text;
+}
+
+/// The column that each word of a header names; every one of the network's once.
 std::vector<Column> reorder(const std::vector<Column>& known, const std::vector<std::string>& header) {
-  std::vector<Column> order;
-  for (const auto& word : header) {
-    std::vector<const Column*> found;
-    for (const auto& column : known) {
-      if (column.full_name == word || column.name == word) found.push_back(&column);
-    }
-    if (found.size() != 1) {
-      std::string names;
-      for (std::size_t i = 0; i < known.size() && i < 20; ++i)
-        names += (i == 0 ? "" : ", ") + known[i].full_name;
-      throw Error(Error::Code::usage,
-                  {"the header names " + std::string(found.empty() ? "no" : "more than one") +
-                       " variable of the network",
-                   {},
-                   "line 1",
-                   names,
-                   word,
-                   {},
-                   {}});
-    }
-    order.push_back(*found[0]);
+  std::map<std::string, std::vector<std::size_t>> by_name;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    by_name[known[i].name].push_back(i);
+    by_name[known[i].full_name].push_back(i);
+    names.push_back(known[i].full_name);
   }
+  const auto refuse = [](const std::string& problem, const std::string& expected, const std::string& found) {
+    throw Error(Error::Code::usage, {problem, {}, "line 1", expected, found, {}, {}});
+  };
+  std::vector<Column> order;
+  std::vector<bool> given(known.size(), false);
+  for (const auto& word : header) {
+    const auto& found = by_name[word];
+    if (found.size() != 1) {
+      refuse("the header names " + std::string(found.empty() ? "no" : "more than one") +
+                 " variable of the network",
+             some(names), word);
+    }
+    if (given[found[0]]) refuse("the header names a variable twice", "each variable once", word);
+    given[found[0]] = true;
+    order.push_back(known[found[0]]);
+  }
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (!given[i]) missing.push_back(known[i].full_name);
+  }
+  if (!missing.empty())
+    refuse("the header leaves out variables of the network", some(missing), "no such names");
   return order;
 }
 
