@@ -161,6 +161,27 @@ def test_wrong_arrays_are_named(arrays, words):
         assert word in str(caught.value)
 
 
+def test_sequences_that_do_not_meet_are_nan():
+    variables = [{"name": "a", "offset": 0.0, "scale": 1.0}]
+    record = {
+        "inputs": [],
+        "input_sequences": [{"name": name, "variables": variables} for name in ("s", "t")],
+        "nodes": [
+            {"type": "input_sequence", "sources": [0], "size": 1},
+            {"type": "input_sequence", "sources": [1], "size": 1},
+            {"type": "layer", "sources": [0, 1], "layer_index": 0},
+        ],
+        "layers": [{"architecture": "add"}],
+        "outputs": {"y": {"labels": ["a"], "node_index": 2}},
+    }
+    ev = load(record)
+    one, two = np.ones((2, 3, 1)), np.ones((2, 2, 1))
+    assert ev({"s": one, "t": one})["y"].tolist() == [[[2.0]] * 3] * 2
+    alone = ev({"s": one, "t": two})["y"]
+    assert alone.shape == (2, 1, 1)
+    assert np.isnan(alone).all()
+
+
 def test_logits_of_an_activation_layer_of_its_own_are_its_input():
     record = network(layers=[{"architecture": "flatten"}, dense([1.0] * 8, [0.0]), dense([], [], "tanh")])
     record["nodes"].append({"type": "feed_forward", "sources": [4], "layer_index": 2})

@@ -39,8 +39,12 @@ class Results {
     values_.reserve(n * output_.size);
     ends_.reserve(n);
   }
-  void add(span<const float> values) {
-    values_.insert(values_.end(), values.begin(), values.end());
+  void add(span<const float> values, bool has_steps) {
+    if (has_steps) {
+      values_.insert(values_.end(), values.begin(), values.end());
+    } else {  // of sequences that do not meet: no steps to give, so one of NaN
+      values_.resize(values_.size() + output_.size, std::numeric_limits<float>::quiet_NaN());
+    }
     ends_.push_back(values_.size());
   }
   Out<float> finish() const {
@@ -105,10 +109,12 @@ class Evaluator {
           std::copy_n(inputs[i].data() + event * size, input.size(), input.begin());
         }
         session->run();
+        const bool has_steps = session->status() != Status::wrong_steps;
         for (std::size_t k = 0; k < results.size(); ++k)
           results[k].add(what == What::output   ? session->output(k)
                          : what == What::logits ? session->logits(k)
-                                                : session->leaves(k));
+                                                : session->leaves(k),
+                         has_steps);
       }
       give(std::move(session));
     }
@@ -141,7 +147,7 @@ class Evaluator {
         if (session->max_steps() >= max_steps) return session;
       }
     }
-    return std::make_unique<Session>(model_, std::max<std::size_t>(max_steps, 256));
+    return std::make_unique<Session>(model_, std::max(max_steps, default_max_steps));
   }
   void give(std::unique_ptr<Session> session) {
     const std::lock_guard<std::mutex> lock(mutex_);
