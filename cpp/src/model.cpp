@@ -117,8 +117,8 @@ const char* Model::cpu() const noexcept {
 std::size_t Model::n_parameters() const noexcept {
   return network_->n_parameters;
 }
-std::size_t Model::session_bytes() const noexcept {
-  return make_plan(*network_, 256).size * sizeof(float);
+std::size_t Model::session_bytes(std::size_t max_steps) const {
+  return make_plan(*network_, max_steps).size * sizeof(float);
 }
 
 }  // namespace hepml

@@ -105,9 +105,8 @@ bool Session::Buffers::prepare(std::size_t index) noexcept {
                                        port.scale_step, to, n);
   };
   const std::size_t n = view.columns * view.channels;
-  if (port.scale.size() == n * view.rows || port.scale_step == 0) {
-    for (std::size_t row = 0; row < view.rows; ++row)
-      part(row * n, row * n * port.scale_step, view.data + row * view.row_stride, n);
+  if (port.scale.size() == n || port.scale_step == 0) {  // each row alike
+    for (std::size_t row = 0; row < view.rows; ++row) part(row * n, 0, view.data + row * view.row_stride, n);
   } else {  // a sequence: each step alike
     for (std::size_t i = 0; i < view.columns; ++i)
       part(i * view.channels, 0, view.data + i * view.channels, view.channels);

@@ -85,6 +85,43 @@ inline std::string chain(std::size_t rows, std::size_t columns, std::size_t chan
          R"(,"node_index":)" + std::to_string(layers.size()) + "}}" + more + "}";
 }
 
+inline std::string sizes(const std::vector<std::size_t>& list) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(list[i]);
+  return text + "]";
+}
+
+/// Inputs of these shapes ({0, n} is a sequence of any length) into one layer.
+inline std::string of_layer(const std::vector<std::vector<std::size_t>>& shapes, const std::string& layer,
+                            std::size_t n_labels) {
+  std::string inputs, sequences, nodes, sources;
+  std::size_t n_inputs = 0, n_sequences = 0;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const auto& shape = shapes[i];
+    const std::string name = R"({"name":"x)" + std::to_string(i) + R"(",)";
+    const bool sequence = shape.size() == 2;
+    std::size_t size = 1;
+    for (const std::size_t n : shape) size *= n;
+    if (sequence) {
+      sequences += (n_sequences == 0 ? "" : ",") + name +
+                   (shape[0] == 0 ? "" : R"("steps":)" + std::to_string(shape[0]) + ",") + R"("variables":)" +
+                   variables("v", shape[1]) + "}";
+    } else if (shape.size() == 1) {
+      inputs += (n_inputs == 0 ? "" : ",") + name + R"("variables":)" + variables("v", size) + "}";
+    } else {
+      inputs += (n_inputs == 0 ? "" : ",") + name + R"("shape":)" + sizes(shape) + R"(,"variables":[]})";
+    }
+    nodes += R"({"type":")" + std::string(sequence ? "input_sequence" : "input") + R"(","sources":[)" +
+             std::to_string(sequence ? n_sequences++ : n_inputs++) + R"(],"size":)" +
+             std::to_string(sequence ? shape[1] : size) + "},";
+    sources += (i == 0 ? "" : ",") + std::to_string(i);
+  }
+  return R"({"inputs":[)" + inputs + R"(],"input_sequences":[)" + sequences + R"(],"nodes":[)" + nodes +
+         R"({"type":"layer","sources":[)" + sources + R"(],"layer_index":0}],"layers":[)" + layer +
+         R"(],"outputs":{"y":{"labels":)" + labels(n_labels) + R"(,"node_index":)" +
+         std::to_string(shapes.size()) + "}}}";
+}
+
 /// A network on all eight tokens of the paper's geometry: towers of convolutions, concatenation, dense
 /// layers.
 inline std::string tagger_network(const std::string& more_in_block = "", std::uint32_t seed = 1) {

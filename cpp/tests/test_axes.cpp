@@ -18,43 +18,6 @@ using hepml::Status;
 
 namespace {
 
-std::string sizes(const std::vector<std::size_t>& list) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(list[i]);
-  return text + "]";
-}
-
-/// Inputs of these shapes ({0, n} is a sequence of any length) into one layer.
-std::string network(const std::vector<std::vector<std::size_t>>& shapes, const std::string& layer,
-                    std::size_t n_labels) {
-  std::string inputs, sequences, nodes, sources;
-  std::size_t n_inputs = 0, n_sequences = 0;
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    const auto& shape = shapes[i];
-    const std::string name = R"({"name":"x)" + std::to_string(i) + R"(",)";
-    const bool sequence = shape.size() == 2;
-    std::size_t size = 1;
-    for (const std::size_t n : shape) size *= n;
-    if (sequence) {
-      sequences += (n_sequences == 0 ? "" : ",") + name +
-                   (shape[0] == 0 ? "" : R"("steps":)" + std::to_string(shape[0]) + ",") + R"("variables":)" +
-                   networks::variables("v", shape[1]) + "}";
-    } else if (shape.size() == 1) {
-      inputs += (n_inputs == 0 ? "" : ",") + name + R"("variables":)" + networks::variables("v", size) + "}";
-    } else {
-      inputs += (n_inputs == 0 ? "" : ",") + name + R"("shape":)" + sizes(shape) + R"(,"variables":[]})";
-    }
-    nodes += R"({"type":")" + std::string(sequence ? "input_sequence" : "input") + R"(","sources":[)" +
-             std::to_string(sequence ? n_sequences++ : n_inputs++) + R"(],"size":)" +
-             std::to_string(sequence ? shape[1] : size) + "},";
-    sources += (i == 0 ? "" : ",") + std::to_string(i);
-  }
-  return R"({"inputs":[)" + inputs + R"(],"input_sequences":[)" + sequences + R"(],"nodes":[)" + nodes +
-         R"({"type":"layer","sources":[)" + sources + R"(],"layer_index":0}],"layers":[)" + layer +
-         R"(],"outputs":{"y":{"labels":)" + networks::labels(n_labels) + R"(,"node_index":)" +
-         std::to_string(shapes.size()) + "}}}";
-}
-
 /// 1, 2, 3 ... in every input, through the layer.
 std::vector<float> result(const std::string& text, const std::string& set) {
   const auto model = Model::parse(text, {true, set});
@@ -106,7 +69,7 @@ void values() {
   };
   for (const Case& test : cases) {
     for (const std::string& set : hepml::cpus()) {
-      const auto found = result(network(test.shapes, test.layer, test.labels), set);
+      const auto found = result(networks::of_layer(test.shapes, test.layer, test.labels), set);
       bool good = found.size() == test.expected.size();
       for (std::size_t i = 0; good && i < found.size(); ++i)
         good &= std::abs(found[i] - test.expected[i]) < 1e-6F;
@@ -118,8 +81,8 @@ void values() {
 
 /// Rows as large as float32 goes are scaled before they are squared.
 void large_rows() {
-  const std::string text =
-      network({{3}}, R"({"architecture":"standardize","function":"unit","axes":[0],"epsilon":1e-24})", 3);
+  const std::string text = networks::of_layer(
+      {{3}}, R"({"architecture":"standardize","function":"unit","axes":[0],"epsilon":1e-24})", 3);
   Session session(Model::parse(text));
   const auto x = session.input(0);
   x[0] = 3e30F;
@@ -131,7 +94,7 @@ void large_rows() {
 
 void steps() {
   const std::string between = R"({"architecture":"attention","heads":1,"scale":1})";
-  Session session(Model::parse(network({{0, 1}, {0, 1}, {0, 1}}, between, 1)), 4);
+  Session session(Model::parse(networks::of_layer({{0, 1}, {0, 1}, {0, 1}}, between, 1)), 4);
   const auto fill = [&](const std::vector<std::size_t>& n) {
     for (std::size_t i = 0; i < n.size(); ++i)
       for (float& x : session.sequence(i, n[i])) x = 1;
@@ -143,15 +106,16 @@ void steps() {
   CHECK(session.status() == Status::wrong_steps);
   fill({3, 0, 0});
   CHECK(session.status() == Status::ok && session.output(0).size() == 3 && session.output(0)[2] == 0);
-  Session sums(Model::parse(network({{0, 2}, {0, 2}}, R"({"architecture":"multiply"})", 2)), 4);
+  Session sums(Model::parse(networks::of_layer({{0, 2}, {0, 2}}, R"({"architecture":"multiply"})", 2)), 4);
   for (float& x : sums.sequence(0, 3)) x = 2;
   for (float& x : sums.sequence(1, 2)) x = 3;
   sums.run();
   CHECK(sums.status() == Status::wrong_steps);
   for (float& x : sums.sequence(1, 3)) x = 3;
   CHECK(sums.run().size() == 6 && sums.output(0)[5] == 6);
-  Session none(
-      Model::parse(network({{0, 2}}, R"({"architecture":"reduce","function":"mean","axes":[0]})", 2)), 4);
+  Session none(Model::parse(networks::of_layer(
+                   {{0, 2}}, R"({"architecture":"reduce","function":"mean","axes":[0]})", 2)),
+               4);
   none.sequence(0, 0);
   CHECK(none.run().size() == 2 && none.status() == Status::ok && none.output(0)[0] == 0);
 }
@@ -222,7 +186,7 @@ void refused() {
       {{{2}}, R"({"architecture":"dense","weights":[],"bias":[],"activation":"gelv"})", "nearest:  'gelu'"},
   };
   for (const Case& test : cases) {
-    const std::string message = ERROR_OF(Model::parse(network(test.shapes, test.layer, 3))).what();
+    const std::string message = ERROR_OF(Model::parse(networks::of_layer(test.shapes, test.layer, 3))).what();
     const bool good = check::contains(message, test.words) && check::contains(message, "layers[0]");
     if (!good) std::fprintf(stderr, "%s\n  gave: %s\n", test.layer.c_str(), message.c_str());
     CHECK(good);

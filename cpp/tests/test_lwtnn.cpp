@@ -153,6 +153,35 @@ void graphs() {
       thrown<NNConfigurationException>([&] { const lwt::LightweightGraph bad(wrong, "vector"); }), "cycle"));
 }
 
+/// Only lwtnn's exceptions come out of its interface.
+void beyond_the_limits() {
+  using Type = lwt::NodeConfig::Type;
+  constexpr std::size_t units = 8192;
+  lwt::LayerConfig layer;
+  layer.architecture = lwt::Architecture::DENSE;
+  layer.activation.function = lwt::Activation::LINEAR;
+  layer.weights.assign(units, 1);
+  layer.bias.assign(units, 0);
+  lwt::GraphConfig config;
+  config.input_sequences = {{"in", {{"a", 0, 1}}, {}, {}}};
+  config.nodes = {{Type::INPUT_SEQUENCE, {0}, 1}, {Type::TIME_DISTRIBUTED, {0}, 0}};
+  config.layers = {layer};
+  std::vector<std::string> labels;
+  for (std::size_t i = 0; i < units; ++i) labels.push_back(std::to_string(i));
+  config.outputs = {{"out", {labels, 1}}};
+  const lwt::LightweightGraph net(config);
+  CHECK(net.scan({}, {{"in", {{"a", {1, 2}}}}}).at("5")[1] == 2);
+  const std::vector<double> long_one(20000, 1);
+  CHECK(check::contains(thrown<NNEvaluationException>([&] { net.scan({}, {{"in", {{"a", long_one}}}}); }),
+                        "too much memory"));
+  config.layers[0].weights[7] = std::numeric_limits<double>::quiet_NaN();
+  CHECK(check::contains(thrown<NNConfigurationException>([&] {
+                          const lwt::LightweightGraph bad(config);
+                          bad.scan({}, {{"in", {{"a", {1}}}}});
+                        }),
+                        "not a number of float32"));
+}
+
 /// n residual adds: each node is evaluated once, not 2^n times.
 void deep_graphs() {
   lwt::GraphConfig config;
@@ -222,6 +251,7 @@ int main() {
   sequential_networks();
   replaced_values();
   graphs();
+  beyond_the_limits();
   deep_graphs();
   threads();
 #if __has_include(<Eigen/Dense>)

@@ -113,7 +113,7 @@ void malformed() {
       {"\"name\":\"y\"", "\"name\":\"x\"", schema, "two variables of one name"},
       {"[1,1]", "[1,1,1]", schema, "layers[0].weights"},
       {"[1,1]", "[1,\"1\"]", schema, "layers[0].weights"},
-      {"[1,1]", "[1,1e39]", schema, "too large for float32"},
+      {"[1,1]", "[1,1e39]", schema, "not a number of float32"},
       {"[0.5]", "[0.5,1]", schema, "layers[0].bias"},
       {"\"dense\"", "\"dens\"", unsupported, "nearest:  'dense'"},
       {"\"dense\"", "\"Dense\"", unsupported, "layers[0].architecture"},
@@ -196,7 +196,8 @@ void images() {
   CHECK(check::contains(message(chain(0, 0, 4, {}, 0)), "labels and width"));
   CHECK(check::contains(message(chain(3, 3, 1, {pool}, 4)), "1 labels"));
   CHECK(check::contains(message(chain(2, 2, 1, {conv("")}, 4)), "'padding' is missing"));
-  CHECK(check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"causal")")}, 4)), "no causal padding"));
+  CHECK(check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"causal")")}, 4)),
+                        "not a padding of this layer"));
   CHECK(check::contains(message(chain(2, 2, 2, {conv(R"(,"padding":"same")")}, 4)), "1 x 1 x 2 x 1 = 2"));
   CHECK(check::contains(message(chain(2, 2, 1, {conv(R"(,"padding":"same","strides":[0,1])")}, 4)),
                         "strides[0]"));

@@ -26,6 +26,9 @@ struct Variable {
 /// The first dimension of a sequence whose number of steps each event sets for itself.
 constexpr std::size_t any_steps = static_cast<std::size_t>(-1);
 
+/// The most steps of such a sequence in a Session that is not told another number.
+constexpr std::size_t default_max_steps = 256;
+
 /// An input of a network. Images are (rows, columns, channels), rows from the largest phi, columns up in eta.
 struct Input {
   std::string name;
@@ -78,8 +81,9 @@ class Model {
   const std::string& metadata()
       const noexcept;                ///< the file's "hepml" object without its reference vectors, as JSON
   const char* cpu() const noexcept;  ///< instruction set of the kernels: generic, avx2 or avx512
-  std::size_t n_parameters() const noexcept;   ///< weights and biases
-  std::size_t session_bytes() const noexcept;  ///< memory that a Session of the default size owns
+  std::size_t n_parameters() const noexcept;  ///< weights and biases
+  /// Memory that a Session owns. Throws Error (usage) where it cannot have so many steps.
+  std::size_t session_bytes(std::size_t max_steps = default_max_steps) const;
 
  private:
   friend class Session;

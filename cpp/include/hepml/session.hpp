@@ -12,8 +12,9 @@ namespace hepml {
 /// here allocates after construction, and run() does not throw.
 class Session {
  public:
-  /// Sequences of any length may have up to `max_steps`.
-  explicit Session(const Model& model, std::size_t max_steps = 256);
+  /// Sequences of any length may have up to `max_steps`. Throws Error (usage) where that takes too much
+  /// memory.
+  explicit Session(const Model& model, std::size_t max_steps = default_max_steps);
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

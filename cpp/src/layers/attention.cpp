@@ -111,7 +111,7 @@ Made make_attention(const At& layer, const Shapes& inputs, const Kernels& kernel
   }
   const std::size_t keys = key[0] == any_steps ? 0 : key[0];
   Shape shape{query[0], s.width * s.heads};
-  elements(shape, layer);
+  need_work(layer, {query[0], key[0], s.heads, s.size + s.width});
   return {std::make_shared<Attention>(std::move(shape), std::move(s), kernels, keys), {}};
 }
 

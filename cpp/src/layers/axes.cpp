@@ -39,17 +39,16 @@ Axes read_axes(const At& layer, const char* key, std::size_t n, bool transposed)
   const auto strides = layer.has("strides") ? read_directions(layer, "strides", n, 0)
                        : pooling            ? taps
                                             : std::vector<std::size_t>(n, 1);
+  if (pooling) refuse_dilation(layer);
   const auto dilation = read_directions(layer, "dilation_rate", n, 1);
   std::vector<Axis> found;
   for (std::size_t i = 0; i < n; ++i) {
     Axis axis;
-    axis.window = read_window(layer, (taps[i] - 1) * dilation[i] + 1, strides[i]);
+    const bool causal = n == 1 && !transposed && !pooling;
+    axis.window = read_window(layer, (taps[i] - 1) * dilation[i] + 1, strides[i], causal);
     axis.taps = taps[i];
     axis.dilation = dilation[i];
     axis.transposed = transposed;
-    if (transposed && axis.window.padding == Window::Padding::causal)
-      layer.member("padding").wrong("a transposed convolution has no causal padding", "same or valid",
-                                    "causal");
     found.push_back(axis);
   }
   std::size_t total = 1;

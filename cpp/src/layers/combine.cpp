@@ -149,6 +149,7 @@ Made make_combine(const At& layer, const Shapes& inputs, const Kernels& kernels)
                 std::to_string(operands.size()));
   }
   Shape shape = common(layer, operands);
+  need_work(layer, {elements(shape, layer), operands.size()});
   if (is_dynamic(shape) && !is_dynamic(inputs[0])) {
     layer.wrong("the first input has to be the sequence of any length", describe(shape), describe(inputs[0]));
   }

@@ -39,7 +39,7 @@ Made make_conv1d(const At& layer, const Shapes& inputs, const Kernels& kernels) 
                                 1,
                                 dilation[0],
                                 {1, 1, Window::Padding::valid},
-                                read_window(layer, (taps - 1) * dilation[0] + 1, strides[0])};
+                                read_window(layer, (taps - 1) * dilation[0] + 1, strides[0], true)};
   return {make_convolution(layer, input, convolution, to, read_bias(layer, n_out), kernels),
           read_activation(layer)};
 }

@@ -15,7 +15,7 @@ Made make_conv2d(const At& layer, const Shapes& inputs, const Kernels& kernels) 
   const std::size_t channels = input[2];
   const At weights = layer.member("weights");
   const Activation activation = read_activation(layer);
-  const std::size_t n_weights = kernel[0] * kernel[1] * channels * filters;
+  const std::size_t n_weights = elements({kernel[0], kernel[1], channels, filters}, layer);
   if (weights.numbers().size() != n_weights) {
     weights.wrong("the weights do not fit the layer",
                   text::times({kernel[0], kernel[1], channels, filters}) + " = " + std::to_string(n_weights),
@@ -23,12 +23,10 @@ Made make_conv2d(const At& layer, const Shapes& inputs, const Kernels& kernels) 
   }
   const auto bias = read_bias(layer, filters);
   const auto window = [&](std::size_t axis) {
-    return read_window(layer, (kernel[axis] - 1) * dilation[axis] + 1, strides[axis]);
+    return read_window(layer, (kernel[axis] - 1) * dilation[axis] + 1, strides[axis], false);
   };
   const Convolution convolution{channels,    filters,     kernel[0], kernel[1],
                                 dilation[0], dilation[1], window(0), window(1)};
-  if (convolution.rows.padding == Window::Padding::causal)
-    layer.member("padding").wrong("an image has no causal padding", "same or valid", "causal");
   return {make_convolution(layer, input, convolution, weights.floats(), bias, kernels), activation};
 }
 

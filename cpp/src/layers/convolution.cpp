@@ -59,7 +59,7 @@ std::shared_ptr<Operation> make_convolution(const At& layer, const Shape& input,
   const std::size_t n_columns = image ? input[1] : input[0];
   Shape shape{need_places(layer, c.columns, n_columns), c.n_out};
   if (image) shape.insert(shape.begin(), need_places(layer, c.rows, n_rows));
-  elements(shape, layer);
+  need_work(layer, {elements(shape, layer), c.kernel_rows * c.kernel_columns, c.n_in});
   // The padding of a strided window depends on the number of steps: keep room for the most.
   const bool dynamic = n_columns == any_steps;
   const std::size_t most = c.columns.padding == Window::Padding::valid ? 0 : c.columns.reach - 1;
@@ -78,6 +78,12 @@ std::vector<float> read_bias(const At& layer, std::size_t filters) {
                std::to_string(bias.numbers().size()));
   }
   return bias.floats();
+}
+
+void refuse_dilation(const At& layer) {
+  if (!layer.has("dilation_rate")) return;
+  layer.member("dilation_rate")
+      .fail(Error::Code::unsupported, "a pooling has no dilation", "no dilation_rate", "one");
 }
 
 std::vector<std::size_t> read_directions(const At& layer, const char* key, std::size_t n,

@@ -23,5 +23,7 @@ std::shared_ptr<Operation> make_convolution(const At& layer, const Shape& input,
 std::vector<float> read_bias(const At& layer, std::size_t filters);
 /// A number for each direction; `absent` without the key, which is then required if that is 0.
 std::vector<std::size_t> read_directions(const At& layer, const char* key, std::size_t n, std::size_t absent);
+/// Of a pooling: the key dilation_rate is an error.
+void refuse_dilation(const At& layer);
 
 }  // namespace hepml::layers

@@ -152,8 +152,9 @@ Made make_general(const At& layer, const Shapes& inputs, const Kernels& kernels)
   Shape shape = output_of(layer, axes, input, filters);
   const std::size_t taps = axes.depth.taps * axes.rows.taps * axes.columns.taps;
   const std::size_t n_in = input.back() / groups;
-  elements({taps, n_in, filters}, layer);
-  const auto weights = read_weights(layer, taps * n_in * filters, text::times({taps, n_in, filters}));
+  need_work(layer, {elements(shape, layer), taps, n_in});
+  const auto weights =
+      read_weights(layer, elements({taps, n_in, filters}, layer), text::times({taps, n_in, filters}));
   return {std::make_shared<ConvolutionND>(axes, input, std::move(shape), groups, weights,
                                           read_bias(layer, filters), kernels),
           read_activation(layer)};
@@ -167,7 +168,9 @@ Made make_depthwise(const At& layer, const Shapes& inputs, const Kernels&) {
   const std::size_t channels = input.back() * multiplier;
   Shape shape = output_of(layer, axes, input, channels);
   const std::size_t taps = axes.rows.taps * axes.columns.taps;
-  auto weights = read_weights(layer, taps * channels, text::times({taps, input.back(), multiplier}));
+  need_work(layer, {elements(shape, layer), taps});
+  auto weights =
+      read_weights(layer, elements({taps, channels}, layer), text::times({taps, input.back(), multiplier}));
   return {std::make_shared<Depthwise>(axes, std::move(shape), multiplier, std::move(weights),
                                       read_bias(layer, channels)),
           read_activation(layer)};

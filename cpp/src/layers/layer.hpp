@@ -3,6 +3,7 @@
 #include <hepml/model.hpp>
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,12 @@ constexpr std::size_t most_elements = std::size_t{1} << 27;  // of one tensor: 5
 
 /// Product of the dimensions, any_steps counted as 1; throws Error (schema) at `where` beyond most_elements.
 std::size_t elements(const Shape& shape, const At& where);
+constexpr double most_work = 0x1p32;  // multiplications of one layer for one event
+
+/// Only the first axis of a sequence may be any_steps; throws Error (unsupported) at `where`.
+void check_shape(const Shape& shape, const At& where);
+/// The product of the factors, any_steps counted as 1, is at most most_work; throws Error (schema).
+void need_work(const At& where, std::initializer_list<std::size_t> factors);
 /// "a vector of 5", "a sequence of any x 3", "an image of 31 x 31 x 1".
 std::string describe(const Shape& shape);
 bool is_dynamic(const Shape& shape) noexcept;
@@ -195,8 +202,8 @@ struct Window {
   std::size_t before(std::size_t size) const noexcept;  ///< padding
   std::size_t after(std::size_t size) const noexcept;
 };
-/// With the layer's key "padding".
-Window read_window(const At& layer, std::size_t reach, std::size_t step);
+/// With the layer's key "padding"; only sequences may be padded causally.
+Window read_window(const At& layer, std::size_t reach, std::size_t step, bool causal);
 /// output(size), or any_steps where size is; throws Error (schema) if the window does not fit.
 std::size_t need_places(const At& layer, const Window& window, std::size_t size);
 

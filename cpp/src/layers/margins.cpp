@@ -1,64 +1,73 @@
-#include <algorithm>
-#include <cstdint>
 #include <cstring>
 
-#include "layers/layer.hpp"
+#include "layers/strided.hpp"
 #include "parse/text.hpp"
 
-// Layers that move numbers: every element of the output is one of the input, or 0. A table says which.
+// Layers that give an image other margins, or repeat its pixels.
 namespace hepml::layers {
 namespace {
 
-constexpr std::uint32_t nothing = static_cast<std::uint32_t>(-1);
-
-class Rearrange : public Operation {
+/// A block of the input at a place of the output; zeros around it.
+class Shifted : public Operation {
  public:
-  Rearrange(Shape shape, std::vector<std::uint32_t> from)
-      : Operation(std::move(shape)), from_(std::move(from)) {}
-  void run(const View* inputs, const View& output, float* scratch) const noexcept override {
-    const std::size_t in_row = inputs->columns * inputs->channels;
-    const std::size_t out_row = output.columns * output.channels;
-    for (std::size_t row = 0; row < inputs->rows; ++row)
-      std::memcpy(scratch + row * in_row, inputs->data + row * inputs->row_stride, in_row * sizeof(float));
-    const std::uint32_t* from = from_.data();
-    for (std::size_t row = 0; row < output.rows; ++row) {
-      float* to = output.data + row * output.row_stride;
-      for (std::size_t i = 0; i < out_row; ++i, ++from) to[i] = *from == nothing ? 0.0F : scratch[*from];
+  /// `from` and `to`: the first index of the block along each axis, in the input and in the output.
+  Shifted(Shape shape, Shape input, Shape block, Shape from, Shape to)
+      : Operation(std::move(shape)),
+        input_(std::move(input)),
+        block_(std::move(block)),
+        from_(std::move(from)),
+        to_(std::move(to)) {}
+  void run(const View* inputs, const View& output, float*) const noexcept override {
+    for (std::size_t row = 0; block_ != shape() && row < output.rows; ++row) {
+      std::memset(output.data + row * output.row_stride, 0, output.columns * output.channels * sizeof(float));
     }
+    Strided x = strided(input_, *inputs);
+    Strided y = strided(shape(), output);
+    const float* from = inputs->data;
+    float* to = output.data;
+    for (std::size_t i = 0; i < y.rank; ++i) {
+      x.size[i] = y.size[i] = block_[i];
+      from += x.stride[i] * static_cast<std::ptrdiff_t>(from_[i]);
+      to += y.stride[i] * static_cast<std::ptrdiff_t>(to_[i]);
+    }
+    copy(from, x, to, y);
   }
-  std::size_t scratch(std::size_t) const noexcept override { return n_in; }
-  std::size_t n_in = 0;
 
  private:
-  std::vector<std::uint32_t> from_;
+  Shape input_, block_, from_, to_;
 };
 
-const Shape& need_fixed(const At& layer, const Shapes& inputs) {
-  const Shape& input = need_one(layer, inputs);
-  if (is_dynamic(input))
-    layer.wrong("the layer needs to know the number of steps", "fixed steps", describe(input));
-  return input;
-}
-
-/// `source` gives for a place of the output the place of the input, or false for a 0.
-template <class Source>
-Made rearranged(const At& layer, const Shape& input, Shape shape, Source source) {
-  if (shape.size() > 4) layer.wrong("a tensor of too many dimensions", "at most 4", describe(shape));
-  const std::size_t n = elements(shape, layer);
-  std::vector<std::uint32_t> from(n);
-  Shape place(shape.size(), 0), at(input.size(), 0);
-  for (std::size_t i = 0; i < n; ++i) {
-    std::size_t rest = i;
-    for (std::size_t axis = shape.size(); axis-- > 0; rest /= shape[axis]) place[axis] = rest % shape[axis];
-    from[i] = nothing;
-    if (!source(place, at)) continue;
-    std::size_t index = 0;
-    for (std::size_t axis = 0; axis < input.size(); ++axis) index = index * input[axis] + at[axis];
-    from[i] = static_cast<std::uint32_t>(index);
+/// Each place of the input, so many times along each axis.
+class Repeat : public Operation {
+ public:
+  Repeat(Shape shape, Shape input, std::vector<std::size_t> times)
+      : Operation(std::move(shape)), input_(std::move(input)), times_(std::move(times)) {}
+  void run(const View* inputs, const View& output, float*) const noexcept override {
+    const Strided x = strided(input_, *inputs);
+    const Strided y = strided(shape(), output);
+    Walk<2> walk;  // two axes for each but the channels
+    for (std::size_t i = 0; i < times_.size(); ++i) {
+      walk.axis(x.size[i], y.stride[i] * static_cast<std::ptrdiff_t>(times_[i]), x.stride[i]);
+      walk.axis(times_[i], y.stride[i], 0);
+    }
+    const std::size_t n = output.channels * sizeof(float);
+    walk.run([&](const std::ptrdiff_t* at) { std::memcpy(output.data + at[0], inputs->data + at[1], n); });
   }
-  auto operation = std::make_shared<Rearrange>(std::move(shape), std::move(from));
-  operation->n_in = elements(input, layer);
-  return {std::move(operation), {}};
+
+ private:
+  Shape input_;
+  std::vector<std::size_t> times_;
+};
+
+/// A sequence, an image or a volume of fixed size.
+const Shape& need_places(const At& layer, const Shapes& inputs) {
+  const Shape& input = need_one(layer, inputs);
+  need_fixed(layer, input);
+  if (input.size() < 2 || input.size() > 4) {
+    layer.wrong("the layer works on another kind of tensor", "one to three axes and channels",
+                describe(input));
+  }
+  return input;
 }
 
 /// [before, after] of each axis but the channels.
@@ -81,51 +90,47 @@ std::vector<std::pair<std::size_t, std::size_t>> read_margins(const At& layer, c
 }  // namespace
 
 Made make_zeropadding(const At& layer, const Shapes& inputs, const Kernels&) {
-  const Shape& input = need_fixed(layer, inputs);
+  const Shape& input = need_places(layer, inputs);
   const auto margins = read_margins(layer, "padding", input);
   Shape shape = input;
-  for (std::size_t i = 0; i < margins.size(); ++i) shape[i] += margins[i].first + margins[i].second;
-  return rearranged(layer, input, shape, [&](const Shape& place, Shape& at) {
-    at = place;
-    for (std::size_t i = 0; i < margins.size(); ++i) {
-      if (place[i] < margins[i].first || place[i] - margins[i].first >= input[i]) return false;
-      at[i] = place[i] - margins[i].first;
-    }
-    return true;
-  });
+  Shape to(input.size(), 0);
+  for (std::size_t i = 0; i < margins.size(); ++i) {
+    to[i] = margins[i].first;
+    shape[i] += margins[i].first + margins[i].second;
+  }
+  elements(shape, layer);
+  return {std::make_shared<Shifted>(std::move(shape), input, input, Shape(input.size(), 0), std::move(to)),
+          {}};
 }
 
 Made make_cropping(const At& layer, const Shapes& inputs, const Kernels&) {
-  const Shape& input = need_fixed(layer, inputs);
+  const Shape& input = need_places(layer, inputs);
   const auto margins = read_margins(layer, "cropping", input);
   Shape shape = input;
+  Shape from(input.size(), 0);
   for (std::size_t i = 0; i < margins.size(); ++i) {
     const std::size_t cut = margins[i].first + margins[i].second;
     if (cut >= input[i]) {
       layer.member("cropping")
           .wrong("nothing is left", "less than " + std::to_string(input[i]), std::to_string(cut));
     }
+    from[i] = margins[i].first;
     shape[i] -= cut;
   }
-  return rearranged(layer, input, shape, [&](const Shape& place, Shape& at) {
-    at = place;
-    for (std::size_t i = 0; i < margins.size(); ++i) at[i] += margins[i].first;
-    return true;
-  });
+  const Shape block = shape;
+  return {std::make_shared<Shifted>(std::move(shape), input, block, std::move(from), Shape(input.size(), 0)),
+          {}};
 }
 
 Made make_upsampling(const At& layer, const Shapes& inputs, const Kernels&) {
-  const Shape& input = need_fixed(layer, inputs);
+  const Shape& input = need_places(layer, inputs);
   const auto size = layer.member("size").counts(1, 4096);
   if (size.size() != input.size() - 1)
     layer.member("size").wrong("not one number an axis", std::to_string(input.size() - 1), text::times(size));
   Shape shape = input;
   for (std::size_t i = 0; i < size.size(); ++i) shape[i] *= size[i];
-  return rearranged(layer, input, shape, [&](const Shape& place, Shape& at) {
-    at = place;
-    for (std::size_t i = 0; i < size.size(); ++i) at[i] /= size[i];
-    return true;
-  });
+  elements(shape, layer);
+  return {std::make_shared<Repeat>(std::move(shape), input, size), {}};
 }
 
 namespace {

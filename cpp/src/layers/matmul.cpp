@@ -80,7 +80,7 @@ Made make_matmul(const At& layer, const Shapes& inputs, const Kernels& kernels) 
   if (is_dynamic(a) && shape.size() != 2)
     layer.wrong("a sequence of any length times more than a matrix", "a matrix", describe(b));
   need_axes(layer, shape);
-  elements(shape, layer);
+  need_work(layer, {elements(shape, layer), inner});
   return {std::make_shared<Matmul>(std::move(shape), inputs, transposed, kernels), {}};
 }
 

@@ -28,15 +28,15 @@ class MaxPooling2D : public Operation {
 
 Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels) {
   const Shape& input = need_image(layer, inputs);
+  refuse_dilation(layer);
   const auto pool = read_directions(layer, "pool_size", 2, 0);
   const auto strides = layer.has("strides") ? read_directions(layer, "strides", 2, 0) : pool;
-  const Window rows = read_window(layer, pool[0], strides[0]);
-  const Window columns = read_window(layer, pool[1], strides[1]);
-  if (rows.padding == Window::Padding::causal)
-    layer.member("padding").wrong("an image has no causal padding", "same or valid", "causal");
+  const Window rows = read_window(layer, pool[0], strides[0], false);
+  const Window columns = read_window(layer, pool[1], strides[1], false);
   const kernels::PoolArgs args{
       pool[0], pool[1], strides[0], strides[1], rows.before(input[0]), columns.before(input[1])};
   Shape shape{need_places(layer, rows, input[0]), need_places(layer, columns, input[1]), input[2]};
+  need_work(layer, {pool[0] * pool[1], elements(shape, layer)});
   return {std::make_shared<MaxPooling2D>(args, std::move(shape), kernels), {}};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "layers/plan.hpp"
 #include "parse/text.hpp"
 
 namespace hepml {
@@ -25,6 +26,7 @@ class Builder {
 
   Network build() {
     order_nodes();
+    find_output_layers();
     add_inputs();
     for (const std::size_t node : order_) add_node(node);
     check_used();
@@ -46,6 +48,8 @@ class Builder {
   std::vector<std::size_t> node_tensor_;     // tensor of each node
   std::vector<std::size_t> node_logits_;     // tensor before the node's activation
   std::vector<std::size_t> node_leaves_;     // tensor of the trees of a node, or none
+  std::vector<bool> at_output_;              // layers from which an output comes straight
+  std::size_t n_elements_ = 0;               // of all tensors
   std::map<std::size_t, std::size_t> last_;  // last steps of sequences already taken
   struct Used {
     Shapes inputs;
@@ -92,7 +96,15 @@ class Builder {
     }
   }
 
-  std::size_t add_tensor(const Shape& shape, std::size_t step) {
+  /// One more tensor, as long as all together have room.
+  std::size_t add_tensor(const Shape& shape, std::size_t step, const At& where) {
+    layers::check_shape(shape, where);
+    n_elements_ += layers::elements(shape, where);
+    if (n_elements_ > layers::most_elements) {
+      where.wrong("a network that is too large",
+                  "at most " + std::to_string(layers::most_elements) + " elements in all its tensors",
+                  std::to_string(n_elements_) + " with " + layers::describe(shape));
+    }
     Network::Tensor tensor;
     tensor.shape = shape;
     tensor.first = tensor.last = step;
@@ -102,8 +114,8 @@ class Builder {
 
   void add_inputs() {
     for (auto& record : file_.inputs) {
-      Network::Port port{add_tensor(record.input.shape, 0), std::move(record.offset), std::move(record.scale),
-                         0};
+      Network::Port port{add_tensor(record.input.shape, 0, record.where), std::move(record.offset),
+                         std::move(record.scale), 0};
       port.scale_step = port.scale.size() == 1 ? 0 : 1;
       network_.ports.push_back(std::move(port));
       network_.inputs.push_back(std::move(record.input));
@@ -113,7 +125,8 @@ class Builder {
     node_leaves_.assign(file_.nodes.size(), none);
   }
 
-  std::size_t add_step(std::shared_ptr<layers::Operation> operation, std::vector<std::size_t> sources) {
+  std::size_t add_step(std::shared_ptr<layers::Operation> operation, std::vector<std::size_t> sources,
+                       const At& where) {
     const std::size_t step = network_.steps.size();
     for (const std::size_t source : sources) {
       auto& tensor = network_.tensors[source];
@@ -124,7 +137,7 @@ class Builder {
       tensor.border.bottom = std::max(tensor.border.bottom, need.bottom);
       tensor.border.right = std::max(tensor.border.right, need.right);
     }
-    const std::size_t target = add_tensor(operation->shape(), step);
+    const std::size_t target = add_tensor(operation->shape(), step, where);
     network_.steps.push_back({operation.get(), std::move(sources), target});
     network_.operations_.push_back(std::move(operation));
     return target;
@@ -135,18 +148,19 @@ class Builder {
            node.type == NodeType::time_distributed || node.type == NodeType::layer;
   }
 
-  /// Does an output come straight from this layer? Its activation then stays apart, for the logits.
-  bool at_output(std::size_t layer) const {
-    return std::any_of(file_.outputs.begin(), file_.outputs.end(), [&](const auto& output) {
+  /// The layers of outputs keep their activation apart, for the logits.
+  void find_output_layers() {
+    at_output_.assign(file_.layers.size(), false);
+    for (const auto& output : file_.outputs) {
       const NodeRecord& node = file_.nodes[output.node];
-      return has_layer(node) && node.layer == layer;
-    });
+      if (has_layer(node)) at_output_[node.layer] = true;
+    }
   }
 
-  std::size_t last_step(std::size_t tensor) {
+  std::size_t last_step(std::size_t tensor, const At& where) {
     const auto known = last_.find(tensor);
     if (known != last_.end()) return known->second;
-    const std::size_t last = add_step(layers::make_last(network_.tensors[tensor].shape), {tensor});
+    const std::size_t last = add_step(layers::make_last(network_.tensors[tensor].shape), {tensor}, where);
     return last_.emplace(tensor, last).first->second;
   }
 
@@ -163,7 +177,7 @@ class Builder {
       case NodeType::feed_forward:
       case NodeType::concatenate:
       case NodeType::add:
-        if (steps && file_.nodes[index].type == NodeType::sequence) return last_step(tensor);
+        if (steps && file_.nodes[index].type == NodeType::sequence) return last_step(tensor, node.where);
         need(!steps, "a vector, or a node of type sequence, whose last step is taken");
         break;
       case NodeType::sequence:
@@ -193,32 +207,36 @@ class Builder {
     if (record.type == NodeType::input) {
       tensor = network_.ports[record.sources[0]].tensor;
     } else if (record.type == NodeType::concatenate) {
-      tensor = add_step(layers::make_concatenate(shapes, record.where), sources);
+      tensor = add_step(layers::make_concatenate(shapes, record.where), sources, record.where);
     } else if (record.type == NodeType::add) {
-      tensor = add_step(layers::make_add(shapes, record.where, *network_.kernels), sources);
+      tensor = add_step(layers::make_add(shapes, record.where, *network_.kernels), sources, record.where);
     } else if (record.type == NodeType::sum) {
-      tensor = add_step(layers::make_sum(shapes[0], *network_.kernels), sources);
+      tensor = add_step(layers::make_sum(shapes[0], *network_.kernels), sources, record.where);
     } else {
       const layers::Made& made = layer(record, shapes);
       const bool fused = made.activation.function == Function::rectified && made.operation &&
-                         !at_output(record.layer) && made.operation->fuse_rectified();
+                         !at_output_[record.layer] && made.operation->fuse_rectified();
       tensor = sources[0];
       if (made.operation && record.type == NodeType::time_distributed) {
-        tensor = add_step(layers::make_each(made.operation, shapes[0]), sources);
+        const Shape& step = made.operation->shape();
+        if (step.size() != 1)
+          record.where.wrong("a layer that makes more than a vector of a step", "a vector of each step",
+                             layers::describe(step));
+        tensor = add_step(layers::make_each(made.operation, shapes[0]), sources, record.where);
       } else if (made.operation) {
-        tensor = add_step(made.operation, sources);
+        tensor = add_step(made.operation, sources, record.where);
       }
       logits = made.activates ? sources[0] : tensor;
       if (made.margin) {
         if (record.type == NodeType::time_distributed)
           record.where.wrong("trees on the steps of a sequence", "a vector");
         node_leaves_[node] = tensor;
-        logits = add_step(made.margin, {tensor});
-        tensor = made.link ? add_step(made.link, {tensor}) : logits;
+        logits = add_step(made.margin, {tensor}, record.where);
+        tensor = made.link ? add_step(made.link, {tensor}, record.where) : logits;
       } else if (made.activation.function != Function::linear && !fused) {
         tensor = add_step(
             layers::make_activate(made.activation, network_.tensors[tensor].shape, *network_.kernels),
-            {tensor});
+            {tensor}, record.where);
       } else if (!made.operation) {
         logits = node_logits_[record.sources[0]];
       }
@@ -319,8 +337,8 @@ class Builder {
       std::size_t logits = node_logits_[record.node];
       if (record.last && network_.tensors[tensor].shape.size() == 2) {
         const bool same = tensor == logits;
-        tensor = last_step(tensor);
-        logits = same ? tensor : last_step(logits);
+        tensor = last_step(tensor, record.where);
+        logits = same ? tensor : last_step(logits, record.where);
       }
       const Shape& shape = network_.tensors[tensor].shape;
       if (record.unlabelled) record.output.labels.resize(shape.back());
@@ -342,7 +360,9 @@ class Builder {
 };
 
 std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels, bool sparse) {
-  return std::make_shared<const Network>(Builder(std::move(file), kernels, sparse).build());
+  auto network = std::make_shared<const Network>(Builder(std::move(file), kernels, sparse).build());
+  make_plan(*network, 1);  // a network without room for an event is refused at load
+  return network;
 }
 
 }  // namespace hepml

@@ -27,11 +27,11 @@ class Network {
     std::vector<std::size_t> sources;  // tensors
     std::size_t target;
   };
-  struct Port {          // an input
-    std::size_t tensor;  // what the network sees
-    std::vector<double> offset, scale;
-    std::size_t scale_step;  // 0 if one offset and scale serve every element
-    bool missing = false;    // NaN is a missing value
+  struct Port {                         // an input
+    std::size_t tensor;                 // what the network sees
+    std::vector<double> offset, scale;  // one, or those of a row (of a step)
+    std::size_t scale_step;             // 0 if one offset and scale serve every element
+    bool missing = false;               // NaN is a missing value
   };
   struct Head {  // an output
     std::size_t tensor, logits;

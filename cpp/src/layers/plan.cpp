@@ -28,18 +28,22 @@ void count_steps(const Network& network, std::size_t max_steps, Plan& plan) {
   }
 }
 
+[[noreturn]] void too_large(const std::string& expected, const std::string& found) {
+  throw Error(Error::Code::usage, {"the network needs too much memory for an event",
+                                   {},
+                                   {},
+                                   expected,
+                                   found,
+                                   {},
+                                   "of sequences, ask for fewer max_steps"});
+}
+
 std::size_t product(const std::vector<std::size_t>& sizes) {
   std::size_t total = 1;
   for (const std::size_t size : sizes) {
     if (size != 0 && total > layers::most_elements / size) {
-      throw Error(Error::Code::usage,
-                  {"a Session for so many steps is too large",
-                   {},
-                   {},
-                   "at most " + std::to_string(layers::most_elements) + " elements in a tensor",
-                   text::times(sizes),
-                   {},
-                   "ask for fewer max_steps"});
+      too_large("at most " + std::to_string(layers::most_elements) + " elements in a tensor and its borders",
+                text::times(sizes));
     }
     total *= size;
   }
@@ -130,6 +134,9 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
     taken.insert(behind, {place, place + size, tensor.last});
     plan.size = std::max(plan.size, place + size);
   }
+  constexpr std::size_t most = 2 * layers::most_elements;
+  if (plan.size > most)
+    too_large("at most " + std::to_string(most) + " elements in all", std::to_string(plan.size));
   return plan;
 }
 

@@ -21,7 +21,7 @@ struct Plan {
   std::size_t size = 0;  // floats
 };
 
-/// Throws Error (usage) beyond layers::most_elements in one tensor.
+/// Throws Error (usage) beyond layers::most_elements in one tensor, or twice as many in all.
 Plan make_plan(const Network& network, std::size_t max_steps);
 
 /// The shape as an image: rows x columns of channels. A vector is one pixel, a sequence one row.

@@ -89,6 +89,7 @@ Made make_pooling(const At& layer, const Shapes& inputs, const Kernels&) {
   }
   const Axes axes = read_axes(layer, "pool_size", N);
   Shape shape = output_of(layer, axes, input, input.back());
+  need_work(layer, {elements(shape, layer), axes.depth.taps * axes.rows.taps * axes.columns.taps});
   return {std::make_shared<Pooling>(axes, input, std::move(shape), maximum), {}};
 }
 

@@ -190,11 +190,27 @@ std::size_t elements(const Shape& shape, const At& where) {
   return total;
 }
 
+void check_shape(const Shape& shape, const At& where) {
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == any_steps && (i != 0 || shape.size() != 2))
+      where.fail(Error::Code::unsupported, "steps that differ by event in a tensor of this form",
+                 "a sequence, steps x variables", describe(shape));
+  }
+}
+
+void need_work(const At& where, std::initializer_list<std::size_t> factors) {
+  double work = 1;
+  for (const std::size_t factor : factors) work *= factor == any_steps ? 1.0 : static_cast<double>(factor);
+  if (work > most_work) {
+    where.wrong("a layer with too much to do for an event",
+                "at most " + text::number(most_work) + " multiplications", text::number(work));
+  }
+}
+
 std::string describe(const Shape& shape) {
   constexpr const char* names[] = {"a number", "a vector of ", "a sequence of ", "an image of "};
   const std::string name = shape.size() < 4 ? names[shape.size()] : "a volume of ";
-  if (!is_dynamic(shape)) return name + text::times(shape);
-  return name + "any x " + text::times({shape.begin() + 1, shape.end()});
+  return name + text::times(shape);
 }
 
 bool is_dynamic(const Shape& shape) noexcept {
@@ -248,15 +264,17 @@ std::size_t Window::after(std::size_t size) const noexcept {
   return covered > size ? covered - size - before(size) : 0;
 }
 
-Window read_window(const At& layer, std::size_t reach, std::size_t step) {
+Window read_window(const At& layer, std::size_t reach, std::size_t step, bool causal) {
   const At padding = layer.member("padding");
   const std::string& name = padding.string();
   using Padding = Window::Padding;
   if (name == "valid") return {reach, step, Padding::valid};
   if (name == "same") return {reach, step, Padding::same};
-  if (name == "causal") return {reach, step, Padding::causal};
-  padding.fail(Error::Code::unsupported, "unknown padding " + text::quoted(name), "same, valid or causal",
-               text::quoted(name), text::nearest(name, {"same", "valid", "causal"}));
+  if (name == "causal" && causal) return {reach, step, Padding::causal};
+  std::vector<std::string> known{"same", "valid"};
+  if (causal) known.emplace_back("causal");
+  padding.fail(Error::Code::unsupported, "not a padding of this layer: " + text::quoted(name),
+               text::joined(known), text::quoted(name), text::nearest(name, known));
 }
 
 std::size_t need_places(const At& layer, const Window& window, std::size_t size) {

@@ -158,7 +158,7 @@ class Reader {
 }  // namespace
 
 struct Engine::Slot {
-  explicit Slot(const hepml::Model& model, std::size_t max_steps = 256) : session(model, max_steps) {}
+  Slot(const hepml::Model& model, std::size_t max_steps) : session(model, max_steps) {}
   hepml::Session session;
   std::vector<hepml::span<float>> inputs;
   hepml::span<const float> output;
@@ -238,6 +238,19 @@ std::size_t Engine::width() const noexcept {
   return parts_->model.outputs()[0].shape.back();
 }
 
+namespace {
+
+std::unique_ptr<Engine::Slot> make_slot(const hepml::Model& model,
+                                        std::size_t max_steps = hepml::default_max_steps) {
+  try {
+    return std::make_unique<Engine::Slot>(model, max_steps);
+  } catch (const hepml::Error& error) {
+    throw NNEvaluationException(error.what());
+  }
+}
+
+}  // namespace
+
 Engine::Call::Call(const Engine& engine) : engine_(engine) {
   {
     const std::lock_guard<std::mutex> lock(engine.parts_->mutex);
@@ -247,7 +260,7 @@ Engine::Call::Call(const Engine& engine) : engine_(engine) {
       free.pop_back();
     }
   }
-  if (!slot_) slot_ = std::make_unique<Slot>(engine.parts_->model);
+  if (!slot_) slot_ = make_slot(engine.parts_->model);
   slot_->inputs.clear();
   for (std::size_t i = 0; i < engine.sources().size(); ++i) {
     if (engine.sources()[i].sequence) slot_->session.sequence(i, 0);
@@ -262,7 +275,7 @@ Engine::Call::~Call() {
 
 void Engine::Call::set_steps(std::size_t source, std::size_t steps) {
   if (steps > slot_->session.max_steps()) {
-    auto larger = std::make_unique<Slot>(engine_.parts_->model, steps);
+    auto larger = make_slot(engine_.parts_->model, steps);
     for (std::size_t i = 0; i < slot_->inputs.size(); ++i) {
       const auto from = slot_->inputs[i];
       const std::size_t width = engine_.sources()[i].variables.size();

@@ -8,7 +8,9 @@
 namespace hepml::parse {
 namespace {
 
-constexpr std::size_t most = std::size_t{1} << 24;  // variables, nodes, labels
+constexpr std::size_t most = std::size_t{1} << 24;  // values of all inputs, sources of a node
+constexpr std::size_t most_records = 4096;          // inputs, outputs
+constexpr std::size_t most_nodes = 65536;
 constexpr std::size_t most_dimensions = 4;
 
 Variable read_variable(const At& at) {
@@ -29,7 +31,7 @@ void read_variables(const At& list, InputRecord& record) {
   check_distinct(names, "variables", list);
 }
 
-/// One number for the whole tensor, or one a channel spread over all pixels.
+/// One number for the whole tensor, or one a channel, for the pixels of a row.
 std::vector<double> read_image_scaling(const At& at, const char* key, double absent, const Input& input) {
   if (!at.has(key)) return {absent};
   const At value = at.member(key);
@@ -42,9 +44,9 @@ std::vector<double> read_image_scaling(const At& at, const char* key, double abs
                 std::to_string(numbers.size()) + " numbers");
   }
   if (channels == 1) return {numbers[0]};
-  std::vector<double> all(input.size);
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = numbers[i % channels];
-  return all;
+  std::vector<double> row(input.shape[input.shape.size() - 2] * channels);
+  for (std::size_t i = 0; i < row.size(); ++i) row[i] = numbers[i % channels];
+  return row;
 }
 
 InputRecord read_input(const At& at) {
@@ -151,12 +153,24 @@ NodeRecord read_node(const At& at, const File& file, std::size_t n_vectors, std:
             text::quoted(name), text::nearest(name, known));
 }
 
+/// As many as the output has values.
+std::vector<std::string> read_labels(const At& labels) {
+  auto names = labels.strings();
+  if (names.empty()) labels.wrong("labels and width of the output differ", "at least one label", "none");
+  check_distinct(names, "labels", labels);
+  return names;
+}
+
+void need_few(const At& list, const char* what, std::size_t n, std::size_t most_of_them) {
+  if (n > most_of_them)
+    list.wrong(std::string("too many ") + what, "at most " + std::to_string(most_of_them), std::to_string(n));
+}
+
 void read_outputs(const At& outputs, File& file) {
+  need_few(outputs, "outputs", outputs.members().size(), most_records);
   for (const auto& [name, value] : outputs.members()) {
     const At at = outputs.member(name);
-    const At labels = at.member("labels");
-    OutputRecord record{{name, labels.strings()}, 0, at};
-    check_distinct(record.output.labels, "labels", labels);
+    OutputRecord record{{name, read_labels(at.member("labels"))}, 0, at};
     record.node = at.member("node_index").count(0, file.nodes.size() - 1);
     file.outputs.push_back(std::move(record));
   }
@@ -166,6 +180,7 @@ void read_outputs(const At& outputs, File& file) {
 File read_graph(const At& root) {
   File file;
   const At inputs = root.member("inputs");
+  need_few(inputs, "inputs", inputs.size(), most_records);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     file.inputs.push_back(read_input(inputs.item(i)));
@@ -175,6 +190,7 @@ File read_graph(const At& root) {
   check_distinct(names, "inputs", inputs);
   if (root.has("input_sequences")) {
     const At sequences = root.member("input_sequences");
+    need_few(sequences, "inputs", sequences.size(), most_records);
     for (std::size_t i = 0; i < sequences.size(); ++i) {
       file.inputs.push_back(read_input_sequence(sequences.item(i)));
       std::string& name = file.inputs.back().input.name;
@@ -184,9 +200,13 @@ File read_graph(const At& root) {
     }
     check_distinct(names, "inputs", sequences);
   }
+  std::size_t n_values = 0;
+  for (const InputRecord& record : file.inputs) n_values += record.input.size;
+  need_few(inputs, "input values", n_values, most);
   const At layers = root.member("layers");
   for (std::size_t i = 0; i < layers.size(); ++i) file.layers.push_back(layers.item(i));
   const At nodes = root.member("nodes");
+  need_few(nodes, "nodes", nodes.size(), most_nodes);
   if (nodes.size() == 0) nodes.wrong("a network without nodes", "at least one node", "none");
   for (std::size_t i = 0; i < nodes.size(); ++i)
     file.nodes.push_back(read_node(nodes.item(i), file, n_vectors, nodes.size()));
@@ -236,8 +256,7 @@ File read_sequential(const At& root) {
     file.nodes.push_back({steps ? NodeType::sequence : NodeType::feed_forward, {i}, 0, i, layer});
   }
   const At labels = root.member("outputs");
-  file.outputs.push_back({{"outputs", labels.strings()}, file.nodes.size() - 1, labels, recurrent});
-  check_distinct(file.outputs[0].output.labels, "labels", labels);
+  file.outputs.push_back({{"outputs", read_labels(labels)}, file.nodes.size() - 1, labels, recurrent});
   return file;
 }
 

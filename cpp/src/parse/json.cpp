@@ -310,8 +310,8 @@ std::vector<float> At::floats() const {
   std::vector<float> out;
   out.reserve(numbers().size());
   for (const double value : numbers()) {
-    if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
-      wrong("a number too large for float32", "at most 3.4e38", text::number(value));
+    if (!(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
+      wrong("not a number of float32", "at most 3.4e38", text::number(value));
     }
     out.push_back(static_cast<float>(value));
   }

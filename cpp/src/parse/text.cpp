@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <utility>
 
+#include <hepml/model.hpp>
+
 namespace hepml::text {
 namespace {
 
@@ -48,7 +50,8 @@ std::string quoted(std::string_view text) {
 
 std::string times(const std::vector<std::size_t>& shape) {
   std::string out;
-  for (const std::size_t dimension : shape) out += (out.empty() ? "" : " x ") + std::to_string(dimension);
+  for (const std::size_t dimension : shape)
+    out += (out.empty() ? "" : " x ") + (dimension == any_steps ? "any" : std::to_string(dimension));
   return out;
 }
 

@@ -9,7 +9,7 @@ namespace hepml::text {
 /// 'text' in single quotes, control and non-ASCII bytes escaped, cut at 60 characters: safe in any terminal.
 std::string quoted(std::string_view text);
 
-/// "3 x 4 x 5".
+/// "3 x 4 x 5", "any x 5".
 std::string times(const std::vector<std::size_t>& shape);
 
 /// The shortest decimal that gives the double back.
