@@ -202,21 +202,12 @@ class Translation:
 
 def images(data: Path, label: int, n: int) -> NDArray[np.float32]:
     """Events of et and ht from a data.h5, held out ones of one label, on the scale of the network."""
-    import h5py
+    from hepml.dataset import Dataset
 
-    with h5py.File(data) as file:
-        chosen = np.flatnonzero(file["y/test"][:] == label)[:n]
-        parts = []
-        for token, side in (("et", 31), ("ht", 32)):
-            group = file[f"{token}/test"]
-            ends = np.cumsum(group["counts"][:].astype(np.int64))
-            index, value = group["index"][:], group["value"][:]
-            part = np.zeros((len(chosen), side * side), np.float32)
-            for row, event in enumerate(chosen):
-                span = slice(ends[event] - group["counts"][event], ends[event])
-                part[row, index[span]] = 0.05 * value[span]
-            parts.append(part)
-    return np.concatenate(parts, axis=1)
+    dataset = Dataset.open(data)
+    chosen = np.flatnonzero(dataset.y("test") == label)[:n]
+    parts = [0.05 * dataset.raw(token, "test")[chosen].reshape(len(chosen), -1) for token in ("et", "ht")]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def main() -> None:
