@@ -35,7 +35,7 @@ class InputRecord:
         variables: names of the variables, of a vector or of each step; empty for images.
         spec: what training knows about it, if given.
         offset, scale: folded into the input; one number a variable or channel.
-        levels: of an integer input, which holds whole numbers from 0 to levels - 1.
+        levels: of an input of Embedding layers, which holds whole numbers from 0 to levels - 1.
         written_name: its name in the file, if another: a sequence may be called as a vector is.
         defaults: of the variables, for the record; None where there is none.
     """
@@ -129,8 +129,8 @@ def describe_inputs(model: Any, specs: Sequence[InputSpec] | None) -> list[Input
 
 
 def _levels(model: Any, tensor: Any) -> int | None:
-    """How many whole numbers, from 0, an integer input may hold; None unless only Embedding layers use it."""
-    if tensor.dtype not in ("int32", "int64") or any(key_of(tensor) == key_of(output) for output in model.outputs):
+    """How many whole numbers, from 0, an input may hold that only Embedding layers use; None for others."""
+    if tensor.dtype not in ("float32", "int32", "int64") or key_of(tensor) in map(key_of, model.outputs):
         return None
     layers = [call.layer for call in calls_of(model) if key_of(tensor) in map(key_of, call.inputs)]
     embeddings = [layer for layer in layers if type(layer).__name__ == "Embedding"]

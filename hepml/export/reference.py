@@ -12,6 +12,7 @@ from hepml.export.inputs import InputRecord
 
 __all__ = [
     "N_REFERENCE",
+    "given_events",
     "in_float64",
     "keras_logits",
     "keras_outputs",
@@ -74,10 +75,16 @@ def _random_image(record: InputRecord, n: int, generator: np.random.Generator) -
 
 def reference_events(records: Sequence[InputRecord]) -> list[Float32]:
     """The inputs of the reference vectors: events that every input's spec carries, or random ones."""
+    given = given_events(records)
+    return random_events(records, N_REFERENCE) if given is None else given
+
+
+def given_events(records: Sequence[InputRecord]) -> list[Float32] | None:
+    """The training sample's own events, where every input's spec carries equally many; else None."""
     given = [None if r.spec is None or r.spec.reference is None else np.asarray(r.spec.reference) for r in records]
     known = [array for array in given if array is not None and len(array)]
     if len(known) < len(records) or len({len(array) for array in known}) != 1:
-        return random_events(records, N_REFERENCE)
+        return None
     return [
         np.ascontiguousarray(array[:N_REFERENCE].reshape(-1, *_sizes(array, record)), dtype=np.float32)
         for array, record in zip(known, records, strict=True)
@@ -106,10 +113,9 @@ def keras_outputs(model: Any, arrays: list[Float32]) -> list[NDArray[Any]]:
 
 
 def _as_input(array: Float32, tensor: Any) -> NDArray[Any]:
-    """Whole numbers for an input of such, without the axis that a category a step has in the file."""
-    if "int" not in str(tensor.dtype):
-        return array
-    return (array[..., 0] if array.ndim > len(tensor.shape) else array).astype(tensor.dtype)
+    """Whole numbers for an input of such; without the axis that a category a step has in the file."""
+    array = array[..., 0] if array.ndim > len(tensor.shape) else array
+    return array.astype(tensor.dtype) if "int" in str(tensor.dtype) else array
 
 
 def keras_logits(model: Any, arrays: list[Float32]) -> NDArray[Any] | None:

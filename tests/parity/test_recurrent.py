@@ -1,8 +1,12 @@
 """Recurrent layers, masks and embeddings: Keras and the C++ evaluator agree, whatever the number of steps."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
+
+import hepml
+from hepml.export import export_model
 
 STEPS = [7, 1, None]
 KINDS = {"lstm": layers.LSTM, "gru": layers.GRU, "simplernn": layers.SimpleRNN}
@@ -84,8 +88,6 @@ def test_time_distributed(parity, steps, inner):
 
 def masked_events(n, steps, width):
     """Events whose masked steps are at the start, in the middle, at the end, everywhere and nowhere."""
-    import numpy as np
-
     x = np.random.default_rng(3).normal(size=(n, steps, width)).astype(np.float32)
     x[0, :2] = x[1, 2:4] = x[2, -2:] = x[3] = 0
     return x
@@ -97,11 +99,6 @@ def masked_events(n, steps, width):
     "arguments", [{}, {"return_sequences": True}, {"go_backwards": True, "return_sequences": True}], ids=str
 )
 def test_masking(tmp_path, kind, steps, arguments):
-    import numpy as np
-
-    import hepml
-    from hepml.export import export_model
-
     more = [layers.Bidirectional(layers.GRU(2))] if arguments else []
     model = on_sequence(layers.Masking(0.0), KINDS[kind](4, **arguments), *more, steps=steps)
     export_model(model, tmp_path / "net.json")
@@ -111,11 +108,6 @@ def test_masking(tmp_path, kind, steps, arguments):
 
 
 def test_zero_output_for_mask(tmp_path):
-    import numpy as np
-
-    import hepml
-    from hepml.export import export_model
-
     x = keras.Input((6, 3), name="x")
     layer = layers.LSTM(4, return_sequences=True)
     layer.zero_output_for_mask = True
@@ -135,12 +127,17 @@ def test_embedding(parity, steps, mask_zero):
     parity(keras.Model(x, layers.LSTM(3)(embedded)), slow=False)
 
 
+@pytest.mark.parametrize("steps", [4, None])
+def test_embedding_of_a_float_input(tmp_path, steps):
+    x = keras.Input((steps,), name="codes")
+    model = keras.Model(x, layers.LSTM(3)(layers.Embedding(6, 4)(x)))
+    export_model(model, tmp_path / "net.json")
+    codes = np.random.default_rng(0).integers(0, 6, (5, 4)).astype(np.float32)
+    found = hepml.Evaluator(tmp_path / "net.json")(codes[..., None] if steps is None else codes)["output"]
+    assert np.abs(found - np.asarray(model(codes, training=False))).max() <= 2e-6
+
+
 def test_embedding_of_a_vector_and_numbers_that_are_no_category(parity, tmp_path):
-    import numpy as np
-
-    import hepml
-    from hepml.export import export_model
-
     x = keras.Input((4,), dtype="int32", name="codes")
     model = keras.Model(x, layers.Dense(2)(layers.Flatten()(layers.Embedding(6, 3)(x))))
     parity(model, slow=False)
