@@ -32,7 +32,7 @@ from hepml.ledger import atomic_path
 if TYPE_CHECKING:
     from hepml.models import InputSpec
 
-__all__ = ["FORMAT_VERSION", "Export", "export_model"]
+__all__ = ["FORMAT_VERSION", "Export", "export_model", "shared"]
 
 FORMAT_VERSION = 1
 _log = logging.getLogger("hepml")
@@ -146,9 +146,9 @@ def export_model(
         "format_version": FORMAT_VERSION,
         "model_id": identity,
         "features": features,
-        "geometry": _shared(records, "geometry", None if geometry is None else dict(geometry)),
-        "convention": _shared(records, "convention", convention),
-        "collection": _shared(records, "collection", collection),
+        "geometry": shared(records, "geometry", None if geometry is None else dict(geometry)),
+        "convention": shared(records, "convention", convention),
+        "collection": shared(records, "collection", collection),
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
         "provenance": _provenance(provenance),
@@ -275,7 +275,7 @@ def _labels(name: str, value: Value, labels: Mapping[str, Sequence[str]] | None)
     return given
 
 
-def _shared(records: list[InputRecord], name: str, given: Any) -> Any:
+def shared(records: list[InputRecord], name: str, given: Any) -> Any:
     """What was given, or what the inputs carry; one value for all of them, or None."""
     known = [given] + [getattr(record.spec, name, None) for record in records]
     known = [value for value in known if value is not None]

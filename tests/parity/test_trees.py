@@ -5,6 +5,7 @@ both sides of every threshold, and values exactly on the thresholds.
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 
 import hepml
+from hepml.errors import DataError
 from hepml.export import validate
+from hepml.geometry import PAPER
 from hepml.models import InputSpec
 
 N = 400
@@ -245,3 +248,19 @@ def test_refusals_by_name(data, tmp_path):
             inputs=[InputSpec("hl", (2,), ("a", "b"), None, [0] * 2, [1] * 2, None, None)],
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_inputs_carry_is_in_the_file(data, tmp_path):
+    geometry = PAPER.to_dict()
+    specs = [
+        InputSpec(name, (2,), (f"{name}_a", f"{name}_b"), geometry, [0] * 2, [1] * 2, None, None, collection="jet")
+        for name in ("u", "v")
+    ]
+    model = trees.DecisionTreeClassifier(max_depth=2, random_state=0).fit(data["x"], data[2])
+    exported(model, tmp_path, inputs=specs)
+    block = json.loads((tmp_path / "net.json").read_text())["hepml"]
+    assert (block["geometry"], block["collection"]) == (geometry, "jet")
+    other = [specs[0], replace(specs[1], collection="electron")]
+    with pytest.raises(DataError, match="the inputs differ in collection"):
+        hepml.export_model(model, tmp_path / "other.json", inputs=other)
+    assert not (tmp_path / "other.json").exists()

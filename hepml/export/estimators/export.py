@@ -22,8 +22,8 @@ from hepml.export.estimators.ensemble import Answers, Reading
 from hepml.export.estimators.events import threshold_events
 from hepml.export.estimators.reading import read_estimator
 from hepml.export.inputs import InputRecord
-from hepml.export.model import FORMAT_VERSION, Export
-from hepml.export.reference import N_REFERENCE, random_events
+from hepml.export.model import FORMAT_VERSION, Export, shared
+from hepml.export.reference import N_REFERENCE, given_events, random_events
 from hepml.export.verification import LOGIT_TOLERANCE, N_VERIFICATION, TOLERANCE, Differences
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
@@ -70,9 +70,9 @@ def export_estimator(
         "format_version": FORMAT_VERSION,
         "model_id": identity,
         "features": features,
-        "geometry": None if geometry is None else dict(geometry),
-        "convention": convention,
-        "collection": collection,
+        "geometry": shared(records, "geometry", None if geometry is None else dict(geometry)),
+        "convention": shared(records, "convention", convention),
+        "collection": shared(records, "collection", collection),
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
         "provenance": _provenance(reading, provenance),
@@ -179,19 +179,16 @@ def _answers(reading: Reading, events: NDArray[np.float32]) -> Answers:
         return reading.judge(events.astype(np.float64))
 
 
-def _given(reading: Reading, records: list[InputRecord], n: int) -> NDArray[np.float32]:
-    """Reference events: the training sample's own, where every input has them, else random ones."""
-    known = [None if r.spec is None or r.spec.reference is None else np.asarray(r.spec.reference) for r in records]
-    arrays = [array for array in known if array is not None and len(array)]
-    if len(arrays) == len(records) and len({len(array) for array in arrays}) == 1:
-        return np.concatenate([np.asarray(a.reshape(len(a), -1)[:n], np.float32) for a in arrays], axis=1)
-    if reading.ensemble is not None:
-        return threshold_events(reading.ensemble, reading.n_features, n, seed=0)
-    return np.concatenate(random_events(records, n), axis=1)
+def _reference_events(reading: Reading, records: list[InputRecord]) -> NDArray[np.float32]:
+    """The training sample's own events, where every input has them, else random ones."""
+    given = given_events(records)
+    if given is None and reading.ensemble is not None:
+        return threshold_events(reading.ensemble, reading.n_features, N_REFERENCE, seed=0)
+    return np.concatenate(given or random_events(records, N_REFERENCE), axis=1)
 
 
 def _reference(reading: Reading, records: list[InputRecord]) -> dict[str, Any]:
-    events = _given(reading, records, N_REFERENCE)
+    events = _reference_events(reading, records)
     outputs = _answers(reading, events).outputs.astype(np.float32)
     if not np.all(np.isfinite(outputs)):
         raise DataError(
@@ -220,59 +217,67 @@ def ulps(found: Array, right: Array) -> NDArray[np.int64]:
 
 def _verify(path: Path, reading: Reading, records: list[InputRecord], shown: Path) -> Differences:
     """Compares with the library, with every instruction set of this processor."""
-    samples = [_given(reading, records, N_REFERENCE)]
+    samples = {"reference event": _reference_events(reading, records)}
     if reading.ensemble is None:
-        samples.append(np.concatenate(random_events(records, N_VERIFICATION, seed=1), axis=1))
+        samples["random event"] = np.concatenate(random_events(records, N_VERIFICATION, seed=1), axis=1)
     else:
-        samples.append(threshold_events(reading.ensemble, reading.n_features, N_VERIFICATION, seed=1))
+        events = threshold_events(reading.ensemble, reading.n_features, N_VERIFICATION, seed=1)
+        samples["random event"] = events
         if reading.ensemble.missing:
-            holes = samples[-1].copy()
-            holes[np.random.default_rng(2).random(holes.shape) < 0.3] = np.nan
-            samples.append(holes)
+            holes = np.random.default_rng(2).random(events.shape) < 0.3
+            samples["random event with missing values"] = np.where(holes, np.float32(np.nan), events)
     worst, worst_margin = 0.0, 0.0
     for cpu in cpus():
         evaluator = Evaluator(path, verify=False, cpu=cpu)
-        for events in samples:
+        for kind, events in samples.items():
             right, given = _answers(reading, events), _split(records, events)
             outputs = evaluator(given)["output"]
             margins = evaluator(given, logits=True)["output"]
-            where = f"{cpu}, {shown}"
+            where = f"{cpu}, {shown}, {kind}"
             if reading.ensemble is None:
-                worst = max(worst, _near(f"{where}, output", outputs, right.outputs, TOLERANCE))
+                worst = max(worst, _near(where, "output", outputs, right.outputs, TOLERANCE))
                 if right.margins.shape == margins.shape:
-                    worst_margin = max(worst_margin, _near(f"{where}, logits", margins, right.margins, LOGIT_TOLERANCE))
+                    worst_margin = max(worst_margin, _near(where, "logits", margins, right.margins, LOGIT_TOLERANCE))
                 continue
             if right.leaves is not None:
-                _same(f"{where}, leaves", evaluator.leaves(given)["output"], right.leaves, 0)
-            _same(f"{where}, margins", margins, right.margins.astype(np.float32), 0)
-            _same(f"{where}, output", outputs, right.outputs.astype(np.float32), ULPS)
+                _same(where, "leaves", evaluator.leaves(given)["output"], right.leaves, 0)
+            _same(where, "margins", margins, right.margins.astype(np.float32), 0)
+            _same(where, "output", outputs, right.outputs.astype(np.float32), ULPS)
             finite = np.isfinite(right.outputs)
             scaled = np.abs(outputs - right.outputs)[finite] / np.maximum(1.0, np.abs(right.outputs[finite]))
             worst = max(worst, float(scaled.max(initial=0.0)))
     return Differences(worst, worst_margin, N_VERIFICATION)
 
 
-def _fail(where: str, event: int, found: Array, right: Array, bound: str) -> VerificationError:
+def _fail(where: str, found: Array, right: Array, bound: str) -> VerificationError:
     return VerificationError(
         "the C++ evaluator does not reproduce the library; nothing was written",
-        where=f"{where}, random event {event}",
-        expected=f"{right[event]} {bound}",
-        found=str(found[event]),
+        where=where,
+        expected=f"{right} {bound}",
+        found=found,
         fix="this is a defect of hepml: please report the model",
     )
 
 
-def _same(where: str, found: Array, right: Array, bound: int) -> None:
+def _same(where: str, what: str, found: Array, right: Array, bound: int) -> None:
     if found.shape != right.shape:
-        raise VerificationError("the C++ evaluator gives another shape", where=where, expected=right.shape, found=found)
+        raise VerificationError(
+            f"the C++ evaluator gives {what} of another shape", where=where, expected=right.shape, found=found.shape
+        )
     distance = ulps(found, right) if found.dtype == np.float32 else np.abs(found.astype(np.int64) - right)
     if np.any(distance > bound):
         event = int(np.argmax(distance.max(axis=1)))
-        raise _fail(where, event, found, right, f"within {bound} units in the last place" if bound else "exactly")
+        raise _fail(
+            f"{where} {event}, {what}",
+            found[event],
+            right[event],
+            f"within {bound} units in the last place" if bound else "exactly",
+        )
 
 
-def _near(where: str, found: Array, right: Array, tolerance: float) -> float:
+def _near(where: str, what: str, found: Array, right: Array, tolerance: float) -> float:
     difference = np.abs(found.astype(np.float64) - right) / np.maximum(1.0, np.abs(right))
     if not np.all(difference <= tolerance):
-        raise _fail(where, int(np.argmax(difference.max(axis=1))), found, right, f"within {tolerance:g}")
+        event = int(np.argmax(difference.max(axis=1)))
+        raise _fail(f"{where} {event}, {what}", found[event], right[event], f"within {tolerance:g}")
     return float(difference.max(initial=0.0))
