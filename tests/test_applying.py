@@ -11,10 +11,11 @@ import pytest
 import uproot
 
 import hepml
-from hepml.applying import WorkingPoint, apply, score_events, working_point
+from hepml.applying import apply, score_events
 from hepml.candidates import STATUS_NAMES
 from hepml.errors import DataError, GranularityError, InputFileError, OutputError, SchemaError
 from hepml.geometry import PAPER, Grid
+from hepml.working_points import WorkingPoint, working_point
 
 FEATURES = ["hl", "mass", "et_and_ht_and_hl"]
 COLUMNS = ("offsets", "et", "e", "eta", "phi")

@@ -105,6 +105,22 @@ def test_functions_that_keras_3_no_longer_has(tmp_path, random):
     assert np.abs(hepml.Evaluator(tmp_path / "net.json")(x)["output"] - right).max() < 1e-5
 
 
+@pytest.mark.parametrize("axis", [-1, 1, [1]])
+def test_the_axis_of_a_layer_in_each_step(tmp_path, random, axis):
+    """Keras counts the axes of one step: 1 is the last, and Keras 2 writes it as a list."""
+    config = {"name": "bn", "axis": axis, "epsilon": 0.01, "center": True, "scale": True}
+    inner = {"class_name": "BatchNormalization", "config": config}
+    layers = [layer("TimeDistributed", "each", layer=inner, batch_input_shape=[None, 4, 3])]
+    parts = {"gamma": random.normal(size=3), "beta": random.normal(size=3), "moving_mean": random.normal(size=3)}
+    parts["moving_variance"] = 0.5 + random.random(3)
+    arrays = {"each": {f"each/{name}:0": array for name, array in parts.items()}}
+    files = write(tmp_path, sequential(layers), arrays)
+    export_keras2_file(files[0], tmp_path / "net.json", weights=files[1])
+    x = random.normal(size=(5, 4, 3))
+    right = (x - parts["moving_mean"]) / np.sqrt(parts["moving_variance"] + 0.01) * parts["gamma"] + parts["beta"]
+    assert np.abs(hepml.Evaluator(tmp_path / "net.json")(x)["output"] - right).max() < 1e-5
+
+
 def test_weights_have_to_be_those_of_the_network(tmp_path):
     chain = sequential([dense("d", (), 2, batch_input_shape=[None, 3])])
     good = kernel_and_bias("d", np.ones((3, 2)), np.zeros(2))

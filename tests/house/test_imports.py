@@ -33,6 +33,7 @@ ROAD = [
     "plots",
     "evaluator",
     "export",
+    "working_points",
     "applying",
     "demo",
     "cli",

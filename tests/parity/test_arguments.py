@@ -80,6 +80,7 @@ def test_the_sets_hold_nothing_that_no_layer_has():
         (layers.Conv2DTranspose(2, 3, dilation_rate=2), (4, 4, 1), "dilation_rate"),
         (layers.Bidirectional(layers.LSTM(2), merge_mode=None), (4, 3), "merge_mode"),
         (layers.TimeDistributed(layers.Conv2D(2, 2)), (3, 4, 4, 1), "layer"),
+        (layers.TimeDistributed(layers.BatchNormalization(axis=1)), (3, 3), "axis"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -68,6 +68,12 @@ def read_keras2(architecture: str | Path, weights: str | Path | None = None, *, 
     return builder.build()
 
 
+def _last_axis(layer: Any, last: int) -> bool:
+    """Does the layer work along this axis? Keras 2 wrote it as a number or as a list of one."""
+    axis = getattr(layer, "axis", None)
+    return axis == last or axis in ([last], (last,))
+
+
 class _Builder:
     def __init__(self, architecture: Architecture, arrays: dict[str, Arrays], as_lwtnn: bool) -> None:
         self.architecture = architecture
@@ -208,6 +214,8 @@ class _Builder:
         if self.architecture.major == 1:
             own = keras1.arrays_of(entry.name, entry.kind, own)
         try:
+            if entry.kind == "TimeDistributed" and _last_axis(layer.layer, len(tensors[0].shape) - 2):
+                layer.layer.axis = -1
             if first and arrays is not None:
                 check_input_width(layer, own, tensors[0].shape[-1])
             result = layer(tensors if len(tensors) > 1 else tensors[0])

@@ -102,10 +102,8 @@ def time_distributed(layer: Any, values: list[Value], network: Network) -> Value
     inner = layer.layer
     if type(inner).__name__ not in _LAST_AXIS:
         raise refuse(layer, "layer", type(inner).__name__, "one of " + ", ".join(sorted(_LAST_AXIS)))
-    if getattr(inner, "axis", -1) not in (-1, (-1,), [-1], len(values[0].shape)):
-        axis = getattr(inner, "axis", -1)
-        if list(np.atleast_1d(axis)) != [len(values[0].shape) - 1]:
-            raise refuse(layer, "axis", axis, -1)
+    if getattr(inner, "axis", -1) not in (-1, (-1,), [-1]):  # another number counts the axes of one step
+        raise refuse(layer, "axis", inner.axis, -1)
     return handler_of(inner)(inner, values[:1], network)  # a mask does not change the steps that count
 
 
