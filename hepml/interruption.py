@@ -2,8 +2,8 @@
 
 A handler runs between two bytecodes of the main thread. Within a destructor or a callback from C code its exception is
 printed and forgotten, and the work would go on: so it is kept, and long loops ask for it with `check`. When all has
-been unwound, `leave` ends the process without the end of the interpreter, where TensorFlow, torn out of a step, may wait
-for ever.
+been unwound, `leave` ends the process without the end of the interpreter, where TensorFlow, torn out of a step, may
+wait for ever.
 """
 
 from __future__ import annotations
