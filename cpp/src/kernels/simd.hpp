@@ -17,13 +17,16 @@ namespace {
 constexpr std::size_t width = HEPML_WIDTH;
 using V = float __attribute__((vector_size(HEPML_WIDTH * 4)));
 using VI = std::int32_t __attribute__((vector_size(HEPML_WIDTH * 4)));
-using Unaligned = float __attribute__((vector_size(HEPML_WIDTH * 4), aligned(4), may_alias));
+// Not an alias with aligned(4): clang takes that for aligned all the same.
+struct __attribute__((packed, may_alias)) Unaligned {
+  V vector;
+};
 
 HEPML_INLINE V load(const float* p) {
-  return *reinterpret_cast<const Unaligned*>(p);
+  return reinterpret_cast<const Unaligned*>(p)->vector;
 }
 HEPML_INLINE void store(float* p, V v) {
-  *reinterpret_cast<Unaligned*>(p) = v;
+  reinterpret_cast<Unaligned*>(p)->vector = v;
 }
 HEPML_INLINE V set(float x) {
   return x - V{};

@@ -1,0 +1,101 @@
+// libFuzzer: a network file of any content is refused with hepml::Error, or loads and runs: within its
+// memory, with the same bits twice, and on the sparse and the dense way.
+
+#include <hepml/hepml.hpp>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "mutate.hpp"
+
+namespace {
+
+using hepml::Model;
+using hepml::Session;
+using hepml::Status;
+
+constexpr std::size_t most_steps = 5;
+constexpr std::size_t most_bytes = std::size_t{1} << 22;  // of a session that is run
+
+void need(bool holds) {
+  if (!holds) std::abort();
+}
+
+/// One event; the steps of sequences may be more than the session holds.
+void fill(const Model& model, Session& session, std::uint32_t seed) {
+  std::minstd_rand random(seed + 1);
+  constexpr float special[] = {0.0F, -0.0F, 1e30F, -1e30F, 1e-40F, 1.0F, 2.0F, 3.0F};
+  for (std::size_t i = 0; i < model.inputs().size(); ++i) {
+    const auto& shape = model.inputs()[i].shape;
+    const auto values =
+        shape[0] == hepml::any_steps ? session.sequence(i, random() % (most_steps + 2)) : session.input(i);
+    for (float& value : values) {
+      const auto draw = random() % 16;
+      value = draw < 8 ? special[draw] : static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
+    }
+  }
+}
+
+void same_bits(const Session& a, const Session& b, std::size_t n_outputs) {
+  need(a.status() == b.status());
+  for (std::size_t k = 0; k < n_outputs; ++k) {
+    const auto x = a.output(k), y = b.output(k);
+    need(x.size() == y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) need(x[i] == y[i] || (x[i] != x[i] && y[i] != y[i]));
+  }
+}
+
+void run(const Model& model, const Model& dense) {
+  std::size_t bytes = most_bytes;
+  try {
+    bytes = model.session_bytes(most_steps);
+  } catch (const hepml::Error&) {
+    return;  // so many steps do not fit
+  }
+  if (bytes >= most_bytes) return;
+  Session session(model, most_steps), again(model, most_steps), other(dense, most_steps);
+  for (std::uint32_t event = 0; event < 3; ++event) {
+    for (Session* one : {&session, &again, &other}) {
+      fill(model, *one, event);
+      one->run();
+    }
+    same_bits(session, again, model.outputs().size());
+    same_bits(session, other, model.outputs().size());
+    for (std::size_t k = 0; k < model.outputs().size(); ++k) {
+      session.logits(k);
+      session.leaves(k);
+    }
+  }
+}
+
+void tag(const Model& model) {
+  if (!model.geometry()) return;
+  try {
+    hepml::Tagger tagger(model);
+    const hepml::Tower towers[] = {{20.0, 0.1, 0.2, 25.0}, {3.0, 0.12, 0.21, 4.0}, {1.0, -2.4, 3.1, 5.0}};
+    tagger(towers, towers, 0.1, 0.2);
+    tagger({towers, 0}, {towers, 0}, -2.0, 3.1);
+  } catch (const hepml::Error&) {  // inputs that no towers make
+    return;
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  hepml::LoadOptions options;
+  options.verify = size % 2 == 0;
+  try {
+    const auto model = Model::parse(text, options);
+    options.verify = options.sparse = false;
+    run(model, Model::parse(text, options));
+    tag(model);
+  } catch (const hepml::Error& error) {
+    need(std::strlen(error.what()) > 10);
+  }
+  return 0;
+}

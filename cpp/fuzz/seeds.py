@@ -1,0 +1,106 @@
+"""Write small network files, one or more for every layer, from which the fuzzers start.
+
+python cpp/fuzz/seeds.py FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import sklearn.ensemble
+from keras import layers
+
+from hepml.evaluator import Evaluator
+from hepml.export import export_model
+from hepml.geometry import PAPER
+from hepml.models import InputSpec
+
+VECTOR, SEQUENCE, ANY, IMAGE, VOLUME = (4,), (4, 3), (None, 3), (5, 6, 2), (3, 4, 4, 2)
+CHAINS: dict[str, tuple[tuple[int | None, ...], list[Any]]] = {
+    "dense": (VECTOR, [layers.Dense(3, "relu"), layers.Dense(2, "softmax")]),
+    "activations": (VECTOR, [layers.LeakyReLU(), layers.ELU(), layers.Activation("gelu"), layers.PReLU()]),
+    "conv1d": (SEQUENCE, [layers.Conv1D(2, 2, padding="causal", dilation_rate=2), layers.MaxPooling1D(2)]),
+    "conv1d_any": (ANY, [layers.Conv1D(2, 3, strides=2, padding="same"), layers.GlobalAveragePooling1D()]),
+    "conv2d": (IMAGE, [layers.Conv2D(2, 3, padding="same", activation="relu"), layers.MaxPooling2D(2, padding="same")]),
+    "conv2d_valid": (IMAGE, [layers.Conv2D(3, 2, strides=2), layers.Flatten(), layers.Dense(1, "sigmoid")]),
+    "conv2d_groups": (IMAGE, [layers.Conv2D(4, 2, groups=2), layers.AveragePooling2D(2)]),
+    "conv2d_transpose": (IMAGE, [layers.Conv2DTranspose(2, 3, strides=2, padding="same")]),
+    "conv1d_transpose": (ANY, [layers.Conv1DTranspose(2, 3, strides=2)]),
+    "depthwise": (IMAGE, [layers.DepthwiseConv2D(2, depth_multiplier=2), layers.SeparableConv2D(2, 2)]),
+    "conv3d": (VOLUME, [layers.Conv3D(2, 2), layers.AveragePooling3D(2, padding="same")]),
+    "pooling3d": (VOLUME, [layers.MaxPooling3D(2), layers.GlobalMaxPooling3D(keepdims=True)]),
+    "margins": (IMAGE, [layers.ZeroPadding2D(1), layers.Cropping2D(((1, 0), (0, 2))), layers.UpSampling2D((1, 2))]),
+    "reshape": (IMAGE, [layers.Permute((2, 1, 3)), layers.Reshape((6, 10)), layers.Flatten()]),
+    "normalizing": (SEQUENCE, [layers.LayerNormalization(), layers.BatchNormalization(), layers.UnitNormalization()]),
+    "groups": (IMAGE, [layers.GroupNormalization(2), layers.RMSNormalization(), layers.Softmax(axis=[1, 2])]),
+    "lstm": (ANY, [layers.LSTM(2, return_sequences=True), layers.LSTM(2)]),
+    "gru": (SEQUENCE, [layers.GRU(2, return_sequences=True), layers.GRU(2, reset_after=False)]),
+    "simplernn": (ANY, [layers.SimpleRNN(2, go_backwards=True)]),
+    "bidirectional": (SEQUENCE, [layers.Masking(0.0), layers.Bidirectional(layers.LSTM(2))]),
+    "time_distributed": (ANY, [layers.TimeDistributed(layers.Dense(2, "tanh")), layers.GRU(2)]),
+    "repeat": (VECTOR, [layers.RepeatVector(3), layers.GlobalMaxPooling1D()]),
+    "einsum": (SEQUENCE, [layers.EinsumDense("abc,cd->abd", output_shape=(None, 2), bias_axes="d")]),
+}
+
+
+def functional() -> Iterator[tuple[str, Any]]:
+    """Networks that are no chain."""
+    a, b = keras.Input((4, 3), name="a"), keras.Input((4, 3), name="b")
+    yield "attention", keras.Model([a, b], layers.Attention(use_scale=True)([a, b]))
+    yield "additive", keras.Model([a, b], layers.AdditiveAttention()([a, b]))
+    c = keras.Input((None, 3), name="c")
+    yield "multi_head", keras.Model(c, layers.MultiHeadAttention(2, 2)(c, c, use_causal_mask=True))
+    yield "dot", keras.Model([a, b], layers.Dot(axes=2, normalize=True)([a, b]))
+    d = keras.Input((None, 3), name="d")
+    yield "merged", keras.Model([c, d], layers.LSTM(2)(layers.Multiply()([layers.Add()([c, d]), d])))
+    v, w = keras.Input((3,), name="v"), keras.Input((2,), name="w")
+    joined = layers.Concatenate()([layers.Dense(2)(v), w])
+    yield "outputs", keras.Model([v, w], {"one": layers.Dense(1)(joined), "two": layers.Maximum()([w, w * 2.0])})
+    codes = keras.Input((3,), dtype="int32", name="codes")
+    yield "embedding", keras.Model(codes, layers.GRU(2)(layers.Embedding(4, 2, mask_zero=True)(codes)))
+
+
+def shorten(path: Path) -> None:
+    """Two reference events are enough, and what the evaluator does not read is left out."""
+    document = json.loads(path.read_text())
+    block = document["hepml"]
+    del block["provenance"], block["model_id"]
+    for side in ("inputs", "outputs"):
+        block["reference"][side] = {name: events[:2] for name, events in block["reference"][side].items()}
+    path.write_text(json.dumps(document, separators=(",", ":")))
+    Evaluator(path)
+
+
+def main() -> None:
+    """Write them."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(exist_ok=True)
+    keras.utils.set_random_seed(0)
+    for name, (shape, stack) in CHAINS.items():
+        model = keras.Sequential([keras.Input(shape, name="x"), *stack])
+        export_model(model, folder / f"{name}.json", overwrite=True)
+    for name, model in functional():
+        export_model(model, folder / f"{name}.json", overwrite=True)
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    y = (x[:, 0] * x[:, 1] > 0).astype(int) + (x[:, 2] > 1)
+    for name, trees in {
+        "forest": sklearn.ensemble.RandomForestClassifier(2, max_depth=3, random_state=0),
+        "boosted": sklearn.ensemble.HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4, random_state=0),
+    }.items():
+        export_model(trees.fit(x, y), folder / f"{name}.json", overwrite=True)
+    spec = InputSpec("mass", (1,), ("mass",), PAPER.to_dict())
+    model = keras.Sequential([keras.Input((1,), name="mass"), layers.Dense(1, "sigmoid")])
+    threshold = {"signal_efficiency": 0.8, "threshold": 0.5, "pt": [10, None], "eta": None}
+    export_model(model, folder / "tagger.json", inputs=[spec], thresholds=[threshold], overwrite=True)
+    for path in folder.glob("*.json"):
+        shorten(path)
+
+
+if __name__ == "__main__":
+    main()
