@@ -92,6 +92,21 @@ def test_its_own_tests_pass(built):
     assert "100% tests passed" in done.stdout
 
 
+def test_no_preset_allocates(built, tmp_path):
+    """10,000 events of each of the published networks, every malloc of the process counted."""
+    from hepml.export import export_model
+    from hepml.models import PRESETS, InputSpec, build_model
+
+    shapes = {"hl": (7,), "mass": (1,), "et": (31, 31, 1), "ht": (32, 32, 1)}
+    files = []
+    for name, preset in PRESETS.items():
+        specs = [InputSpec(token, shapes[token]) for token in preset.features]
+        files.append(tmp_path / f"{name}.json")
+        export_model(build_model(specs, preset.settings, seed=1), files[-1], inputs=specs)
+    done = run(built / "build" / "tests" / "test_allocation", *files)
+    assert done.stdout.count(": 10000 events") == len(PRESETS) == 7
+
+
 def consume(folder, cmake_dir, network):
     (folder / "main.cpp").write_text(PROGRAM)
     (folder / "CMakeLists.txt").write_text(CMAKE)
