@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,30 +14,33 @@ import pytest
 import hepml
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = """
+EXAMPLE = ROOT / "examples" / "score"
+ERRORS = """
 #include <hepml/hepml.hpp>
 #include <cstdio>
 
 int main(int, char** argv) {
   const auto model = hepml::Model::load(argv[1]);
-  hepml::Session session(model);
-  for (float& value : session.input("hl")) value = 0.25F;
-  const auto score = session.run();
-  std::printf("%s %.9g %s\\n", hepml::version(), static_cast<double>(score[0]), model.cpu());
   try {
-    session.input("hll");
+    hepml::Session(model).input("hll");
   } catch (const hepml::Error& error) {
-    std::printf("%s\\n", error.nearest().front().c_str());
+    std::printf("%s %s\\n", error.nearest().front().c_str(), hepml::version());
+  }
+  try {
+    hepml::Model::load("absent.json");
+  } catch (const std::runtime_error& error) {
+    std::printf("%s\\n", dynamic_cast<const hepml::Error*>(&error) != nullptr ? "Error" : "another");
   }
 }
 """
-CMAKE = """
-cmake_minimum_required(VERSION 3.20)
-project(consumer LANGUAGES CXX)
-find_package(hepml REQUIRED)
-add_executable(consumer main.cpp)
-target_link_libraries(consumer PRIVATE hepml::hepml)
-"""
+COMPILERS = [name for name in ("g++", "clang++", "clang++-14") if shutil.which(name)]
+# what the public headers declare, and nothing else
+EXPORTED = re.compile(
+    r"(hepml::(Error|Geometry|Grid|ImageMaker|Model|Session|Tagger)::"
+    r"|hepml::(all_finite|cpus|expand_hcal|hard_selection|high_level|isolation|mass|name|sigma_etaeta_log|version)"
+    r"(\[abi:cxx11\])?\("
+    r"|(typeinfo|typeinfo name|vtable) for hepml::Error$)"
+)
 
 
 def tool(name):
@@ -92,8 +96,9 @@ def test_its_own_tests_pass(built):
     assert "100% tests passed" in done.stdout
 
 
-def test_no_preset_allocates(built, tmp_path):
-    """10,000 events of each of the published networks, every malloc of the process counted."""
+@pytest.mark.parametrize("n", [500, pytest.param(10000, marks=pytest.mark.slow)])
+def test_no_preset_allocates(built, tmp_path, n):
+    """Events of each of the published networks, every malloc of the process counted."""
     from hepml.export import export_model
     from hepml.models import PRESETS, InputSpec, build_model
 
@@ -103,44 +108,92 @@ def test_no_preset_allocates(built, tmp_path):
         specs = [InputSpec(token, shapes[token]) for token in preset.features]
         files.append(tmp_path / f"{name}.json")
         export_model(build_model(specs, preset.settings, seed=1), files[-1], inputs=specs)
-    done = run(built / "build" / "tests" / "test_allocation", *files)
-    assert done.stdout.count(": 10000 events") == len(PRESETS) == 7
+    done = run(built / "build" / "tests" / "test_allocation", n, *files)
+    assert done.stdout.count(f": {n} events") == len(PRESETS) == 7
 
 
-def consume(folder, cmake_dir, network):
-    (folder / "main.cpp").write_text(PROGRAM)
-    (folder / "CMakeLists.txt").write_text(CMAKE)
+VALUES = ["0.25", "1", "-1", "0.5", "2", "0", "-0.125"]
+
+
+def check_score(program, network):
+    """The example gives the score of hepml.Evaluator, bit for bit."""
+    score = run(program, network, *VALUES).stdout
+    assert np.float32(score) == hepml.Evaluator(network)(np.float32([VALUES]))["output"][0, 0]
+
+
+def consume(folder, cmake_dir, network, target="hepml::hepml"):
+    lines = (EXAMPLE / "CMakeLists.txt").read_text()
+    (folder / "CMakeLists.txt").write_text(lines.replace("hepml::hepml", target))
+    shutil.copy(EXAMPLE / "score.cpp", folder)
     run(
         *(tool("cmake"), "-S", folder, "-B", folder / "build", "-G", "Ninja", f"-Dhepml_DIR={cmake_dir}"),
         f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}",
     )
     run(tool("cmake"), "--build", folder / "build")
-    version, score, cpu, nearest = run(folder / "build" / "consumer", network).stdout.split()
-    ev = hepml.Evaluator(network)
-    assert version == hepml.__version__
-    assert np.float32(score) == ev(np.full((1, 7), 0.25))["output"][0, 0]
-    assert (cpu, nearest) == (ev.cpu, "hl")
+    check_score(folder / "build" / "score", network)
 
 
-def test_a_program_finds_an_install(built, network, tmp_path):
+@pytest.mark.parametrize("target", ["hepml::hepml", "hepml::shared"])
+def test_a_program_finds_an_install(built, network, tmp_path, target):
     (config,) = (built / "installed").rglob("hepmlConfig.cmake")
-    consume(tmp_path, config.parent, network)
+    consume(tmp_path, config.parent, network, target)
 
 
-def test_a_program_finds_the_package_from_pip(network, tmp_path):
+@pytest.mark.parametrize("target", ["hepml::hepml", "hepml::shared"])
+def test_a_program_finds_the_package_from_pip(network, tmp_path, target):
     printed = run(sys.executable, "-m", "hepml", "--cmake-dir").stdout.strip()
     assert (Path(printed) / "hepmlConfig.cmake").is_file()
-    consume(tmp_path, printed, network)
+    consume(tmp_path, printed, network, target)
 
 
-def test_pkg_config(built, network, tmp_path):
-    (file,) = (built / "installed").rglob("hepml.pc")
-    lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and " " not in line)
-    prefix = lines["prefix"].replace("${pcfiledir}", str(file.parent))
-    flags = [f"-{k}{lines[v].replace('${prefix}', prefix)}" for k, v in (("I", "includedir"), ("L", "libdir"))]
-    (tmp_path / "main.cpp").write_text(PROGRAM)
-    run("g++", "-std=c++17", tmp_path / "main.cpp", *flags, "-lhepml", "-o", tmp_path / "consumer")
-    assert run(tmp_path / "consumer", network).stdout.startswith(hepml.__version__)
+@pytest.mark.parametrize("name", ["hepml", "hepml-shared"])
+def test_pkg_config(built, network, tmp_path, name):
+    (file,) = (built / "installed").rglob(f"{name}.pc")
+    lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if re.match(r"\w+=", line))
+    values = {"pcfiledir": str(file.parent)}
+    for key, value in lines.items():
+        values[key] = re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], value)
+    fields = dict(line.split(": ", 1) for line in file.read_text().splitlines() if ": " in line)
+    flags = {key: re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text).split() for key, text in fields.items()}
+    program = tmp_path / "score"
+    run("g++", "-std=c++17", EXAMPLE / "score.cpp", *flags["Cflags"], *flags["Libs"], "-o", program)
+    check_score(program, network)
+    assert fields["Version"] == hepml.__version__
+    if pkg_config := shutil.which("pkg-config"):
+        path = {**os.environ, "PKG_CONFIG_PATH": str(file.parent)}
+        found = run(pkg_config, "--cflags", "--libs", name, env=path).stdout.split()
+        assert sorted(map(os.path.normpath, found)) == sorted(map(os.path.normpath, flags["Cflags"] + flags["Libs"]))
+
+
+def test_the_shared_library_shows_the_public_headers_and_nothing_else(built):
+    (library,) = (path for path in (built / "installed").rglob("libhepml.so.*") if not path.is_symlink())
+    lines = run("nm", "-D", "-C", "--defined-only", library).stdout.splitlines()
+    names = [line.split(" ", 2)[2] for line in lines]
+    assert [name for name in names if not EXPORTED.match(name)] == []
+    for part in ("hepml::Session::run()", "hepml::Model::load(", "hepml::Tagger::operator()(", "hepml::version()"):
+        assert any(name.startswith(part) for name in names), part
+    version = ".".join(hepml.__version__.split(".")[:2])
+    assert f"[libhepml.so.{version}]" in run("readelf", "-d", library).stdout
+
+
+def test_exceptions_cross_the_boundary_of_the_shared_library(built, network, tmp_path):
+    (library,) = (path for path in (built / "installed").rglob("libhepml.so") if path.is_symlink())
+    (tmp_path / "main.cpp").write_text(ERRORS)
+    flags = [f"-I{built / 'installed' / 'include'}", library, f"-Wl,-rpath,{library.parent}"]
+    run("g++", "-std=c++17", tmp_path / "main.cpp", *flags, "-o", tmp_path / "errors")
+    assert run(tmp_path / "errors", network).stdout.split() == ["hl", hepml.__version__, "Error"]
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_public_header_compiles_alone(compiler):
+    include = ROOT / "cpp" / "include"
+    headers = [path.relative_to(include) for path in include.rglob("*.h*")]
+    headers = [path for path in headers if "generic" not in path.parts]  # they speak Eigen
+    assert len(headers) > 15
+    flags = ["-Wall", "-Wextra", "-Wconversion", "-Werror", f"-I{include}", "-fsyntax-only", "-xc++", "-"]
+    for header in headers:
+        run(compiler, "-std=c++17", *flags, input=f"#include <{header}>\n#include <{header}>\n")
+    run(compiler, "-std=c++20", *flags, input="".join(f"#include <{header}>\n" for header in headers))
 
 
 def test_public_headers_need_only_the_standard_library(built):
@@ -150,6 +203,23 @@ def test_public_headers_need_only_the_standard_library(built):
         for line in header.read_text().splitlines():
             if line.startswith("#include"):
                 assert line.startswith("#include <hepml/") or "." not in line, f"{header.name}: {line}"
+
+
+def programs(built):
+    """hepml-run and hepml-bench, of the install and of the package."""
+    folders = [built / "installed" / "bin", Path(sys.executable).parent]
+    return [folder / f"hepml-{name}" for folder in folders for name in ("run", "bench")]
+
+
+def test_the_programs_explain_themselves(built, network):
+    for program in programs(built):
+        assert run(program, "--version").stdout == f"{program.name} {hepml.__version__}\n"
+        for option in ("--help", "-h"):
+            assert run(program, option).stdout.startswith(f"usage: {program.name} net.json")
+        for wrong in (["--nonsense", network], [], [network, "1", "2"]):
+            done = subprocess.run([program, *wrong], capture_output=True, text=True, check=False, input="")
+            assert (done.returncode, done.stdout) == (2, "")
+            assert f"usage: {program.name}" in done.stderr
 
 
 def test_hepml_run_scores_lines(built, network):

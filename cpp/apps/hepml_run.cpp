@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "options.hpp"
+
 namespace {
 
 using hepml::Error;
@@ -148,13 +150,27 @@ void run(const char* path) {
   }
 }
 
+constexpr const char* help = R"(usage: hepml-run net.json < events.csv > scores.csv
+
+Scores the events of a table with an exported network, one line an event.
+
+A line holds the raw values of all inputs in the order of the file, separated by commas, blanks or semicolons. A first
+line of names may give another order, every value once: a variable's name, or input.variable where a name is not unique;
+the pixels of an image et are et.0, et.1, ...; the variable pt in the first step of a sequence of fixed steps is 0.pt.
+The first line that is written names the outputs: output.label.
+
+  -h, --help  this text
+  --version   the version of hepml
+
+Exit codes: 0 done, 1 an error in the network file or the events, 2 usage, 3 the network file does not reproduce its
+reference vectors.
+)";
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: hepml-run net.json < events.csv > scores.csv\n");
-    return 2;
-  }
+  const int answer = apps::answered(argc, argv, "hepml-run", help, 1, 1);
+  if (answer >= 0) return answer;
   try {
     run(argv[1]);
     return 0;

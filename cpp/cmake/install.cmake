@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 if(HEPML_PYTHON)
   set(HEPML_INSTALL_LIB hepml/lib)
   set(HEPML_INSTALL_INCLUDE hepml/include)
-  set(HEPML_INSTALL_BIN hepml/bin)
+  set(HEPML_INSTALL_BIN ${SKBUILD_SCRIPTS_DIR})  # on the path of the environment
 else()
   set(HEPML_INSTALL_LIB ${CMAKE_INSTALL_LIBDIR})
   set(HEPML_INSTALL_INCLUDE ${CMAKE_INSTALL_INCLUDEDIR})
@@ -25,5 +25,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/hepmlConfig.cmake ${CMAKE_CURRENT_BINA
 
 # From <prefix>/<lib>/pkgconfig up to <prefix>.
 string(REGEX REPLACE "[^/]+" ".." HEPML_PC_UP "${HEPML_INSTALL_LIB}/pkgconfig")
-configure_file(cmake/hepml.pc.in ${CMAKE_CURRENT_BINARY_DIR}/hepml.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/hepml.pc DESTINATION ${HEPML_INSTALL_LIB}/pkgconfig)
+foreach(name hepml hepml-shared)
+  configure_file(cmake/${name}.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${HEPML_INSTALL_LIB}/pkgconfig)
+endforeach()

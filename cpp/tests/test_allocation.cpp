@@ -1,5 +1,5 @@
-// Nothing allocates per event: every malloc of the program is counted, from before the first run(). With
-// network files as arguments, 10,000 events of each.
+// Nothing allocates per event: every malloc of the program is counted, from before the first run(). With a
+// number and network files as arguments, so many events of each.
 
 #include <hepml/hepml.hpp>
 
@@ -149,11 +149,11 @@ void per_event() {
 }
 
 /// A network file: images with deposits here and there, vectors and sequences with a number everywhere.
-void file(const char* path) {
+void file(const char* path, std::size_t n_events) {
   networks::Random random(7);
   const auto model = hepml::Model::load(path);
   hepml::Session session(model);
-  constexpr std::size_t n_events = 10000, n_steps = 16;
+  constexpr std::size_t n_steps = 16;
   allocations = 0;
   counting = true;
   std::size_t n_good = 0;
@@ -162,7 +162,7 @@ void file(const char* path) {
       const auto& shape = model.inputs()[i].shape;
       const auto x =
           shape[0] == hepml::any_steps ? session.sequence(i, event % n_steps + 1) : session.input(i);
-      for (float& value : x) value = shape.size() < 3 || random.next() > 0.9F ? 1.0F + random.next() : 0.0F;
+      for (float& value : x) value = shape.size() < 3 || random.next() > 0.94F ? 1.0F + random.next() : 0.0F;
     }
     session.run();
     n_good += session.status() == hepml::Status::ok ? 1 : 0;
@@ -196,7 +196,7 @@ void threads() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) file(argv[i]);
+  for (int i = 2; i < argc; ++i) file(argv[i], std::strtoul(argv[1], nullptr, 10));
   if (argc > 1) return check::failures == 0 ? 0 : 1;
   per_event();
   threads();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <hepml/export.hpp>
+
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -9,7 +11,7 @@ namespace hepml {
 /// What hepml throws: always at load or set-up, never while evaluating.
 /// what() says what is wrong, where, what was expected, what was found (with the nearest names) and what to
 /// do.
-class Error : public std::runtime_error {
+class HEPML_API Error : public std::runtime_error {
  public:
   enum class Code {
     file,          ///< the file cannot be opened or read

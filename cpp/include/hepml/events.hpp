@@ -6,6 +6,7 @@
 //
 // Images are row-major: row 0 is the largest phi, columns go up in eta. Energies in GeV, angles in radians.
 
+#include <hepml/export.hpp>
 #include <hepml/span.hpp>
 #include <hepml/tower.hpp>
 
@@ -16,7 +17,7 @@
 namespace hepml {
 
 /// Cells of equal size; phi covers [-pi, pi) and wraps.
-struct Grid {
+struct HEPML_API Grid {
   int n_eta = 0;
   int n_phi = 0;
   double eta_min = -2.5;
@@ -33,7 +34,7 @@ struct Grid {
 };
 
 /// Two grids and the windows that images are cut from. The default is that of arXiv:2011.01984.
-struct Geometry {
+struct HEPML_API Geometry {
   Grid ecal{200, 252, -2.5, 2.5};
   Grid hcal{50, 62, -2.5, 2.5};
   int ecal_window = 31;  ///< pixels of the ECal image along each axis, odd
@@ -67,7 +68,7 @@ enum class Status : std::uint8_t {
   wrong_steps = 11,  ///< a sequence with more steps than the Session holds, or others than the network needs
 };
 /// Its name as printed in cut flows, "ok" to "wrong_steps".
-const char* name(Status status) noexcept;
+HEPML_API const char* name(Status status) noexcept;
 
 /// Where the images of one object are cut.
 struct Candidate {
@@ -90,7 +91,7 @@ struct ImageSpans {
 };
 
 /// Finds candidates and fills images; owns every buffer that it needs. One per thread.
-class ImageMaker {
+class HEPML_API ImageMaker {
  public:
   /// Throws std::invalid_argument with Geometry::problem().
   explicit ImageMaker(const Geometry& geometry = {}, Convention convention = Convention::standard);
@@ -135,37 +136,37 @@ class ImageMaker {
 };
 
 /// True if every et, eta, phi and e is finite.
-bool all_finite(span<const Tower> towers) noexcept;
+HEPML_API bool all_finite(span<const Tower> towers) noexcept;
 
 /// HCal cells -> pixels: each cell divided equally over hcal_expand^2 pixels (float32 division), the sum
 /// unchanged.
-void expand_hcal(const Geometry& geometry, span<const float> cells, span<float> pixels) noexcept;
+HEPML_API void expand_hcal(const Geometry& geometry, span<const float> cells, span<float> pixels) noexcept;
 
 constexpr std::size_t n_features = 7;
 /// r_had, w_eta2, r_phi, r_eta, sigma_etaeta, iso_03, iso_04 in double precision; a ratio whose denominator
 /// is not positive is 0, a negative variance is 0.
-void high_level(const Geometry& geometry, Convention convention, const ImageSpans<const float>& images,
-                span<double> features) noexcept;
+HEPML_API void high_level(const Geometry& geometry, Convention convention,
+                          const ImageSpans<const float>& images, span<double> features) noexcept;
 
 /// all: ET of ECal and HCal; et: ET of the ECal; ee: E of the ECal in place of its ET.
 enum class MassKind : std::uint8_t { all = 0, et = 1, ee = 2 };
 /// Invariant mass in GeV of the deposits as massless objects at their cell centres. hcal_deta, hcal_dphi: the
 /// candidate's; used by MassKind::all only. Negative squared masses (negative deposits) give 0.
-double mass(const Geometry& geometry, MassKind kind, const ImageSpans<const float>& images, double hcal_deta,
-            double hcal_dphi) noexcept;
+HEPML_API double mass(const Geometry& geometry, MassKind kind, const ImageSpans<const float>& images,
+                      double hcal_deta, double hcal_dphi) noexcept;
 
 /// Width of the shower in eta, in cells: 5x5 ECal cells weighted by max(0, 4.7 + ln(E / E_5x5)) about their
 /// weighted mean.
-double sigma_etaeta_log(const Geometry& geometry, span<const float> ecal_e) noexcept;
+HEPML_API double sigma_etaeta_log(const Geometry& geometry, span<const float> ecal_e) noexcept;
 
 /// ET of the towers within each radius of the hottest cell's centre (strictly), the core left out, divided by
 /// pt; 0 where pt is not positive. The core is the square of `core` x `core` ECal cells around the hottest
 /// one (0: none) and concerns ECal towers only.
-void isolation(const Geometry& geometry, const Candidate& candidate, span<const Tower> ecal,
-               span<const Tower> hcal, int core, double pt, span<const double> radii,
-               span<double> cones) noexcept;
+HEPML_API void isolation(const Geometry& geometry, const Candidate& candidate, span<const Tower> ecal,
+                         span<const Tower> hcal, int core, double pt, span<const double> radii,
+                         span<double> cones) noexcept;
 
 /// Is R_had < 0.15 and (ET outside of 3x7 cells) / (ET in 3x7 cells) < 0.5?
-bool hard_selection(const Geometry& geometry, const ImageSpans<const float>& images) noexcept;
+HEPML_API bool hard_selection(const Geometry& geometry, const ImageSpans<const float>& images) noexcept;
 
 }  // namespace hepml

@@ -3,6 +3,7 @@
 // Everything: load a network, evaluate it event by event, from variables or from towers.
 #include <hepml/error.hpp>
 #include <hepml/events.hpp>
+#include <hepml/export.hpp>
 #include <hepml/model.hpp>
 #include <hepml/session.hpp>
 #include <hepml/span.hpp>

@@ -2,6 +2,7 @@
 
 #include <hepml/error.hpp>
 #include <hepml/events.hpp>
+#include <hepml/export.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -61,10 +62,10 @@ struct LoadOptions {
 };
 
 /// The instruction sets that this processor has kernels for, fastest first; the last is "generic".
-std::vector<std::string> cpus();
+HEPML_API std::vector<std::string> cpus();
 
 /// A trained network, packed for this processor: immutable, cheap to copy, shared by any number of threads.
-class Model {
+class HEPML_API Model {
  public:
   /// Reads a network file (hepml's, or lwtnn's graph or sequential form). Throws Error.
   static Model load(const std::string& path, const LoadOptions& options = {});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <hepml/export.hpp>
 #include <hepml/model.hpp>
 #include <hepml/span.hpp>
 
@@ -10,7 +11,7 @@ namespace hepml {
 
 /// The memory to evaluate a Model: one per thread. Fill the inputs in place, run(), read the outputs. Nothing
 /// here allocates after construction, and run() does not throw.
-class Session {
+class HEPML_API Session {
  public:
   /// Sequences of any length may have up to `max_steps`. Throws Error (usage) where that takes too much
   /// memory.
@@ -56,7 +57,7 @@ class Session {
   span<const float> leaves(std::size_t index) const noexcept;
 
  private:
-  struct Buffers;
+  struct HEPML_LOCAL Buffers;
   std::unique_ptr<Buffers> buffers_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <hepml/events.hpp>
+#include <hepml/export.hpp>
 #include <hepml/session.hpp>
 #include <hepml/span.hpp>
 #include <hepml/tower.hpp>
@@ -12,7 +13,7 @@ namespace hepml {
 /// Towers in, score out, for models exported with their image geometry: finds the hottest cell, fills the
 /// images, computes the variables and masses that the model needs, evaluates. One per thread; allocates
 /// nothing per event.
-class Tagger {
+class HEPML_API Tagger {
  public:
   /// Throws Error (usage) if the model has no geometry or an input that cannot be made from towers.
   explicit Tagger(const Model& model);
@@ -41,7 +42,7 @@ class Tagger {
   Session& session() noexcept;  ///< the inputs as they were filled, and every output
 
  private:
-  struct Parts;
+  struct HEPML_LOCAL Parts;
   std::unique_ptr<Parts> parts_;
 };
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <hepml/export.hpp>
+
 namespace hepml {
 
 /// The version of the library, the same as that of the Python package.
-const char* version() noexcept;
+HEPML_API const char* version() noexcept;
 
 }  // namespace hepml

@@ -122,7 +122,7 @@ void activate(Activation a, const float* x, float* y, std::size_t n) noexcept {
     case Function::celu:
       return each(x, y, n, [alpha](V v) {
         const V low = between(v, -110.0F * (alpha < 0.0F ? -alpha : alpha), 0.0F);
-        return (v >= 0.0F) | (v != v) ? v : alpha * exponential_minus_1(low / alpha);
+        return ((v >= 0.0F) | (v != v)) ? v : alpha * exponential_minus_1(low / alpha);
       });
     case Function::gelu:
       return each(x, y, n, [](V v) { return gelu(v); });
@@ -141,7 +141,7 @@ void activate(Activation a, const float* x, float* y, std::size_t n) noexcept {
     case Function::sparsemax:
       return sparsemax(x, y, n);
     case Function::hard_shrink:
-      return each(x, y, n, [alpha](V v) { return (v > alpha) | (v < -alpha) | (v != v) ? v : V{}; });
+      return each(x, y, n, [alpha](V v) { return ((v > alpha) | (v < -alpha) | (v != v)) ? v : V{}; });
     case Function::soft_shrink:
       return each(x, y, n, [alpha](V v) {
         const V low = v < -alpha ? v + alpha : v != v ? v : V{};
@@ -159,7 +159,7 @@ void activate(Activation a, const float* x, float* y, std::size_t n) noexcept {
     case Function::sparse_sigmoid:
       return each(x, y, n, [](V v) { return between(0.5F * (v + 1.0F), 0.0F, 1.0F); });
     case Function::threshold:
-      return each(x, y, n, [a](V v) { return (v > a.low) | (v != v) ? v : set(a.alpha); });
+      return each(x, y, n, [a](V v) { return ((v > a.low) | (v != v)) ? v : set(a.alpha); });
     case Function::exp:
       return each(x, y, n, [](V v) { return exponential_full(v); });
     case Function::expm1:
@@ -175,7 +175,7 @@ void activate(Activation a, const float* x, float* y, std::size_t n) noexcept {
       return each(x, y, n, [](V v) {
         const V root = square_root(v > 0.0F ? v : set(1.0F));
         const V y_ = v == 0.0F ? set(infinity) : 1.0F / root;
-        return (v < 0.0F) | (v != v) ? set(__builtin_nanf("")) : y_;
+        return ((v < 0.0F) | (v != v)) ? set(__builtin_nanf("")) : y_;
       });
     case Function::square:
       return each(x, y, n, [](V v) {

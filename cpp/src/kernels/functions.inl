@@ -61,20 +61,20 @@ HEPML_INLINE V logarithm_normal(V x) {
 HEPML_INLINE V logarithm(V x) {
   const VI small = magnitude(x) < 1.17549435e-38F;
   const V normal = small ? 8388608.0F * (small ? x : V{}) : x;  // 2^23
-  const V safe = (normal > 0.0F) & (normal < infinity) ? normal : set(1.0F);
+  const V safe = ((normal > 0.0F) & (normal < infinity)) ? normal : set(1.0F);
   const V y = logarithm_normal(safe);
   const V shifted = small ? y - 15.9423847F : y;
   const V finite = x == 0.0F ? set(-infinity) : x == infinity ? x : shifted;
-  return (x < 0.0F) | (x != x) ? set(__builtin_nanf("")) : finite;
+  return ((x < 0.0F) | (x != x)) ? set(__builtin_nanf("")) : finite;
 }
 
 /// log(1 + x), relative to itself.
 HEPML_INLINE V logarithm_of_1_plus(V x) {
   const V u = 1.0F + x;
   const V lost = x - (u - 1.0F);  // by rounding u
-  const V safe = (u > 0.0F) & (u < 1e30F) ? u : set(1.0F);
+  const V safe = ((u > 0.0F) & (u < 1e30F)) ? u : set(1.0F);
   const V y = logarithm_normal(safe) + lost / safe;
-  return (u > 0.0F) & (u < 1e30F) ? y : logarithm(u);
+  return ((u > 0.0F) & (u < 1e30F)) ? y : logarithm(u);
 }
 
 HEPML_INLINE V softplus(V x) {

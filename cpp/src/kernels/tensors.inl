@@ -46,9 +46,9 @@ void combine(Combination combination, const float* a, std::size_t a_step, const 
         return q == 0.0F ? by_zero : p / (q == 0.0F ? set(1.0F) : q);
       });
     case Combination::maximum:
-      return all([](V p, V q) { return (p > q) | (p != p) ? p : q; });
+      return all([](V p, V q) { return ((p > q) | (p != p)) ? p : q; });
     case Combination::minimum:
-      return all([](V p, V q) { return (p < q) | (p != p) ? p : q; });
+      return all([](V p, V q) { return ((p < q) | (p != p)) ? p : q; });
     case Combination::prelu:
       return all([](V p, V q) { return p > 0.0F ? p : q * p; });
     case Combination::greater:
