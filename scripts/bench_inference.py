@@ -4,7 +4,8 @@
 
 The peer is the `onnxruntime` package of PyPI; FOLDER has its onnxruntime_c_api.h, of this or an older version. Networks
 have random weights, or those that networks.py draws, and are written as network file and as ONNX; the outputs of both
-are compared. With --data the convolutional network sees its images too, electrons and jets apart.
+are compared. With --data the convolutional network sees its images too, electrons and jets apart. The results replace
+those of the same machine.
 """
 
 from __future__ import annotations
@@ -281,7 +282,9 @@ def main() -> None:
         "machine": machine(),
         "peer": f"ONNX Runtime {onnxruntime.__version__}, C API, one thread",
     }
-    write_json(options.results, {"about": about, "rows": rows}, overwrite=True)
+    known = json.loads(options.results.read_text())["runs"] if options.results.exists() else []
+    others = [run for run in known if run["about"]["machine"] != about["machine"]]
+    write_json(options.results, {"runs": [*others, {"about": about, "rows": rows}]}, overwrite=True)
 
 
 if __name__ == "__main__":

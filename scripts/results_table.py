@@ -73,13 +73,16 @@ def speed_table(record: dict[str, Any]) -> str:
 
 
 def inference_table(record: dict[str, Any]) -> str:
-    """One row per network and kind of input."""
-    rows = ["| network | input | instructions | hepml, us | ONNX Runtime, us | ratio |", "|---|---|---|---|---|---|"]
-    for one in record["rows"]:
-        cells = [f"`{one['network']}`", one["input"], one["cpu"], f"{one['hepml_us']:.1f}", f"{one['peer_us']:.1f}"]
-        rows.append("| " + " | ".join([*cells, f"{one['ratio']:.2f}"]) + " |")
-    about = record["about"]
-    return "\n".join([*rows, "", f"Medians of single events; {about['peer']}; {about['machine']}."])
+    """A table for each machine; one row per network and kind of input."""
+    parts = []
+    for run in record["runs"]:
+        rows = ["| network | input | instructions | hepml, us | ONNX Runtime, us | ratio |", "|---|---|---|---|---|---|"]
+        for one in run["rows"]:
+            cells = [f"`{one['network']}`", one["input"], one["cpu"], f"{one['hepml_us']:.1f}", f"{one['peer_us']:.1f}"]
+            rows.append("| " + " | ".join([*cells, f"{one['ratio']:.2f}"]) + " |")
+        about = run["about"]
+        parts.append("\n".join([*rows, "", f"Medians of single events; {about['peer']}; {about['machine']}."]))
+    return "\n\n".join(parts)
 
 
 def filled(text: str, tables: dict[str, str]) -> str:
