@@ -76,7 +76,10 @@ def inference_table(record: dict[str, Any]) -> str:
     """A table for each machine; one row per network and kind of input."""
     parts = []
     for run in record["runs"]:
-        rows = ["| network | input | instructions | hepml, us | ONNX Runtime, us | ratio |", "|---|---|---|---|---|---|"]
+        rows = [
+            "| network | input | instructions | hepml, us | ONNX Runtime, us | ratio |",
+            "|---|---|---|---|---|---|",
+        ]
         for one in run["rows"]:
             cells = [f"`{one['network']}`", one["input"], one["cpu"], f"{one['hepml_us']:.1f}", f"{one['peer_us']:.1f}"]
             rows.append("| " + " | ".join([*cells, f"{one['ratio']:.2f}"]) + " |")

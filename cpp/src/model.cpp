@@ -8,6 +8,7 @@
 #include "kernels/select.hpp"
 #include "layers/plan.hpp"
 #include "parse/file.hpp"
+#include "parse/packed.hpp"
 #include "parse/text.hpp"
 
 namespace hepml {
@@ -73,7 +74,8 @@ std::vector<std::string> cpus() {
 
 Model Model::parse(const std::string& text, const LoadOptions& options) {
   const kernels::Kernels& kernels = kernels::select(options.cpu);
-  const parse::Value root = parse::parse_json(text);
+  parse::Value root = parse::parse_json(text);
+  parse::unpack(root);
   Model model(Network::build(parse::read_network(root), kernels, options.sparse));
   if (options.verify) verify(model, model.network_->extension.reference);
   return model;

@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ("hepml.cli.train", "Train a network on data.h5, recorded completely."),
     "evaluate": ("hepml.cli.evaluate", "Held-out metrics with intervals, figures, working points."),
     "export": ("hepml.cli.export", "Write a trained network as JSON for the C++ evaluator."),
+    "compact": ("hepml.cli.compact", "A network file that is smaller and loads faster."),
     "predict": ("hepml.cli.predict", "Score arrays with the C++ evaluator."),
     "apply": ("hepml.cli.apply", "Towers in, score out: score ROOT files with the C++ evaluator."),
     "show": ("hepml.cli.show", "What any hepml file is: data, run or network."),

@@ -148,6 +148,11 @@ std::string read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) throw failed("cannot open the file", "check the path and its permissions");
   std::string text;
+  if (std::fseek(file.get(), 0, SEEK_END) == 0) {  // not of a pipe
+    const long size = std::ftell(file.get());
+    if (size > 0 && size <= (1L << 30)) text.reserve(static_cast<std::size_t>(size));
+    std::rewind(file.get());
+  }
   char buffer[1 << 16];
   std::size_t n = 0;
   while ((n = std::fread(buffer, 1, sizeof buffer, file.get())) > 0) {
