@@ -1,0 +1,275 @@
+"""The text of a header: what it says of itself, the kernels that it needs, the weights, and the network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.export.source.activations import hexadecimal
+from hepml.export.source.network import Port, Result
+from hepml.export.source.program import Program
+
+__all__ = ["Names", "header", "kernel_text"]
+
+# in the order in which they may call each other
+KERNELS = ("vectors", "functions", "rows", "elementwise", "dense")
+NEEDS: dict[str, tuple[str, ...]] = {}
+WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Names:
+    """C++ names.
+
+    Attributes:
+        namespace: of everything.
+        inputs, outputs: parameters of run(), in the order of the file.
+    """
+
+    namespace: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def kernel_text(names: set[str]) -> str:
+    """The kernels of these names and those that they need."""
+    wanted = set(names)
+    for name in reversed(KERNELS):
+        if name in wanted:
+            wanted.update(NEEDS.get(name, ()))
+    folder = files("hepml.export.source") / "kernels"
+    return "\n".join((folder / f"{name}.hpp").read_text(encoding="utf-8") for name in KERNELS if name in wanted)
+
+
+def header(
+    program: Program,
+    ports: list[Port],
+    results: list[Result],
+    names: Names,
+    model_id: str | None,
+    reference: dict[str, Any] | None,
+) -> str:
+    """The whole text. The program has its memory placed."""
+    body = _run(program, ports, results, names)  # asks for weights and kernels
+    return "\n".join(
+        [
+            _opening(program, ports, results, names, model_id),
+            "namespace kernels {",
+            "",
+            kernel_text(program.kernels),
+            "}  // namespace kernels",
+            "",
+            "namespace weights {",
+            "",
+            *(_array(name, kind, values) for name, (kind, values) in program.arrays.items()),
+            "",
+            "}  // namespace weights",
+            "",
+            *body,
+            "",
+            "}  // namespace HEPML_SOURCE_SET",
+            f"}}  // namespace {names.namespace}",
+            "",
+            "#undef HEPML_SOURCE_INLINE",
+            "#undef HEPML_SOURCE_SET",
+            "#undef HEPML_SOURCE_UNROLL",
+            "#undef HEPML_SOURCE_WIDTH",
+            "",
+        ]
+    )
+
+
+def _opening(
+    program: Program, ports: list[Port], results: list[Result], names: Names, model_id: str | None
+) -> str:
+    shown = [*(f"{name}" for name in _arguments(ports, names)), *names.outputs]
+    lines = [
+        f"// A trained network, written by hepml {version('hepml')}: do not edit, but write it again.",
+        f"// Model {model_id or 'without an identity'}.",
+        "//",
+        f"//   static {names.namespace}::Network network;  // one a thread, {program.size * 4:,} bytes",
+        *(f"//   float {name}[{_size(result)}];" for name, result in zip(names.outputs, results, strict=True)),
+        f"//   network.run({', '.join(shown)});  // raw values in",
+        "//",
+        "// No heap, no library, no exception. Compile with -O2 or more and the instruction set of the processor",
+        "// (-march=x86-64-v3, -march=native); the set is part of the names, so that files compiled for different ones",
+        "// do not mix.",
+        "",
+        "#pragma once",
+        "",
+        "#include <cstddef>",
+        "#include <cstdint>",
+        "",
+        "#if defined(__AVX512F__)",
+        "#define HEPML_SOURCE_WIDTH 16",
+        "#define HEPML_SOURCE_SET avx512",
+        "#elif defined(__AVX__) && defined(__FMA__)",
+        "#define HEPML_SOURCE_WIDTH 8",
+        "#define HEPML_SOURCE_SET avx_fma",
+        "#elif defined(__AVX__)",
+        "#define HEPML_SOURCE_WIDTH 8",
+        "#define HEPML_SOURCE_SET avx",
+        "#else",
+        "#define HEPML_SOURCE_WIDTH 4",
+        "#define HEPML_SOURCE_SET generic",
+        "#endif",
+        "#if defined(__clang__)",
+        '#define HEPML_SOURCE_INLINE inline __attribute__((always_inline))',
+        '#define HEPML_SOURCE_UNROLL _Pragma("clang loop unroll(full)")',
+        "#elif defined(__GNUC__)",
+        '#define HEPML_SOURCE_INLINE inline __attribute__((always_inline))',
+        '#define HEPML_SOURCE_UNROLL _Pragma("GCC unroll 16")',
+        "#else",
+        "#define HEPML_SOURCE_INLINE inline",
+        "#define HEPML_SOURCE_UNROLL",
+        "#endif",
+        "",
+        f"namespace {names.namespace} {{",
+        "inline namespace HEPML_SOURCE_SET {",
+        "",
+        f"inline constexpr char model_id[] = {_quoted(model_id or '')};",
+    ]
+    for name, port in zip(names.inputs, ports, strict=True):
+        steps = " of a step" if port.tensor.is_dynamic else ""
+        lines.append(f"inline constexpr std::size_t {name}_size = {_size(port)};  // floats{steps}")
+        if port.variables:
+            lines.append(_texts(f"{name}_variables", port.variables))
+    for name, result in zip(names.outputs, results, strict=True):
+        steps = " of a step" if result.tensor.is_dynamic else ""
+        lines.append(f"inline constexpr std::size_t {name}_size = {_size(result)};  // floats{steps}")
+        if all(result.labels):
+            lines.append(_texts(f"{name}_labels", result.labels))
+    if any(port.tensor.is_dynamic for port in ports):
+        lines.append(f"inline constexpr std::size_t max_steps = {program.max_steps};")
+    lines += [
+        "",
+        "enum class Status : unsigned char {",
+        "  ok,",
+        "  not_finite,   // an input or an output is not a number: the outputs are NaN",
+        "  wrong_steps,  // more steps than max_steps, or too few for a window",
+        "};",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _size(one: Port | Result) -> int:
+    shape = one.tensor.shape
+    return int(np.prod([size for size in shape if size is not None]))
+
+
+def _texts(name: str, texts: tuple[str, ...]) -> str:
+    return f"inline constexpr const char* {name}[] = {{{', '.join(map(_quoted, texts))}}};"
+
+
+def _quoted(text: str) -> str:
+    """A C++ literal; JSON's escapes are C++'s but for controls and what lies outside ASCII."""
+    out = []
+    for byte in text.encode():
+        plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
+        out.append(chr(byte) if plain else f"\\{byte:03o}")
+    return '"' + "".join(out) + '"'
+
+
+def _arguments(ports: list[Port], names: Names) -> list[str]:
+    out = []
+    for name, port in zip(names.inputs, ports, strict=True):
+        out.append(name)
+        if port.tensor.is_dynamic:
+            out.append(port.tensor.steps[0])
+    return out
+
+
+def _array(name: str, kind: str, values: NDArray[Any]) -> str:
+    if kind in ("float", "double"):
+        texts = [hexadecimal(value, kind) for value in values.tolist()]
+    else:
+        texts = [str(value) for value in values.tolist()]
+    lines, line = [], ""
+    for text in texts:
+        if len(line) + len(text) > WIDTH:
+            lines.append(line)
+            line = ""
+        line += text + ","
+    return f"alignas(64) inline constexpr {kind} {name}[{len(texts)}] = {{\n" + "\n".join([*lines, line]) + "};"
+
+
+def _run(program: Program, ports: list[Port], results: list[Result], names: Names) -> list[str]:
+    """The lines of struct Network."""
+    parameters = []
+    for name, port in zip(names.inputs, ports, strict=True):
+        parameters.append(f"const float* {name}")
+        if port.tensor.is_dynamic:
+            parameters.append(f"std::size_t {port.tensor.steps[0]}")
+    parameters += [f"float* {name}" for name in names.outputs]
+    lines = [
+        "struct Network {",
+        "  /// Raw values in; what the trained network answers out.",
+        f"  Status run({', '.join(parameters)}) noexcept {{",
+        "    using namespace kernels;",
+        "    using namespace weights;",
+        "    Status status = Status::ok;",
+    ]
+    for port in ports:
+        if port.tensor.is_dynamic:
+            lines.append(f"    if ({port.tensor.steps[0]} > max_steps) status = Status::wrong_steps;")
+    lines += [f"    {line}" for line in program.prologue]
+    refused = [f"fill({name}, {_size(r)}, nan);" for name, r in zip(names.outputs, results, strict=True) if not r.tensor.is_dynamic]
+    if program.prologue or any(port.tensor.is_dynamic for port in ports):
+        lines += ["    if (status != Status::ok) {", *(f"      {line}" for line in refused), "      return status;", "    }"]
+    for name, port in zip(names.inputs, ports, strict=True):
+        lines += [f"    {line}" for line in _prepare(program, name, port)]
+    lines += ["    if (status != Status::ok) {"]
+    for name, result in zip(names.outputs, results, strict=True):
+        lines.append(f"      fill({name}, {result.tensor.n}, nan);")
+    lines += ["      return status;", "    }"]
+    for step in program.steps:
+        lines += [f"    {line}" for line in step.text()]
+    for name, result in zip(names.outputs, results, strict=True):
+        lines += [f"    {line}" for line in _deliver(name, result)]
+    lines += ["    return status;", "  }", "", " private:", f"  alignas(64) float m[{program.size}] = {{}};", "};"]
+    return lines
+
+
+def _prepare(program: Program, name: str, port: Port) -> list[str]:
+    """From raw values to what the network sees, and whether they are numbers."""
+    x = port.tensor
+    identity = not np.any(port.offset) and np.all(port.scale == 1.0)
+    alone = len(port.scale) == 1
+    scaling = "" if identity else f"{program.array(port.offset, 'double')}, {program.array(port.scale, 'double')}, "
+    scaling += "" if identity else ("0, " if alone else "1, ")
+    if x.is_packed and (alone or identity or len(x.shape) == 1):
+        calls = [f"good &= prepare({name}, {scaling}{x.at}, {x.n});"]
+    elif alone or identity:
+        row = x.extent[1] * x.channels
+        calls = [
+            f"for (std::size_t r = 0; r < {x.rows}; ++r)",
+            f"  good &= prepare({name} + r * {row}, {scaling}{x.at} + r * {x.row_stride}, {row});",
+        ]
+    else:
+        row = f"{x.columns} * {x.channels}"
+        calls = [
+            f"for (std::size_t r = 0; r < {x.rows}; ++r)",
+            f"  for (std::size_t c = 0; c < {x.columns}; ++c)",
+            f"    good &= prepare({name} + r * {row} + c * {x.channels}, {scaling}"
+            f"{x.at} + r * {x.row_stride} + c * {x.channels}, {x.channels});",
+        ]
+    allowed = f" && !no_infinity({name}, {x.n})" if port.missing else ""
+    return ["{", "  bool good = true;", *(f"  {call}" for call in calls), f"  if (!good{allowed}) status = Status::not_finite;", "}"]
+
+
+def _deliver(name: str, result: Result) -> list[str]:
+    x = result.tensor
+    if x.is_packed:
+        return [f"if (!deliver({x.at}, {name}, {x.n})) status = Status::not_finite;"]
+    row = x.extent[1] * x.channels
+    return [
+        f"for (std::size_t r = 0; r < {x.rows}; ++r)",
+        f"  if (!deliver({x.at} + r * {x.row_stride}, {name} + r * {row}, {row})) status = Status::not_finite;",
+    ]
