@@ -1,6 +1,7 @@
 """Generated headers, compiled and called from Python."""
 
 import ctypes
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import hepml
 from hepml.export.source import export_source
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+_numbers = itertools.count()
 
 
 class Compiled:
@@ -36,7 +38,7 @@ class Compiled:
             f"  return static_cast<int>(network.run({', '.join([*calls, *outputs])}));\n"
             "}\n"
         )
-        library = Path(folder).absolute() / "net.so"
+        library = Path(folder).absolute() / f"net{next(_numbers)}.so"  # a name is loaded once
         words = [*compiler, "-std=c++17", *WARNINGS, *flags, "-shared", "-fPIC", program, "-o", library]
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[:4000]

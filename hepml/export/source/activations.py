@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hepml.errors import nearest
-from hepml.export.source.program import Layer, Program, Tensor
+from hepml.export.source.program import Layer, Local, Program, Tensor
 
 __all__ = ["FUNCTIONS", "ROWS", "activate", "function_of", "hexadecimal"]
 
@@ -88,4 +88,9 @@ def activate(program: Program, x: Tensor, function: str, rows: bool) -> Tensor:
             "}",
         ]
 
-    return program.step([x], y, text)
+    from hepml.export.source.elementwise import pixels
+
+    n = x.channels
+    one = f"{function}(x, y, {n});" if rows else f"each(x, y, {n}, {function});"
+    local = Local((1, 1, 0), (1, 1, 0), lambda: pixels(x, y, one)) if len(x.shape) == 3 else None
+    return program.step([x], y, text, local=local)

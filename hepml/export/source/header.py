@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from hepml.export.source.activations import hexadecimal
 from hepml.export.source.network import Port, Result
-from hepml.export.source.program import Program
+from hepml.export.source.program import Program, Step, Tensor
 
 __all__ = ["Names", "header", "kernel_text"]
 
 # in the order in which they may call each other
-KERNELS = ("vectors", "functions", "rows", "elementwise", "dense")
-NEEDS: dict[str, tuple[str, ...]] = {}
+KERNELS = ("vectors", "functions", "rows", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse")
+NEEDS = {"pixels": ("convolution",), "sparse": ("convolution",)}
 WIDTH = 110
+IDENTITY = "0123456789abcdef"  # becomes the checksum
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def header(
 ) -> str:
     """The whole text. The program has its memory placed."""
     body = _run(program, ports, results, names)  # asks for weights and kernels
-    return "\n".join(
+    text = "\n".join(
         [
             _opening(program, ports, results, names, model_id),
             "namespace kernels {",
@@ -83,6 +84,7 @@ def header(
             "",
         ]
     )
+    return text.replace(IDENTITY, hashlib.sha256(text.encode()).hexdigest()[: len(IDENTITY)])
 
 
 def _opening(
@@ -98,26 +100,29 @@ def _opening(
         f"//   network.run({', '.join(shown)});  // raw values in",
         "//",
         "// No heap, no library, no exception. Compile with -O2 or more and the instruction set of the processor",
-        "// (-march=x86-64-v3, -march=native); the set is part of the names, so that files compiled for different ones",
-        "// do not mix.",
+        "// (-march=x86-64-v3, -march=native). The set and a checksum of this file are part of every name, so that",
+        "// files compiled for different processors, and libraries with different networks, do not mix.",
         "",
         "#pragma once",
         "",
         "#include <cstddef>",
         "#include <cstdint>",
         "",
-        "#if defined(__AVX512F__)",
+        "#if defined(HEPML_SOURCE_PLAIN) || !defined(__GNUC__)",
+        "#define HEPML_SOURCE_WIDTH 4",
+        f"#define HEPML_SOURCE_SET plain_{IDENTITY}",
+        "#elif defined(__AVX512F__)",
         "#define HEPML_SOURCE_WIDTH 16",
-        "#define HEPML_SOURCE_SET avx512",
+        f"#define HEPML_SOURCE_SET avx512_{IDENTITY}",
         "#elif defined(__AVX__) && defined(__FMA__)",
         "#define HEPML_SOURCE_WIDTH 8",
-        "#define HEPML_SOURCE_SET avx_fma",
+        f"#define HEPML_SOURCE_SET avx_fma_{IDENTITY}",
         "#elif defined(__AVX__)",
         "#define HEPML_SOURCE_WIDTH 8",
-        "#define HEPML_SOURCE_SET avx",
+        f"#define HEPML_SOURCE_SET avx_{IDENTITY}",
         "#else",
         "#define HEPML_SOURCE_WIDTH 4",
-        "#define HEPML_SOURCE_SET generic",
+        f"#define HEPML_SOURCE_SET generic_{IDENTITY}",
         "#endif",
         "#if defined(__clang__)",
         '#define HEPML_SOURCE_INLINE inline __attribute__((always_inline))',
@@ -208,33 +213,106 @@ def _run(program: Program, ports: list[Port], results: list[Result], names: Name
         if port.tensor.is_dynamic:
             parameters.append(f"std::size_t {port.tensor.steps[0]}")
     parameters += [f"float* {name}" for name in names.outputs]
-    lines = [
+    sparse = [tensor for tensor in program.tensors if tensor.sparse]
+    body = ["using namespace kernels;", "using namespace weights;", "Status status = Status::ok;"]
+    dynamic = [port.tensor.steps[0] for port in ports if port.tensor.is_dynamic]
+    body += [f"if ({steps} > max_steps) status = Status::wrong_steps;" for steps in dynamic]
+    body += program.prologue
+    if body[3:]:
+        body += _refused([one for one in zip(names.outputs, results, strict=True) if not one[1].tensor.is_dynamic])
+    for name, port in zip(names.inputs, ports, strict=True):
+        body += _prepare(program, name, port)
+    body += _refused(list(zip(names.outputs, results, strict=True)))
+    for name, port in zip(names.inputs, ports, strict=True):
+        if port.tensor.sparse:
+            x = port.tensor
+            body.append(f"find_active({name}, {x.rows}, {x.columns}, {x.channels}, active_{sparse.index(x)});")
+    for step in program.steps:
+        lines = step.text()
+        body += _sparse_step(step, lines, sparse) if step.target.sparse else lines
+        body += _clear(step.target)
+    for name, result in zip(names.outputs, results, strict=True):
+        body += _deliver(name, result)
+    return [
         "struct Network {",
+        *(_start(program, ports, sparse) if sparse else []),
         "  /// Raw values in; what the trained network answers out.",
         f"  Status run({', '.join(parameters)}) noexcept {{",
-        "    using namespace kernels;",
-        "    using namespace weights;",
-        "    Status status = Status::ok;",
+        *(f"    {line}" for line in body),
+        "    return status;",
+        "  }",
+        "",
+        " private:",
+        f"  alignas(64) float m[{program.size}] = {{}};",
+        *_sparse_members(sparse),
+        "};",
     ]
+
+
+def _refused(results: list[tuple[str, Result]]) -> list[str]:
+    fills = [f"  fill({name}, {result.tensor.n}, nan);" for name, result in results]
+    return ["if (status != Status::ok) {", *fills, "  return status;", "}"]
+
+
+def _clear(x: Tensor) -> list[str]:
+    """Zeros around a sequence whose end differs by event."""
+    if not (x.is_dynamic and any(x.border)):
+        return []
+    left, right = x.border[1] * x.channels, x.border[3] * x.channels
+    return [f"fill({x.at} - {left}, {left}, 0.0F);", f"fill({x.at} + {x.n}, {right}, 0.0F);"]
+
+
+def _start(program: Program, ports: list[Port], sparse: list[Tensor]) -> list[str]:
+    """The constructor: the response to empty images."""
+    lines = ["  /// Computes the response to empty images.", "  Network() noexcept {", "    using namespace kernels;", "    using namespace weights;"]
     for port in ports:
-        if port.tensor.is_dynamic:
-            lines.append(f"    if ({port.tensor.steps[0]} > max_steps) status = Status::wrong_steps;")
-    lines += [f"    {line}" for line in program.prologue]
-    refused = [f"fill({name}, {_size(r)}, nan);" for name, r in zip(names.outputs, results, strict=True) if not r.tensor.is_dynamic]
-    if program.prologue or any(port.tensor.is_dynamic for port in ports):
-        lines += ["    if (status != Status::ok) {", *(f"      {line}" for line in refused), "      return status;", "    }"]
-    for name, port in zip(names.inputs, ports, strict=True):
-        lines += [f"    {line}" for line in _prepare(program, name, port)]
-    lines += ["    if (status != Status::ok) {"]
-    for name, result in zip(names.outputs, results, strict=True):
-        lines.append(f"      fill({name}, {result.tensor.n}, nan);")
-    lines += ["      return status;", "    }"]
+        if not port.tensor.sparse:
+            continue
+        x = port.tensor
+        lines.append(f"    for (std::size_t i = 0; i < {x.rows}; ++i) {{")
+        lines.append(f"      float* y = {x.at} + i * {x.row_stride};")
+        for place in range(len(port.scale)) if len(port.scale) > 1 else [None]:
+            empty = np.float64(np.float32(port.offset[place or 0])) * port.scale[place or 0]
+            at = "k" if place is None else f"k * {x.channels} + {place}"
+            n = x.extent[1] * x.channels if place is None else x.extent[1]
+            lines.append(f"      for (std::size_t k = 0; k < {n}; ++k) y[{at}] = {hexadecimal(float(empty))};")
+        lines.append("    }")
     for step in program.steps:
-        lines += [f"    {line}" for line in step.text()]
-    for name, result in zip(names.outputs, results, strict=True):
-        lines += [f"    {line}" for line in _deliver(name, result)]
-    lines += ["    return status;", "  }", "", " private:", f"  alignas(64) float m[{program.size}] = {{}};", "};"]
-    return lines
+        if step.target.sparse:
+            lines += [f"    {line}" for line in step.text()]
+    for x in sparse:
+        lines.append(f"    copy_floats(m + {x.whole}, m + {x.background}, {x.size});")
+    return [*lines, "  }"]
+
+
+def _sparse_members(sparse: list[Tensor]) -> list[str]:
+    if not sparse:
+        return []
+    lines = [
+        f"  std::uint64_t active_{k}[{x.rows}] = {{}}, before_{k}[{x.rows}] = {{}};" for k, x in enumerate(sparse)
+    ]
+    return [*lines, f"  kernels::Pixel at[{max(x.rows * x.extent[1] for x in sparse)}];"]
+
+
+def _sparse_step(step: Step, dense: list[str], sparse: list[Tensor]) -> list[str]:
+    """All pixels, or only those that the event reaches; from three quarters on, all are as fast."""
+    (x,), y, local = step.sources, step.target, step.local
+    assert local is not None
+    i, k = sparse.index(x), sparse.index(y)
+    reaches = ", ".join(f"Reach{{{a}, {b}, {c}}}" for a, b, c in (local.rows, local.columns))
+    most = 3 * y.rows * y.extent[1] // 4
+    return [
+        "{",
+        f"  const std::size_t n = find_reached(active_{i}, {x.rows}, {reaches}, active_{k}, {y.rows}, {y.columns}, at);",
+        f"  if (n > {most}) {{",
+        *(f"    {line}" for line in dense),
+        f"    for (std::size_t i = 0; i < {y.rows}; ++i) before_{k}[i] = active_{k}[i];",
+        "  } else {",
+        f"    restore(before_{k}, active_{k}, {y.rows}, {y.at}, m + {y.background + y.inset}, {y.row_stride}, {y.channels});",
+        f"    {local.text()}",
+        "  }",
+        "}",
+    ]
 
 
 def _prepare(program: Program, name: str, port: Port) -> list[str]:
@@ -261,7 +339,8 @@ def _prepare(program: Program, name: str, port: Port) -> list[str]:
             f"{x.at} + r * {x.row_stride} + c * {x.channels}, {x.channels});",
         ]
     allowed = f" && !no_infinity({name}, {x.n})" if port.missing else ""
-    return ["{", "  bool good = true;", *(f"  {call}" for call in calls), f"  if (!good{allowed}) status = Status::not_finite;", "}"]
+    good = [*(f"  {call}" for call in calls), f"  if (!good{allowed}) status = Status::not_finite;"]
+    return ["{", "  bool good = true;", *good, "}", *_clear(x)]
 
 
 def _deliver(name: str, result: Result) -> list[str]:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from hepml.errors import UnsupportedLayerError
 from hepml.evaluator import Evaluator
+from hepml.export.source.convolution import conv1d, conv2d
 from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
+from hepml.export.source.pooling import global_pooling, pooling
 from hepml.export.source.program import Layer, Program, Tensor
 
 __all__ = ["HANDLERS", "Port", "Result", "build"]
@@ -20,8 +22,16 @@ __all__ = ["HANDLERS", "Port", "Result", "build"]
 Handler = Callable[[Program, Layer, list[Tensor]], Tensor]
 
 HANDLERS: dict[str, Handler] = {
+    "averagepooling1d": pooling,
+    "averagepooling2d": pooling,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
     "dense": dense,
     "flatten": flatten,
+    "globalaveragepooling": global_pooling,
+    "globalmaxpooling": global_pooling,
+    "maxpooling1d": pooling,
+    "maxpooling2d": pooling,
     "normalization": normalization,
 }
 ON_LAST_AXIS = {"dense", "normalization"}  # what lwtnn may apply to each step
@@ -95,6 +105,7 @@ def build(document: dict[str, Any], evaluator: Evaluator, max_steps: int) -> tup
         tensor.last = len(program.steps)
         results.append(Result(name, record.labels, tensor))
     _find_missing(program, graph.ports, results)
+    program.mark_sparse([port.tensor for port in graph.ports])
     return program, graph.ports, results
 
 

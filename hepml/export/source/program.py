@@ -213,9 +213,12 @@ class Program:
         self.tensors.append(made)
         return made
 
-    def new_steps(self, text: str, most: int) -> tuple[str, int]:
-        """A number of steps that is computed for each event, as Tensor.steps."""
+    def new_steps(self, text: str, most: int, valid: str = "") -> tuple[str, int]:
+        """A number of steps that is computed for each event, as Tensor.steps; `valid` is the condition that it can be."""
         name = f"steps_{len(self.prologue)}"
+        if valid:
+            self.prologue.append(f"if (!({valid})) status = Status::wrong_steps;")
+            text = f"{valid} ? {text} : 0"
         self.prologue.append(f"const std::size_t {name} = {text};")
         return name, most
 
@@ -250,10 +253,22 @@ class Program:
             self.arrays[self._known[key]] = (kind, numbers)
         return self._known[key]
 
-    @property
-    def scratch_at(self) -> str:
-        """C++ text of the address of the scratch memory."""
-        return "m"
+    def mark_sparse(self, inputs: Sequence[Tensor]) -> None:
+        """Marks the images that come from an input image by local steps alone."""
+
+        def fits(tensor: Tensor) -> bool:
+            return len(tensor.shape) == 3 and tensor.fixed[1] <= 64 and tensor.fixed[0] < 1 << 16
+
+        marked = {tensor for tensor in inputs if fits(tensor)}
+        used = set()
+        for step in self.steps:
+            if len(step.sources) == 1 and step.sources[0] in marked and step.local and fits(step.target):
+                marked.add(step.target)
+                used.update((step.sources[0], step.target))
+        for tensor in used:
+            tensor.sparse = True
+        if used:
+            self.kernels.update(("convolution", "pixels", "sparse"))
 
     def place(self) -> None:
         """Gives every tensor its memory: the lowest place that no tensor alive at the same time covers.

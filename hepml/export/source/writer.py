@@ -26,7 +26,7 @@ KEYWORDS = set(
     short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef
     typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq std main""".split()
 )
-OURS = {"m", "x", "y", "r", "c", "i", "n", "at", "good", "status", "kernels", "weights", "model_id", "max_steps", "run"}
+OURS = {"m", "r", "c", "i", "k", "n", "at", "good", "status", "kernels", "weights", "model_id", "max_steps", "run", "infinity", "nan", "V", "I"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def source_text(
 
 
 def _names(namespace: str, ports: list[Port], results: list[Result]) -> Names:
-    taken = KEYWORDS | OURS | set(re.findall(r"[A-Za-z_]\w*", re.sub("//.*", "", kernel_text(set(KERNELS)))))
+    called = re.findall(r"([A-Za-z_]\w+)\s*[({<]", re.sub("//.*", "", kernel_text(set(KERNELS))))
+    taken = KEYWORDS | OURS | set(called)
 
     def identifier(name: str) -> str:
         found = re.sub(r"\W", "_", name, flags=re.ASCII)

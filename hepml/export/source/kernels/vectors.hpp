@@ -247,6 +247,11 @@ inline bool prepare(const float* x, float* y, std::size_t n) noexcept {
   }
   return bad == 0.0F;
 }
+/// Places of padding before a sequence, of a window that moves by more than one step.
+inline std::size_t padding_before(std::size_t n, std::size_t reach, std::size_t step) noexcept {
+  const std::size_t covered = n == 0 ? 0 : ((n + step - 1) / step - 1) * step + reach;
+  return covered > n ? (covered - n) / 2 : 0;
+}
 /// No infinity among them.
 inline bool no_infinity(const float* x, std::size_t n) noexcept {
   bool good = true;
