@@ -18,8 +18,8 @@ from hepml.export.source.program import Program, Step, Tensor
 __all__ = ["Names", "header", "kernel_text"]
 
 # in the order in which they may call each other
-KERNELS = ("vectors", "functions", "rows", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse")
-NEEDS = {"pixels": ("convolution",), "sparse": ("convolution",)}
+KERNELS = ("vectors", "functions", "rows", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse", "recurrent")
+NEEDS = {"pixels": ("convolution",), "sparse": ("convolution",), "recurrent": ("dense",)}
 WIDTH = 110
 IDENTITY = "0123456789abcdef"  # becomes the checksum
 

@@ -16,6 +16,7 @@ from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
 from hepml.export.source.pooling import global_pooling, pooling
 from hepml.export.source.program import Layer, Program, Tensor
+from hepml.export.source.recurrent import gru, lstm, simplernn
 
 __all__ = ["HANDLERS", "Port", "Result", "build"]
 
@@ -30,9 +31,12 @@ HANDLERS: dict[str, Handler] = {
     "flatten": flatten,
     "globalaveragepooling": global_pooling,
     "globalmaxpooling": global_pooling,
+    "gru": gru,
+    "lstm": lstm,
     "maxpooling1d": pooling,
     "maxpooling2d": pooling,
     "normalization": normalization,
+    "simplernn": simplernn,
 }
 ON_LAST_AXIS = {"dense", "normalization"}  # what lwtnn may apply to each step
 
