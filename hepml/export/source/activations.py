@@ -33,8 +33,7 @@ def hexadecimal(value: float, kind: str = "float") -> str:
         >>> hexadecimal(0.1), hexadecimal(-3.0, "double"), hexadecimal(0.0)
         ('0x1.99999ap-4F', '-0x1.8p+1', '0')
     """
-    if kind == "float":
-        value = float(np.float32(value))
+    value = float(np.float32(value) if kind == "float" else value)
     if value == 0.0:
         return "0" if str(value) == "0.0" else "-0.0F"
     if np.isinf(value):

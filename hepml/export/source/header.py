@@ -18,7 +18,7 @@ from hepml.export.source.program import Program, Step, Tensor
 __all__ = ["Names", "header", "kernel_text"]
 
 # in the order in which they may call each other
-KERNELS = ("vectors", "functions", "rows", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse", "recurrent")
+KERNELS = ("vectors", "functions", "rows", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse", "recurrent", "trees")
 NEEDS = {"pixels": ("convolution",), "sparse": ("convolution",), "recurrent": ("dense",)}
 WIDTH = 110
 IDENTITY = "0123456789abcdef"  # becomes the checksum
@@ -194,15 +194,20 @@ def _arguments(ports: list[Port], names: Names) -> list[str]:
 def _array(name: str, kind: str, values: NDArray[Any]) -> str:
     if kind in ("float", "double"):
         texts = [hexadecimal(value, kind) for value in values.tolist()]
+    elif values.dtype.names is not None:
+        rows = values.tolist()
+        texts = [f"{{{hexadecimal(row[0])},{','.join(map(str, row[1:]))}}}" for row in rows]
     else:
         texts = [str(value) for value in values.tolist()]
+    # infinity is no constant everywhere
+    qualifier = "const" if any("infinity" in text for text in texts) else "constexpr"
     lines, line = [], ""
     for text in texts:
         if len(line) + len(text) > WIDTH:
             lines.append(line)
             line = ""
         line += text + ","
-    return f"alignas(64) inline constexpr {kind} {name}[{len(texts)}] = {{\n" + "\n".join([*lines, line]) + "};"
+    return f"alignas(64) inline {qualifier} {kind} {name}[{len(texts)}] = {{\n" + "\n".join([*lines, line]) + "};"
 
 
 def _run(program: Program, ports: list[Port], results: list[Result], names: Names) -> list[str]:

@@ -17,6 +17,7 @@ from hepml.export.source.elementwise import add, concatenate, flatten, last_step
 from hepml.export.source.pooling import global_pooling, pooling
 from hepml.export.source.program import Layer, Program, Tensor
 from hepml.export.source.recurrent import gru, lstm, simplernn
+from hepml.export.source.trees import trees
 
 __all__ = ["HANDLERS", "Port", "Result", "build"]
 
@@ -37,6 +38,7 @@ HANDLERS: dict[str, Handler] = {
     "maxpooling2d": pooling,
     "normalization": normalization,
     "simplernn": simplernn,
+    "trees": trees,
 }
 ON_LAST_AXIS = {"dense", "normalization"}  # what lwtnn may apply to each step
 

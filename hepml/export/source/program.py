@@ -246,7 +246,9 @@ class Program:
     def array(self, values: Any, kind: str = "float") -> str:
         """The name of an array of weights, written once however often it is used."""
         types = {"float": np.float32, "double": np.float64}
-        numbers = np.ascontiguousarray(np.asarray(values).ravel(), types.get(kind, np.int64))
+        numbers = np.asarray(values).ravel()
+        if numbers.dtype.names is None:
+            numbers = np.ascontiguousarray(numbers, types.get(kind, np.int64))
         key = (kind, numbers.tobytes())
         if key not in self._known:
             self._known[key] = f"{kind[0] if kind in types else 'n'}{len(self.arrays)}"

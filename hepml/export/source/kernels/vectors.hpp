@@ -6,6 +6,14 @@
 
 constexpr std::size_t width = HEPML_SOURCE_WIDTH;
 
+/// The same bits as another type.
+template <class To, class From>
+inline To reinterpreted(From from) {
+  To to;
+  for (std::size_t i = 0; i < sizeof(To); ++i)
+    reinterpret_cast<unsigned char*>(&to)[i] = reinterpret_cast<const unsigned char*>(&from)[i];
+  return to;
+}
 #if defined(__GNUC__) && !defined(HEPML_SOURCE_PLAIN)
 
 using V = float __attribute__((vector_size(HEPML_SOURCE_WIDTH * 4)));
@@ -52,13 +60,6 @@ struct I {
   std::int32_t v[width];
 };
 
-template <class To, class From>
-inline To reinterpreted(From from) {
-  To to;
-  for (std::size_t i = 0; i < sizeof(To); ++i)
-    reinterpret_cast<unsigned char*>(&to)[i] = reinterpret_cast<const unsigned char*>(&from)[i];
-  return to;
-}
 template <class To, class F>
 HEPML_SOURCE_INLINE To lanes(F function) {
   To to{};
@@ -257,6 +258,11 @@ inline bool no_infinity(const float* x, std::size_t n) noexcept {
   bool good = true;
   for (std::size_t i = 0; i < n; ++i) good &= x[i] != infinity && x[i] != -infinity;
   return good;
+}
+inline bool any_nan(const float* x, std::size_t n) noexcept {
+  bool found = false;
+  for (std::size_t i = 0; i < n; ++i) found |= x[i] != x[i];
+  return found;
 }
 /// A result to where the caller wants it; false if one is NaN.
 inline bool deliver(const float* x, float* y, std::size_t n) noexcept {
