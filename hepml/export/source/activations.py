@@ -21,9 +21,46 @@ FUNCTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "abs": ("Absolute", "functions", ()),
     "leakyrelu": ("LeakyRelu", "functions", ("alpha",)),
     "swish": ("Swish", "functions", ("alpha",)),
+    "elu": ("Elu", "more", ("alpha",)),
+    "relu": ("Relu", "more", ("alpha", "low", "high")),
+    "clip": ("Clip", "more", ("low", "high")),
+    "keras_hard_sigmoid": ("KerasHardSigmoid", "more", ()),
+    "hard_silu": ("HardSilu", "more", ()),
+    "selu": ("Selu", "more", ()),
+    "celu": ("Celu", "more", ("alpha",)),
+    "gelu": ("Gelu", "more", ()),
+    "gelu_tanh": ("GeluTanh", "more", ()),
+    "mish": ("Mish", "more", ()),
+    "softplus": ("Softplus", "more", ()),
+    "softsign": ("Softsign", "more", ()),
+    "log_sigmoid": ("LogSigmoid", "more", ()),
+    "hard_shrink": ("HardShrink", "more", ("alpha",)),
+    "soft_shrink": ("SoftShrink", "more", ("alpha",)),
+    "tanh_shrink": ("TanhShrink", "more", ()),
+    "squareplus": ("Squareplus", "more", ("alpha",)),
+    "sparse_plus": ("SparsePlus", "more", ()),
+    "sparse_sigmoid": ("SparseSigmoid", "more", ()),
+    "threshold": ("Threshold", "more", ("alpha", "low")),
+    "exp": ("Exp", "more", ()),
+    "expm1": ("Expm1", "more", ()),
+    "log": ("Log", "more", ()),
+    "log1p": ("Log1p", "more", ()),
+    "sqrt": ("Sqrt", "more", ()),
+    "rsqrt": ("Rsqrt", "more", ()),
+    "square": ("Square", "more", ()),
+    "reciprocal": ("Reciprocal", "more", ()),
+    "negative": ("Negative", "more", ()),
+    "sign": ("Sign", "more", ()),
+    "erf": ("Erf", "more", ()),
+    "sinh": ("Sinh", "more", ()),
+    "cosh": ("Cosh", "more", ()),
+    "arcsinh": ("Arcsinh", "more", ()),
+    "round": ("Round", "more", ()),
+    "floor": ("Floor", "more", ()),
+    "ceil": ("Ceil", "more", ()),
 }
 # of whole rows
-ROWS = {"softmax": "Softmax"}
+ROWS = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "sparsemax": "Sparsemax"}
 
 
 def hexadecimal(value: float, kind: str = "float") -> str:
@@ -53,7 +90,7 @@ def function_of(program: Program, layer: Layer, key: str = "activation") -> tupl
     given: Any = layer.data.get(key, "linear")
     name = given["function"] if isinstance(given, dict) else given
     if name in ROWS:
-        program.kernels.add("rows")
+        program.kernels.add("rows" if name == "softmax" else "tensors")
         return f"{ROWS[name]}{{}}", True
     if name not in FUNCTIONS:
         known = sorted({*FUNCTIONS, *ROWS})

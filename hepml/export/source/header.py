@@ -18,8 +18,13 @@ from hepml.export.source.program import Program, Step, Tensor
 __all__ = ["Names", "header", "kernel_text"]
 
 # in the order in which they may call each other
-KERNELS = ("vectors", "functions", "rows", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse", "recurrent", "trees")
-NEEDS = {"pixels": ("convolution",), "sparse": ("convolution",), "recurrent": ("dense",)}
+KERNELS = ("vectors", "functions", "more", "rows", "tensors", "elementwise", "dense", "convolution", "pixels", "pooling", "sparse", "recurrent", "trees")
+NEEDS = {
+    "pixels": ("convolution",),
+    "recurrent": ("dense",),
+    "sparse": ("convolution",),
+    "tensors": ("rows", "more"),
+}
 WIDTH = 110
 IDENTITY = "0123456789abcdef"  # becomes the checksum
 

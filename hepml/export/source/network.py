@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import UnsupportedLayerError
 from hepml.evaluator import Evaluator
+from hepml.export.source.axes import COMBINATIONS, MOVES, combine, concatenate_axis, move, on_axes, reduce
 from hepml.export.source.convolution import conv1d, conv2d
 from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
@@ -24,8 +25,11 @@ __all__ = ["HANDLERS", "Port", "Result", "build"]
 Handler = Callable[[Program, Layer, list[Tensor]], Tensor]
 
 HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(COMBINATIONS, combine),
+    **dict.fromkeys(MOVES, move),
     "averagepooling1d": pooling,
     "averagepooling2d": pooling,
+    "concatenate": concatenate_axis,
     "conv1d": conv1d,
     "conv2d": conv2d,
     "dense": dense,
@@ -37,7 +41,10 @@ HANDLERS: dict[str, Handler] = {
     "maxpooling1d": pooling,
     "maxpooling2d": pooling,
     "normalization": normalization,
+    "reduce": reduce,
     "simplernn": simplernn,
+    "softmax": on_axes,
+    "standardize": on_axes,
     "trees": trees,
 }
 ON_LAST_AXIS = {"dense", "normalization"}  # what lwtnn may apply to each step
@@ -207,7 +214,7 @@ def _node(
             + (" on each step" if kind == "time_distributed" else "")
             + "; nothing was written",
             where=layer.where,
-            expected=", ".join(known),
+            expected=", ".join(sorted(known)),
             found=name,
             fix="evaluate the JSON file with the C++ library, which has every layer",
         )

@@ -238,13 +238,13 @@ inline bool prepare(const float* x, const double* offset, const double* scale, s
   }
   return bad == 0.0F;
 }
-/// The same without offset and scale.
+/// The same without offset and scale; -0 becomes 0 there too.
 inline bool prepare(const float* x, float* y, std::size_t n) noexcept {
   float bad = 0.0F;
   for (std::size_t i = 0; i < n; ++i) {
     const float value = x[i];
     bad += value - value == 0.0F ? 0.0F : 1.0F;
-    y[i] = value;
+    y[i] = value + 0.0F;
   }
   return bad == 0.0F;
 }
