@@ -108,7 +108,11 @@ def main() -> None:
                     [program, path, folder / "events", str(options.blocks)], check=True, capture_output=True, text=True
                 )
                 row = {"network": name, "input": kind, "march": march, **json.loads(done.stdout)}
-                row |= {"header_mb": header.stat().st_size / 1e6, "compile_s": seconds, "memory_kb": written.memory / 1e3}
+                row |= {
+                    "header_mb": header.stat().st_size / 1e6,
+                    "compile_s": seconds,
+                    "memory_kb": written.memory / 1e3,
+                }
                 if row["difference"] > MOST_DIFFERENT:
                     sys.exit(f"{name}: differs from the library by {row['difference']}")
                 rows.append(row)

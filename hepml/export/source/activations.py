@@ -95,7 +95,9 @@ def function_of(program: Program, layer: Layer, key: str = "activation") -> tupl
     if name not in FUNCTIONS:
         known = sorted({*FUNCTIONS, *ROWS})
         close = ", ".join(nearest(name, known))
-        layer.refuse(f"the activation {name!r}", ", ".join(known), f"{name!r}" + (f" (nearest: {close})" if close else ""))
+        layer.refuse(
+            f"the activation {name!r}", ", ".join(known), f"{name!r}" + (f" (nearest: {close})" if close else "")
+        )
     functor, kernels, parameters = FUNCTIONS[name]
     program.kernels.add(kernels)
     values = given if isinstance(given, dict) else {}
@@ -115,7 +117,9 @@ def activate(program: Program, x: Tensor, function: str, rows: bool) -> Tensor:
             return [f"each({x.at}, {y.at}, {x.n}, {function});"]
         call = f"{function}" if rows else ""
         n = x.channels
-        body = f"{call}(x + c * {n}, y + c * {n}, {n});" if rows else f"each(x + c * {n}, y + c * {n}, {n}, {function});"
+        body = (
+            f"{call}(x + c * {n}, y + c * {n}, {n});" if rows else f"each(x + c * {n}, y + c * {n}, {n}, {function});"
+        )
         return [
             f"for (std::size_t r = 0; r < {x.rows}; ++r) {{",
             f"  const float* x = {x.at} + r * {x.row_stride};",

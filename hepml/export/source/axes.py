@@ -46,13 +46,19 @@ def _loops(sizes: Sequence[str], names: Sequence[str], body: list[str]) -> list[
     lines = list(body)
     for size, name in reversed(list(zip(sizes, names, strict=True))):
         if size != "1":
-            lines = [f"for (std::size_t {name} = 0; {name} < {size}; ++{name}) {{", *(f"  {line}" for line in lines), "}"]
+            lines = [
+                f"for (std::size_t {name} = 0; {name} < {size}; ++{name}) {{",
+                *(f"  {line}" for line in lines),
+                "}",
+            ]
     return lines
 
 
 def _place(names: Sequence[str], sizes: Sequence[str], strides: Sequence[int]) -> str:
     """C++ text of the distance of a place from the first element."""
-    parts = [f"{name} * {stride}" for name, size, stride in zip(names, sizes, strides, strict=True) if size != "1" and stride]
+    parts = [
+        f"{name} * {stride}" for name, size, stride in zip(names, sizes, strides, strict=True) if size != "1" and stride
+    ]
     return " + ".join(parts) or "0"
 
 
@@ -103,7 +109,9 @@ def combine(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         left = address(0)
         for k in range(1, len(operands)):
             right = address(k)
-            call = f"combine<{min(left[1], 1)}, {min(right[1], 1)}>({left[0]}, {right[0]}, {to}, {sizes[-1]}, {function});"
+            call = (
+                f"combine<{min(left[1], 1)}, {min(right[1], 1)}>({left[0]}, {right[0]}, {to}, {sizes[-1]}, {function});"
+            )
             lines += _loops(sizes[:-1], names[:-1], [call])
             left = (to, 1)
         if name == "average":
@@ -143,8 +151,14 @@ def on_axes(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     def text() -> list[str]:
         sizes, names = _sizes(x), _names(len(x.shape))
         outer, inner = _split(x, axes)
-        place = [_place([names[a] for a in outer], [sizes[a] for a in outer], [t.strides()[a] for a in outer]) for t in (x, y)]
-        inside = [_place([names[a] for a in inner], [sizes[a] for a in inner], [t.strides()[a] for a in inner]) for t in (x, y)]
+        place = [
+            _place([names[a] for a in outer], [sizes[a] for a in outer], [t.strides()[a] for a in outer])
+            for t in (x, y)
+        ]
+        inside = [
+            _place([names[a] for a in inner], [sizes[a] for a in inner], [t.strides()[a] for a in inner])
+            for t in (x, y)
+        ]
         n = " * ".join(sizes[a] for a in inner)
         if inner == [len(x.shape) - 1]:
             body = [f"{function}({x.at} + {place[0]}, {y.at} + {place[1]}, {n});"]
@@ -179,7 +193,9 @@ def reduce(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         target = _place(outer_names, outer_sizes, to)
         inside = _place([names[a] for a in inner], [sizes[a] for a in inner], [x.strides()[a] for a in inner])
         n = " * ".join(sizes[a] for a in inner)
-        gather = _loops([sizes[a] for a in inner], [names[a] for a in inner], [f"m[k++] = ({x.at})[{source} + {inside}];"])
+        gather = _loops(
+            [sizes[a] for a in inner], [names[a] for a in inner], [f"m[k++] = ({x.at})[{source} + {inside}];"]
+        )
         body = ["std::size_t k = 0;", *gather, f"({y.at})[{target}] = k == 0 ? 0.0F : {function}(m, {n});"]
         return ["{", *(f"  {line}" for line in _loops(outer_sizes, outer_names, body)), "}"]
 
@@ -232,7 +248,9 @@ def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         source, target = x.strides(), _place(names, sizes, y.strides())
         from_text = ""
         if name == "reshape":
-            flat = _loops(_sizes(x), _names(rank, "j"), [f"m[k++] = ({x.at})[{_place(_names(rank, 'j'), _sizes(x), source)}];"])
+            flat = _loops(
+                _sizes(x), _names(rank, "j"), [f"m[k++] = ({x.at})[{_place(_names(rank, 'j'), _sizes(x), source)}];"]
+            )
             back = _loops(sizes, names, [f"({y.at})[{target}] = m[k++];"])
             return ["{", "  std::size_t k = 0;", *(f"  {line}" for line in [*flat, "k = 0;", *back]), "}"]
         if name == "transpose":
@@ -248,20 +266,30 @@ def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
                 parts.append(f"({at}) * {stride}")
             from_text = " + ".join(parts)
         elif name == "reverse":
-            from_text = f"({sizes[0]} - 1 - i0) * {source[0]} + {_place(names[1:], sizes[1:], source[1:])}" if sizes[0] != "1" else _place(names[1:], sizes[1:], source[1:])
+            from_text = (
+                f"({sizes[0]} - 1 - i0) * {source[0]} + {_place(names[1:], sizes[1:], source[1:])}"
+                if sizes[0] != "1"
+                else _place(names[1:], sizes[1:], source[1:])
+            )
         elif name == "cropping":
             begins = [a for a, _ in data["cropping"]] + [0]
             start = sum(a * s for a, s in zip(begins, source, strict=True))
             from_text = f"{start} + {_place(names, sizes, source)}"
         elif name == "upsampling":
-            parts = [f"{one} / {k} * {s}" for one, size, k, s in zip(names, sizes, [*data["size"], 1], source, strict=True) if size != "1"]
+            parts = [
+                f"{one} / {k} * {s}"
+                for one, size, k, s in zip(names, sizes, [*data["size"], 1], source, strict=True)
+                if size != "1"
+            ]
             from_text = " + ".join(parts) or "0"
         elif name == "zeropadding":
             begins = [a for a, _ in data["padding"]] + [0]
             start = sum(a * s for a, s in zip(begins, y.strides(), strict=True))
             inner = _sizes(x)
             zeros = _loops(sizes, names, [f"({y.at})[{target}] = 0.0F;"])
-            copy = f"({y.at})[{start} + {_place(names, inner, y.strides())}] = ({x.at})[{_place(names, inner, source)}];"
+            copy = (
+                f"({y.at})[{start} + {_place(names, inner, y.strides())}] = ({x.at})[{_place(names, inner, source)}];"
+            )
             return [*zeros, *_loops(inner, names, [copy])]
         return _loops(sizes, names, [f"({y.at})[{target}] = ({x.at})[{from_text}];"])
 

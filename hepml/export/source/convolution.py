@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.export.source.activations import activate, function_of
-from hepml.export.source.program import Layer, Local, Program, Tensor, up
+from hepml.export.source.program import Layer, Local, Matrix, Program, Tensor, up
 from hepml.export.source.windows import Window, directions, read_window
 
 __all__ = ["conv1d", "conv2d", "pointwise"]
@@ -74,7 +74,8 @@ def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) ->
     def text() -> list[str]:
         columns = 0 if y.is_dynamic else y.extent[1]
         return [
-            f"convolve<{sizes}, {columns}>({given}, {out}, {y.row_stride}, {y.channels}, {y.rows}, {y.columns}, {function});"
+            f"convolve<{sizes}, {columns}>({given}, {out}, {y.row_stride}, {y.channels}, "
+            f"{y.rows}, {y.columns}, {function});"
             for sizes, given, out in arguments()
         ]
 
@@ -136,9 +137,8 @@ def conv1d(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     return _activated(program, layer, kernel, x)
 
 
-def pointwise(
-    program: Program, matrix: NDArray[np.float32], bias: NDArray[np.float32], x: Tensor, function: str
-) -> Tensor:
-    """A matrix [out][in] at each place of a tensor of two axes or more."""
+def pointwise(program: Program, matrix: Matrix, x: Tensor, function: str) -> Tensor:
+    """A matrix at each place of a tensor of two axes or more."""
     one = Window(1, 1, "valid")
-    return _convolution(program, _Kernel(np.ascontiguousarray(matrix.T)[None, None], bias, one, one, (1, 1)), x, function)
+    weights = np.ascontiguousarray(matrix.weights.T)[None, None]
+    return _convolution(program, _Kernel(weights, matrix.bias, one, one, (1, 1)), x, function)

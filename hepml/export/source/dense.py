@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-from numpy.typing import NDArray
 
 from hepml.export.source.activations import activate, function_of
-from hepml.export.source.program import Layer, Program, Tensor, up
+from hepml.export.source.convolution import pointwise
+from hepml.export.source.elementwise import affine
+from hepml.export.source.program import Layer, Matrix, Program, Tensor, up
 
-__all__ = ["dense", "matrix_call"]
+__all__ = ["dense", "linear", "matrix_call"]
 
 NARROW = 4  # outputs of a layer whose matrix is stored by rows
 PANEL = 10  # of 8 outputs, at most
@@ -23,27 +26,25 @@ def _panels(n_out: int) -> list[int]:
     return [LANES * min(size, units - start) for start in range(0, units, size)]
 
 
-def matrix_call(
-    program: Program, matrix: NDArray[np.float32], bias: NDArray[np.float32], x: str, y: str, function: str
-) -> list[str]:
-    """C++ lines for y = function(matrix x + bias); the matrix is [out][in].
+def matrix_call(program: Program, matrix: Matrix, x: str, y: str, function: str) -> list[str]:
+    """C++ lines for y = function(matrix x).
 
     Weights are packed as the kernel reads them. `x` and `y` are C++ addresses.
     """
     program.kernels.add("dense")
-    n_out, n_in = matrix.shape
+    n_out, n_in = matrix.weights.shape
     if n_out <= NARROW:
         rows = np.zeros((n_out, up(n_in)), np.float32)
-        rows[:, :n_in] = matrix
-        arguments = f"{program.array(rows)}, {program.array(bias)}, {y}, {function}"
+        rows[:, :n_in] = matrix.weights
+        arguments = f"{program.array(rows)}, {program.array(matrix.bias)}, {y}, {function}"
         return [f"dense_narrow<{n_in}, {rows.shape[1]}, {n_out}>({x}, {arguments});"]
     sizes = _panels(n_out)
     columns = np.zeros((n_in, sum(sizes)), np.float32)
-    columns[:, :n_out] = matrix.T
+    columns[:, :n_out] = matrix.weights.T
     padded = np.zeros(sum(sizes), np.float32)
-    padded[:n_out] = bias
+    padded[:n_out] = matrix.bias
     starts = np.cumsum([0, *sizes])
-    packed = [columns[:, start:stop].ravel() for start, stop in zip(starts, starts[1:], strict=False)]
+    packed = [columns[:, start:stop].ravel() for start, stop in pairwise(starts)]
     weights, biases = program.array(np.concatenate(packed)), program.array(padded)
     full = sum(1 for start, size in zip(starts, sizes, strict=False) if size == sizes[0] and start + size <= n_out)
     lines = []
@@ -59,24 +60,18 @@ def matrix_call(
 def dense(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """y = activation(W x + b) along the last axis; empty weights or bias mean none."""
     (x,) = inputs
-    weights, bias = layer.floats("weights"), layer.floats("bias")
     function, rows = function_of(program, layer)
-    n_in = x.channels
-    if weights.size == 0:
-        if bias.size:
-            from hepml.export.source.elementwise import affine
-
-            x = affine(program, np.ones(n_in, np.float32), bias, x)
+    if not layer.data["weights"]:
+        if layer.data["bias"]:
+            x = affine(program, np.ones(x.channels, np.float32), layer.floats("bias"), x)
         return activate(program, x, function, rows)
-    matrix = weights.reshape(-1, n_in)
-    if bias.size == 0:
-        bias = np.zeros(len(matrix), np.float32)
-    inner = "Linear{}" if rows else function
-    if len(x.shape) > 1:  # on each place: a convolution by windows of one
-        from hepml.export.source.convolution import pointwise
-
-        y = pointwise(program, matrix, bias, x, inner)
-    else:
-        y = program.tensor((len(matrix),))
-        y = program.step([x], y, lambda: matrix_call(program, matrix, bias, x.at, y.at, inner))
+    y = linear(program, Matrix.of(layer, x.channels), x, "Linear{}" if rows else function)
     return activate(program, y, function, True) if rows else y
+
+
+def linear(program: Program, matrix: Matrix, x: Tensor, function: str) -> Tensor:
+    """function(matrix x) along the last axis."""
+    if len(x.shape) > 1:  # on each place: a convolution by windows of one
+        return pointwise(program, matrix, x, function)
+    y = program.tensor((len(matrix.bias),))
+    return program.step([x], y, lambda: matrix_call(program, matrix, x.at, y.at, function))

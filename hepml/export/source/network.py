@@ -15,6 +15,7 @@ from hepml.export.source.axes import COMBINATIONS, MOVES, combine, concatenate_a
 from hepml.export.source.convolution import conv1d, conv2d
 from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
+from hepml.export.source.lwtnn import highway, masking, maxout
 from hepml.export.source.pooling import global_pooling, pooling
 from hepml.export.source.program import Layer, Program, Tensor
 from hepml.export.source.recurrent import gru, lstm, simplernn
@@ -38,6 +39,9 @@ HANDLERS: dict[str, Handler] = {
     "globalmaxpooling": global_pooling,
     "gru": gru,
     "lstm": lstm,
+    "highway": highway,
+    "masking": masking,
+    "maxout": maxout,
     "maxpooling1d": pooling,
     "maxpooling2d": pooling,
     "normalization": normalization,
@@ -47,7 +51,7 @@ HANDLERS: dict[str, Handler] = {
     "standardize": on_axes,
     "trees": trees,
 }
-ON_LAST_AXIS = {"dense", "normalization"}  # what lwtnn may apply to each step
+ON_LAST_AXIS = {"dense", "highway", "maxout", "normalization"}  # what lwtnn may apply to each step
 
 
 @dataclass(eq=False)
@@ -87,6 +91,7 @@ class _Graph:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[tuple[str, int, bool]] = field(default_factory=list)  # name, node, only its last step
+    n_vectors: int = 0  # inputs that are no sequences come first
 
 
 def build(document: dict[str, Any], evaluator: Evaluator, max_steps: int) -> tuple[Program, list[Port], list[Result]]:
@@ -124,7 +129,8 @@ def build(document: dict[str, Any], evaluator: Evaluator, max_steps: int) -> tup
 
 def _graph(document: dict[str, Any]) -> _Graph:
     outputs = [(name, output["node_index"], False) for name, output in document["outputs"].items()]
-    return _Graph(nodes=document["nodes"], layers=document["layers"], outputs=outputs)
+    n_vectors = len(document["inputs"])
+    return _Graph(nodes=document["nodes"], layers=document["layers"], outputs=outputs, n_vectors=n_vectors)
 
 
 def _sequential(document: dict[str, Any]) -> _Graph:
@@ -132,7 +138,7 @@ def _sequential(document: dict[str, Any]) -> _Graph:
     layers = document["layers"]
     steps = {"lstm", "gru", "simplernn", "embedding"}
     recurrent = bool(layers) and layers[0]["architecture"] in steps
-    nodes = [{"type": "input_sequence" if recurrent else "input", "sources": [0]}]
+    nodes: list[dict[str, Any]] = [{"type": "input_sequence" if recurrent else "input", "sources": [0]}]
     for i, layer in enumerate(layers):
         kind = "sequence" if layer["architecture"] in steps else "feed_forward"
         nodes.append({"type": kind, "sources": [i], "layer_index": i})
@@ -142,7 +148,7 @@ def _sequential(document: dict[str, Any]) -> _Graph:
 def _add_inputs(
     program: Program, graph: _Graph, document: dict[str, Any], evaluator: Evaluator, sequential: bool
 ) -> None:
-    items = [None] if sequential else [*document["inputs"], *document.get("input_sequences", [])]
+    items: list[dict[str, Any]] = [{}] if sequential else [*document["inputs"], *document.get("input_sequences", [])]
     for record, item in zip(evaluator.inputs, items, strict=True):
         steps = ("", 0)
         if len(record.shape) == 2 and record.shape[0] is None:
@@ -155,7 +161,9 @@ def _add_inputs(
             offset, scale = np.atleast_1d(item.get("offset", 0.0)), np.atleast_1d(item.get("scale", 1.0))
             n = max(len(offset), len(scale))
             offset, scale = np.resize(offset, n).astype(np.float64), np.resize(scale, n).astype(np.float64)
-        graph.ports.append(Port(record.name, tuple(variable.name for variable in record.variables), tensor, offset, scale))
+        graph.ports.append(
+            Port(record.name, tuple(variable.name for variable in record.variables), tensor, offset, scale)
+        )
 
 
 def _order(graph: _Graph) -> list[int]:
@@ -183,16 +191,14 @@ def _last(program: Program, tensor: Tensor, known: dict[Tensor, Tensor]) -> Tens
     return known[tensor]
 
 
-def _node(
-    program: Program, graph: _Graph, node: int, values: dict[int, Tensor], last: dict[Tensor, Tensor]
-) -> Tensor:
+def _node(program: Program, graph: _Graph, node: int, values: dict[int, Tensor], last: dict[Tensor, Tensor]) -> Tensor:
     record = graph.nodes[node]
-    kind, sources = record["type"], record["sources"]
+    kind: str = record["type"]
+    sources: list[int] = record["sources"]
     if kind == "input":
         return graph.ports[sources[0]].tensor
     if kind == "input_sequence":
-        vectors = sum(1 for port in graph.ports if len(port.tensor.shape) != 2)
-        return graph.ports[sources[0] + vectors].tensor
+        return graph.ports[graph.n_vectors + sources[0]].tensor
     inputs = []
     for source in sources:
         tensor = values[source]
@@ -223,7 +229,7 @@ def _node(
 
 def _find_missing(program: Program, ports: list[Port], results: list[Result]) -> None:
     """The inputs whose every reader has an answer to missing values."""
-    good = {tensor: True for tensor in program.tensors}
+    good = dict.fromkeys(program.tensors, True)
     read: set[Tensor] = set()
     for result in results:
         good[result.tensor] = False

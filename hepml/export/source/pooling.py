@@ -25,7 +25,11 @@ def pooling(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         y = program.tensor((*(w.output(size) for w, size in zip(windows, x.fixed, strict=False)), x.channels))
 
     def pools() -> str:
-        before = ["0", windows[1].before_text(x, 0)] if n == 1 else [str(w.before(s)) for w, s in zip(windows, x.fixed, strict=False)]
+        before = (
+            ["0", windows[1].before_text(x, 0)]
+            if n == 1
+            else [str(w.before(s)) for w, s in zip(windows, x.fixed, strict=False)]
+        )
         texts = [f"Pool{{{w.reach}, {w.step}, {b}}}" for w, b in zip(windows, before, strict=True)]
         return f"{x.at}, {x.rows}, {x.columns}, {x.row_stride}, {', '.join(texts)}"
 

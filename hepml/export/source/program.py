@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import UnsupportedLayerError
 
-__all__ = ["Layer", "Local", "Program", "Step", "Tensor", "product", "up"]
+__all__ = ["Layer", "Local", "Matrix", "Program", "Step", "Tensor", "product", "up"]
 
 ALIGNED = 16  # floats: a line of cache, and the widest vector
 
@@ -52,6 +52,20 @@ class Layer:
     def floats(self, key: str) -> NDArray[np.float32]:
         """A list of weights, rounded to float32 as the evaluator does."""
         return np.asarray(self.data[key], np.float64).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """weights x + bias; weights are [out][in]."""
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, layer: Layer, n_in: int) -> Matrix:
+        """The keys `weights` and `bias`, which may be empty, of a layer or a part of it."""
+        weights, bias = layer.floats("weights").reshape(-1, n_in), layer.floats("bias")
+        return cls(weights, bias if bias.size else np.zeros(len(weights), np.float32))
 
 
 @dataclass(eq=False)
@@ -214,7 +228,7 @@ class Program:
         return made
 
     def new_steps(self, text: str, most: int, valid: str = "") -> tuple[str, int]:
-        """A number of steps that is computed for each event, as Tensor.steps; `valid` is the condition that it can be."""
+        """A number of steps that is computed for each event, as Tensor.steps; `valid` is the condition for it."""
         name = f"steps_{len(self.prologue)}"
         if valid:
             self.prologue.append(f"if (!({valid})) status = Status::wrong_steps;")
@@ -262,7 +276,7 @@ class Program:
             return len(tensor.shape) == 3 and tensor.fixed[1] <= 64 and tensor.fixed[0] < 1 << 16
 
         marked = {tensor for tensor in inputs if fits(tensor)}
-        used = set()
+        used: set[Tensor] = set()
         for step in self.steps:
             if len(step.sources) == 1 and step.sources[0] in marked and step.local and fits(step.target):
                 marked.add(step.target)

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from hepml.export.source.activations import function_of
 from hepml.export.source.dense import matrix_call
-from hepml.export.source.program import ALIGNED, Layer, Program, Tensor, up
+from hepml.export.source.program import ALIGNED, Layer, Matrix, Program, Tensor, up
 
 __all__ = ["gru", "lstm", "simplernn"]
-
-Matrix = NDArray[np.float32]
 
 
 class _Gates:
@@ -25,6 +23,7 @@ class _Gates:
 
     def __init__(self, layer: Layer, names: str, x: Tensor) -> None:
         parts = [Layer(layer.data["components"][name], layer.where) for name in names]
+        self.layer = layer
         self.n_in = x.channels
         self.n = parts[0].floats("weights").size // self.n_in
         self.weights = [part.floats("weights").reshape(self.n, self.n_in) for part in parts]
@@ -32,20 +31,20 @@ class _Gates:
         self.bias = [self._bias(part, "bias") for part in parts]
         self.recurrent_bias = [self._bias(part, "recurrent_bias") for part in parts]
 
-    def _bias(self, part: Layer, key: str) -> Matrix:
+    def _bias(self, part: Layer, key: str) -> NDArray[np.float32]:
         return part.floats(key) if part.data.get(key) else np.zeros(self.n, np.float32)
 
-    def both(self, gates: slice) -> tuple[Matrix, Matrix]:
-        """Matrix and bias of some gates, for the input and the state."""
+    def both(self, gates: slice) -> Matrix:
+        """Some gates, for the input and the state."""
         weights, states = np.concatenate(self.weights[gates]), np.concatenate(self.states[gates])
-        return np.concatenate([weights, states], axis=1), np.concatenate(self.bias[gates])
+        return Matrix(np.concatenate([weights, states], axis=1), np.concatenate(self.bias[gates]))
 
 
 def _recurrent(
-    program: Program, layer: Layer, inputs: list[Tensor], gates: _Gates, n_sums: int, step: Callable[[], list[str]]
+    program: Program, gates: _Gates, inputs: list[Tensor], n_sums: int, step: Callable[[], list[str]]
 ) -> Tensor:
     """`step` gives the lines of a step: from `z`, the input and the state behind it, with the memory `sums` and `c`."""
-    x, n = inputs[0], gates.n
+    x, n, layer = inputs[0], gates.n, gates.layer
     sequences = layer.data.get("return_sequences", True)
     y = program.tensor((x.shape[0], n), x.steps) if sequences else program.tensor((n,))
     state = up(gates.n_in + n + ALIGNED)
@@ -89,15 +88,15 @@ def lstm(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """c = f c + i act(c~), h = o act(c)."""
     gates = _Gates(layer, "ifco", inputs[0])
     functions = f"{function_of(program, layer)[0]}, {function_of(program, layer, 'inner_activation')[0]}"
-    matrix, bias = gates.both(slice(None))
+    matrix = gates.both(slice(None))
 
     def step() -> list[str]:
         return [
-            *matrix_call(program, matrix, bias, "z", "sums", "Linear{}"),
+            *matrix_call(program, matrix, "z", "sums", "Linear{}"),
             f"lstm_cell<{gates.n}>(sums, c, z + {gates.n_in}, {functions});",
         ]
 
-    return _recurrent(program, layer, inputs, gates, 4, step)
+    return _recurrent(program, gates, inputs, 4, step)
 
 
 def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
@@ -108,35 +107,36 @@ def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
 
     def before() -> list[str]:
         return [
-            *matrix_call(program, *gates.both(slice(0, 2)), "z", "sums", "Linear{}"),
+            *matrix_call(program, gates.both(slice(0, 2)), "z", "sums", "Linear{}"),
             f"copy_floats(z, reset, {n_in});",
             f"gru_reset<{n}>(sums, z + {n_in}, reset + {n_in}, {inner});",
-            *matrix_call(program, *gates.both(slice(2, 3)), "reset", f"sums + {up(2 * n + ALIGNED)}", "Linear{}"),
+            *matrix_call(program, gates.both(slice(2, 3)), "reset", f"sums + {up(2 * n + ALIGNED)}", "Linear{}"),
             f"gru_update<{n}>(sums, sums + {up(2 * n + ALIGNED)}, z + {n_in}, {activation}, {inner});",
         ]
 
     def after() -> list[str]:
-        states, bias = np.concatenate(gates.states), np.concatenate(gates.recurrent_bias)
+        given = Matrix(np.concatenate(gates.weights), np.concatenate(gates.bias))
+        states = Matrix(np.concatenate(gates.states), np.concatenate(gates.recurrent_bias))
         second = f"sums + {up(3 * n + ALIGNED)}"
         return [
-            *matrix_call(program, np.concatenate(gates.weights), np.concatenate(gates.bias), "z", "sums", "Linear{}"),
-            *matrix_call(program, states, bias, f"z + {n_in}", second, "Linear{}"),
+            *matrix_call(program, given, "z", "sums", "Linear{}"),
+            *matrix_call(program, states, f"z + {n_in}", second, "Linear{}"),
             f"gru_cell<{n}>(sums, {second}, z + {n_in}, {activation}, {inner});",
         ]
 
-    return _recurrent(program, layer, inputs, gates, 3, after if layer.data.get("reset_after") else before)
+    return _recurrent(program, gates, inputs, 3, after if layer.data.get("reset_after") else before)
 
 
 def simplernn(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """h = act(W x + b + U h)."""
     gates = _Gates(layer, "h", inputs[0])
     activation = function_of(program, layer)[0]
-    matrix, bias = gates.both(slice(None))
+    matrix = gates.both(slice(None))
 
     def step() -> list[str]:
         return [
-            *matrix_call(program, matrix, bias, "z", "sums", "Linear{}"),
+            *matrix_call(program, matrix, "z", "sums", "Linear{}"),
             f"rnn_cell<{gates.n}>(sums, z + {gates.n_in}, {activation});",
         ]
 
-    return _recurrent(program, layer, inputs, gates, 1, step)
+    return _recurrent(program, gates, inputs, 1, step)

@@ -34,7 +34,9 @@ def trees(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     n_outputs = len(base)
     values = np.asarray(data["value"], np.float64).reshape(len(limits), -1)
     nodes = np.zeros(len(limits), NODE)
-    roots, kept, first, place = [], [], 0, 0
+    roots: list[int] = []
+    kept: list[int] = []
+    first = place = 0
     for size in data["sizes"]:
         roots.append(place)
         order = [0]

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hepml.errors import DataError
 from hepml.evaluator import Evaluator
-from hepml.export.source.header import KERNELS, Names, header, kernel_text
-from hepml.export.source.network import Port, Result, build
+from hepml.export.source.header import header
+from hepml.export.source.names import Names, reserved_words
+from hepml.export.source.network import build
 from hepml.ledger import atomic_path
 
-__all__ = ["SourceExport", "export_source", "is_network_file", "source_text"]
+__all__ = ["SourceExport", "SourceFile", "beside", "export_source", "is_network_file", "source_text"]
 
 MOST_STEPS = 1 << 16
-KEYWORDS = set(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await
-    co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do
-    double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace
-    new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires return
-    short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef
-    typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq std main""".split()
-)
-OURS = {"m", "r", "c", "i", "k", "n", "at", "good", "status", "kernels", "weights", "model_id", "max_steps", "run", "infinity", "nan", "V", "I"}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A header to write beside a network file.
+
+    Attributes:
+        path: the header.
+        namespace: C++ namespace; by default the name of the header.
+        max_steps: of sequences whose number of steps differs by event.
+    """
+
+    path: Path
+    namespace: str | None = None
+    max_steps: int = 256
 
 
 @dataclass(frozen=True)
@@ -91,13 +100,34 @@ def export_source(
     return SourceExport(path, names.namespace, names.inputs, names.outputs, memory)
 
 
+@contextlib.contextmanager
+def beside(source: SourceFile | str | Path | None, overwrite: bool) -> Iterator[Callable[[Path], None]]:
+    """A function that writes the header of a network file that has no name yet; the block gives both their names.
+
+    Both are on the disk before either has its name.
+    """
+    if source is None:
+        yield lambda network: None
+        return
+    wanted = source if isinstance(source, SourceFile) else SourceFile(Path(source))
+    with atomic_path(wanted.path, overwrite=overwrite) as temporary:
+
+        def write(network: Path) -> None:
+            text, _, _ = source_text(network, wanted.namespace or wanted.path.stem, max_steps=wanted.max_steps)
+            temporary.write_text(text, encoding="utf-8")
+            with network.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+        yield write
+
+
 def source_text(
     network: str | Path | Mapping[str, Any], namespace: str, *, max_steps: int = 256
 ) -> tuple[str, Names, int]:
     """The text of the header, its names, and the bytes of a `Network`. As export_source, but nothing is written."""
     part = r"[A-Za-z][A-Za-z0-9_]*"
-    parts = namespace.split("::")
-    if not all(re.fullmatch(part, one) and one not in KEYWORDS and "__" not in one for one in parts):
+    parts, reserved = namespace.split("::"), reserved_words()
+    if not all(re.fullmatch(part, one) and one not in reserved and "__" not in one for one in parts):
         raise DataError(
             "the namespace is no C++ name",
             where="--namespace, or the name of the header",
@@ -115,28 +145,9 @@ def source_text(
         document = json.loads(Path(network).read_text(encoding="utf-8"))
     program, ports, results = build(document, evaluator, max_steps)
     program.place()
-    names = _names(namespace, ports, results)
-    block = document.get("hepml") or {}
-    text = header(program, ports, results, names, block.get("model_id"), block.get("reference"))
+    names = Names.of(namespace, [port.name for port in ports], [result.name for result in results])
+    text = header(program, ports, results, names, document.get("hepml") or {})
     return text, names, 4 * program.size
-
-
-def _names(namespace: str, ports: list[Port], results: list[Result]) -> Names:
-    called = re.findall(r"([A-Za-z_]\w+)\s*[({<]", re.sub("//.*", "", kernel_text(set(KERNELS))))
-    taken = KEYWORDS | OURS | set(called)
-
-    def identifier(name: str) -> str:
-        found = re.sub(r"\W", "_", name, flags=re.ASCII)
-        found = re.sub("_+", "_", found).strip("_") or "input"
-        found = f"x_{found}" if found[0].isdigit() else found
-        while found in taken:
-            found += "_"
-        taken.add(found)
-        return found
-
-    inputs = tuple(identifier(port.name) for port in ports)
-    outputs = tuple(identifier(result.name) for result in results)
-    return Names(namespace, inputs, outputs)
 
 
 def is_network_file(path: Path) -> bool:

@@ -273,3 +273,13 @@ inline bool deliver(const float* x, float* y, std::size_t n) noexcept {
   }
   return numbers;
 }
+/// Within `tolerance`, of 1 or of the value if that is larger.
+inline bool are_near(const float* found, const float* right, std::size_t n, float tolerance) noexcept {
+  bool good = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float apart = found[i] < right[i] ? right[i] - found[i] : found[i] - right[i];
+    const float size = right[i] < 0.0F ? -right[i] : right[i];
+    good &= apart <= tolerance * (size > 1.0F ? size : 1.0F);
+  }
+  return good;
+}
