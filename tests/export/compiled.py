@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,11 +18,16 @@ _numbers = itertools.count()
 class Compiled:
     """Calls like an Evaluator: a dict of arrays of events in, a dict of arrays out, and the status of each event."""
 
-    def __init__(self, network, folder, flags=("-O1",), compiler=("g++",), max_steps=16):
+    def __init__(self, network, folder, flags=("-O1",), compiler=("g++",), max_steps=16, width=None):
         self.evaluator = hepml.Evaluator(network)
         header = Path(folder) / "net.hpp"
         self.written = export_source(network, header, max_steps=max_steps, overwrite=True)
         self.max_steps = max_steps
+        if width is not None:  # vectors that this processor may not have: the compiler makes them of smaller ones
+            text = header.read_text()
+            assert "#define HEPML_SOURCE_WIDTH 4\n" in text
+            header.write_text(re.sub(r"#define HEPML_SOURCE_WIDTH \d+", f"#define HEPML_SOURCE_WIDTH {width}", text))
+            flags = [*flags, "-Wno-psabi"]
         calls, outputs = [], []
         for k, record in enumerate(self.evaluator.inputs):
             calls.append(f"static_cast<const float*>(x[{k}])")

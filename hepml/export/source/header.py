@@ -167,6 +167,7 @@ def _array(name: str, kind: str, values: NDArray[Any]) -> str:
         texts = [f"{{{hexadecimal(row[0])},{','.join(map(str, row[1:]))}}}" for row in rows]
     else:
         texts = [str(value) for value in values.tolist()]
+    size = len(texts) + (8 if kind == "float" else 0)  # half a vector of 16 may be read beyond the last weight
     # infinity is no constant everywhere
     qualifier = "const" if any("infinity" in text for text in texts) else "constexpr"
     lines, line = [], ""
@@ -175,7 +176,7 @@ def _array(name: str, kind: str, values: NDArray[Any]) -> str:
             lines.append(line)
             line = ""
         line += text + ","
-    return f"alignas(64) inline {qualifier} {kind} {name}[{len(texts)}] = {{\n" + "\n".join([*lines, line]) + "};"
+    return f"alignas(64) inline {qualifier} {kind} {name}[{size}] = {{\n" + "\n".join([*lines, line]) + "};"
 
 
 def _reference(program: Program, ports: list[Port], results: list[Result], reference: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 // Direct convolution, channels last. R pixels of a row times P vectors of filters stay in registers; for every tap
 // and channel one broadcast a pixel meets P vectors of weights. Weights are packed [panel][tap][channel][filter].
 
-constexpr std::size_t products = 16;  // summed before they join the total: keeps float32 sums exact
+constexpr std::size_t products = 32;  // summed before they join the total: keeps float32 sums exact
 
 struct Pixel {
   std::uint16_t row, column;
