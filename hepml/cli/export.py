@@ -78,15 +78,15 @@ def command(
         raise click.UsageError("--weights and --variables are for the files of Keras 2")
     if output is None and (variables is not None or not of_keras2):
         raise click.UsageError("Missing option '-o' / '--output'.")
+    if header is not None and output is None:
+        raise click.UsageError("--source is written beside the network: Missing option '-o' / '--output'.")
+    if header is not None and output is not None and header.absolute() == output.absolute():
+        raise click.UsageError("-o and --source are the same file")
     if output is not None:
         check_not_input(output, [path for path in (source, weights, variables) if path is not None])
         check_output(output, overwrite)
     if header is not None:
-        if output is None:
-            raise click.UsageError("--source is written beside the network: Missing option '-o' / '--output'.")
-        check_not_input(header, [path for path in (source, weights, variables, output) if path is not None])
-        if header.absolute() == output.absolute():
-            raise click.UsageError("-o and --source are the same file")
+        check_not_input(header, [path for path in (source, weights, variables) if path is not None])
         check_output(header, overwrite)
     if source.is_dir():
         from hepml.training import load_run

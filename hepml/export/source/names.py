@@ -32,6 +32,9 @@ NEEDS = {
     "sparse": ("convolution",),
     "tensors": ("rows", "more"),
 }
+# what generated code calls by name
+OURS = {"m", "r", "c", "i", "k", "n", "at", "good", "status", "kernels", "weights", "model_id", "max_steps", "run"}
+OURS |= {"infinity", "nan", "V", "I", "Network", "Status", "reproduces_reference"}
 
 
 @dataclass(frozen=True)
@@ -41,22 +44,25 @@ class Names:
     Attributes:
         namespace: of everything.
         inputs, outputs: parameters of run(), in the order of the file.
+        steps: parameters behind the inputs that are sequences of any length.
     """
 
     namespace: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    steps: tuple[str, ...]
 
     @classmethod
     def of(cls, namespace: str, inputs: Sequence[str], outputs: Sequence[str]) -> Names:
         """Distinct identifiers that are neither words of C++ nor names of the kernels.
 
         Example:
-            >>> Names.of("net", ["et", "hl mass", "2d", "float"], ["et"])
-            Names(namespace='net', inputs=('et', 'hl_mass', 'x_2d', 'float_'), outputs=('et_',))
+            >>> names = Names.of("net", ["et", "hl mass", "2d", "float"], ["et"])
+            >>> names.inputs, names.outputs
+            (('et', 'hl_mass', 'x_2d', 'float_'), ('et_',))
         """
         text = re.sub("//.*", "", kernel_text(set(KERNELS)))
-        taken = set(reserved_words()) | set(re.findall(r"([A-Za-z_]\w+)\s*[({<]", text))
+        taken = set(reserved_words()) | OURS | set(re.findall(r"([A-Za-z_]\w+)\s*[({<]", text))
 
         def identifier(name: str) -> str:
             found = re.sub("_+", "_", re.sub(r"\W", "_", name, flags=re.ASCII)).strip("_") or "input"
@@ -68,12 +74,13 @@ class Names:
             taken.add(found)
             return found
 
-        return cls(namespace, tuple(map(identifier, inputs)), tuple(map(identifier, outputs)))
+        x, y = tuple(map(identifier, inputs)), tuple(map(identifier, outputs))
+        return cls(namespace, x, y, tuple(identifier(f"n_{name}") for name in x))
 
 
 @cache
 def reserved_words() -> frozenset[str]:
-    """Words of C++, and names that generated code uses."""
+    """Words of C++."""
     path = files("hepml.export.source") / "kernels" / "reserved.txt"
     return frozenset(path.read_text(encoding="utf-8").split())
 

@@ -16,6 +16,7 @@ from hepml.export.source.convolution import conv1d, conv2d
 from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
 from hepml.export.source.lwtnn import highway, masking, maxout
+from hepml.export.source.names import Names
 from hepml.export.source.pooling import global_pooling, pooling
 from hepml.export.source.program import Layer, Program, Tensor
 from hepml.export.source.recurrent import gru, lstm, simplernn
@@ -94,12 +95,15 @@ class _Graph:
     n_vectors: int = 0  # inputs that are no sequences come first
 
 
-def build(document: dict[str, Any], evaluator: Evaluator, max_steps: int) -> tuple[Program, list[Port], list[Result]]:
+def build(
+    document: dict[str, Any], evaluator: Evaluator, names: Names, max_steps: int
+) -> tuple[Program, list[Port], list[Result]]:
     """The program of a network, its inputs and its outputs.
 
     Args:
         document: a file that `evaluator` has loaded, so that it is known to be right.
         evaluator: of the same file.
+        names: of the parameters.
         max_steps: of sequences whose steps differ by event.
 
     Raises:
@@ -108,7 +112,8 @@ def build(document: dict[str, Any], evaluator: Evaluator, max_steps: int) -> tup
     program = Program(max_steps)
     sequential = "nodes" not in document and not isinstance(document["outputs"], dict)
     graph = _sequential(document) if sequential else _graph(document)
-    _add_inputs(program, graph, document, evaluator, sequential)
+    items = [{}] if sequential else [*document["inputs"], *document.get("input_sequences", [])]
+    _add_inputs(program, graph, items, evaluator, names)
     values: dict[int, Tensor] = {}
     last: dict[Tensor, Tensor] = {}
     for node in _order(graph):
@@ -146,13 +151,12 @@ def _sequential(document: dict[str, Any]) -> _Graph:
 
 
 def _add_inputs(
-    program: Program, graph: _Graph, document: dict[str, Any], evaluator: Evaluator, sequential: bool
+    program: Program, graph: _Graph, items: list[dict[str, Any]], evaluator: Evaluator, names: Names
 ) -> None:
-    items: list[dict[str, Any]] = [{}] if sequential else [*document["inputs"], *document.get("input_sequences", [])]
     for record, item in zip(evaluator.inputs, items, strict=True):
         steps = ("", 0)
         if len(record.shape) == 2 and record.shape[0] is None:
-            steps = (f"steps_of_{len(graph.ports)}", program.max_steps)  # a parameter of run()
+            steps = (names.steps[len(graph.ports)], program.max_steps)  # a parameter of run()
         tensor = program.tensor(record.shape, steps)
         if record.variables:
             offset = np.array([variable.offset for variable in record.variables])

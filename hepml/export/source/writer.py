@@ -143,9 +143,10 @@ def source_text(
     else:
         evaluator = Evaluator(network)
         document = json.loads(Path(network).read_text(encoding="utf-8"))
-    program, ports, results = build(document, evaluator, max_steps)
+    records = evaluator.inputs, evaluator.outputs
+    names = Names.of(namespace, *([record.name for record in one] for one in records))
+    program, ports, results = build(document, evaluator, names, max_steps)
     program.place()
-    names = Names.of(namespace, [port.name for port in ports], [result.name for result in results])
     text = header(program, ports, results, names, document.get("hepml") or {})
     return text, names, 4 * program.size
 

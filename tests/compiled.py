@@ -18,7 +18,7 @@ _numbers = itertools.count()
 class Compiled:
     """Calls like an Evaluator: a dict of arrays of events in, a dict of arrays out, and the status of each event."""
 
-    def __init__(self, network, folder, flags=("-O1",), compiler=("g++",), max_steps=16, width=None):
+    def __init__(self, network, folder, flags=("-O1",), *, max_steps=16, width=None):
         self.evaluator = hepml.Evaluator(network)
         header = Path(folder) / "net.hpp"
         self.written = export_source(network, header, max_steps=max_steps, overwrite=True)
@@ -35,6 +35,9 @@ class Compiled:
                 calls.append(f"n[{k}]")
         for k, _ in enumerate(self.evaluator.outputs):
             outputs.append(f"static_cast<float*>(y[{k}])")
+        reference = "reproduces_reference" in header.read_text()
+        has_labels = len(outputs) == 1 and all(self.evaluator.outputs[0].labels)
+        labels = f"net::{self.written.outputs[0]}_labels[k]" if has_labels else "k == 0 ? nullptr : nullptr"
         program = Path(folder) / "net.cpp"
         program.write_text(
             '#include "net.hpp"\n'
@@ -43,9 +46,16 @@ class Compiled:
             "  static_cast<void>(n);\n"
             f"  return static_cast<int>(network.run({', '.join([*calls, *outputs])}));\n"
             "}\n"
+            'extern "C" bool reproduces();\n'
+            + (
+                "bool reproduces() { static net::Network network; return net::reproduces_reference(network); }\n"
+                if reference
+                else ""
+            )
+            + f'extern "C" const char* label(int k);\nconst char* label(int k) {{ return {labels}; }}\n'
         )
         library = Path(folder).absolute() / f"net{next(_numbers)}.so"  # a name is loaded once
-        words = [*compiler, "-std=c++17", *WARNINGS, *flags, "-shared", "-fPIC", program, "-o", library]
+        words = ["g++", "-std=c++17", *WARNINGS, *flags, "-shared", "-fPIC", program, "-o", library]
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[:4000]
         self.library = ctypes.CDLL(str(library))
