@@ -68,7 +68,7 @@ def hexadecimal(value: float, kind: str = "float") -> str:
 
     Example:
         >>> hexadecimal(0.1), hexadecimal(-3.0, "double"), hexadecimal(0.0)
-        ('0x1.99999ap-4F', '-0x1.8p+1', '0')
+        ('0x1.99999ap-4F', '-0x1.8p1', '0')
     """
     value = float(np.float32(value) if kind == "float" else value)
     if value == 0.0:
