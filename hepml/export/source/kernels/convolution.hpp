@@ -16,6 +16,18 @@ constexpr std::size_t filter_vectors(std::size_t left) {
   return (left + (left + 2) / 3 - 1) / ((left + 2) / 3);
 }
 
+/// x, which the compiler then does not load again for each of its uses: there are R of them.
+HEPML_SOURCE_INLINE V in_register(V x) {
+#if defined(__GNUC__) && !defined(HEPML_SOURCE_PLAIN) && HEPML_SOURCE_WIDTH == 16 && defined(__AVX512F__)
+  __asm__("" : "+v"(x));
+#elif defined(__GNUC__) && !defined(HEPML_SOURCE_PLAIN) && HEPML_SOURCE_WIDTH == 8 && defined(__AVX__)
+  __asm__("" : "+x"(x));
+#elif defined(__GNUC__) && !defined(HEPML_SOURCE_PLAIN) && HEPML_SOURCE_WIDTH == 4 && defined(__SSE__)
+  __asm__("" : "+x"(x));
+#endif
+  return x;
+}
+
 /// Where the inputs of a pixel lie: rows and columns of stretches of neighbours.
 template <std::size_t Rows, std::size_t Columns, std::size_t Run>
 struct Taps {
@@ -42,7 +54,7 @@ HEPML_SOURCE_INLINE void convolve_pixels(T taps, const float* weights, const flo
         for (std::size_t i = start; i < stop; ++i, weights += S) {
           V w[P];
           HEPML_SOURCE_UNROLL
-          for (std::size_t p = 0; p < P; ++p) w[p] = load(weights + p * width);
+          for (std::size_t p = 0; p < P; ++p) w[p] = in_register(load(weights + p * width));
           HEPML_SOURCE_UNROLL
           for (std::size_t r = 0; r < R; ++r) {
             const V value = set(x(r)[at + i]);
