@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from hepml.cli.main import main
 from hepml.errors import DataError, OutputError, UnsupportedLayerError
 from hepml.export.source import SourceFile, source_text
 from hepml.export.source.activations import FUNCTIONS, ROWS
+from hepml.export.source.network import HANDLERS
 
 PRESETS = ["hl", "mass", "hl_and_mass", "et", "ht", "et_and_ht", "et_and_ht_and_hl"]
 
@@ -388,6 +390,12 @@ def test_what_it_cannot_have_is_refused_by_name(tmp_path):
             graph((5,), lambda x: ops.sin(kl.Dense(2)(x))), tmp_path / "n.json", source=tmp_path / "n.hpp"
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_names_every_layer():
+    page = (Path(__file__).parents[2] / "docs" / "source.md").read_text()
+    section = page.split("## Layers")[1].split("##")[0]
+    assert set(re.findall(r"`(\w+)`", section.split("and every activation")[0])) - {"Network"} == set(HANDLERS)
 
 
 def test_both_files_or_none(make, tmp_path):

@@ -54,6 +54,8 @@ HANDLERS: dict[str, Handler] = {
 }
 ON_LAST_AXIS = {"dense", "highway", "maxout", "normalization"}  # what lwtnn may apply to each step
 
+KEPT = 1 << 62  # a step after all others: the memory of outputs is not used again
+
 
 @dataclass(eq=False)
 class Port:
@@ -125,7 +127,7 @@ def build(
             tensor = _last(program, tensor, last)
         if tensor.shape != record.shape:
             raise AssertionError(f"output {name!r}: shape {tensor.shape}, but {record.shape} in the evaluator")
-        tensor.last = len(program.steps)
+        tensor.last = KEPT
         results.append(Result(name, record.labels, tensor))
     _find_missing(program, graph.ports, results)
     program.mark_sparse([port.tensor for port in graph.ports])
