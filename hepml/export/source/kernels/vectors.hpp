@@ -18,13 +18,15 @@ inline To reinterpreted(From from) {
 
 using V = float __attribute__((vector_size(HEPML_SOURCE_WIDTH * 4)));
 using I = std::int32_t __attribute__((vector_size(HEPML_SOURCE_WIDTH * 4)));
-using Unaligned = float __attribute__((vector_size(HEPML_SOURCE_WIDTH * 4), aligned(4), may_alias));
 
+// one instruction each; a type of a smaller alignment is not what clang takes it for
 HEPML_SOURCE_INLINE V load(const float* p) {
-  return *reinterpret_cast<const Unaligned*>(p);
+  V v;
+  __builtin_memcpy(&v, p, sizeof(V));
+  return v;
 }
 HEPML_SOURCE_INLINE void store(float* p, V v) {
-  *reinterpret_cast<Unaligned*>(p) = v;
+  __builtin_memcpy(p, &v, sizeof(V));
 }
 HEPML_SOURCE_INLINE V set(float x) {
   return x - V{};
