@@ -18,9 +18,7 @@ _numbers = itertools.count()
 class Compiled:
     """Calls like an Evaluator: a dict of arrays of events in, a dict of arrays out, and the status of each event."""
 
-    compiler = ("g++",)
-
-    def __init__(self, network, folder, flags=("-O1",), *, max_steps=16, width=None):
+    def __init__(self, network, folder, flags=("-O1",), *, compiler="g++", max_steps=16, width=None):
         self.evaluator = hepml.Evaluator(network)
         header = Path(folder) / "net.hpp"
         self.written = export_source(network, header, max_steps=max_steps, overwrite=True)
@@ -57,7 +55,7 @@ class Compiled:
             + f'extern "C" const char* label(int k);\nconst char* label(int k) {{ return {labels}; }}\n'
         )
         library = Path(folder).absolute() / f"net{next(_numbers)}.so"  # a name is loaded once
-        words = [*self.compiler, "-std=c++17", *WARNINGS, *flags, "-shared", "-fPIC", program, "-o", library]
+        words = [*compiler.split(), "-std=c++17", *WARNINGS, *flags, "-shared", "-fPIC", program, "-o", library]
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[:4000]
         self.library = ctypes.CDLL(str(library))

@@ -1,10 +1,12 @@
 """Generated C++ source: the numbers of the evaluator, on its own, and whole or not at all."""
 
 import ctypes
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from hepml.export.source import SourceFile, source_text
 from hepml.export.source.activations import FUNCTIONS, ROWS
 from hepml.export.source.network import HANDLERS
 
+COMPILERS = ["g++", *([found] if (found := shutil.which("clang++")) else [])]
 PRESETS = ["hl", "mass", "hl_and_mass", "et", "ht", "et_and_ht", "et_and_ht_and_hl"]
 
 
@@ -229,10 +232,11 @@ def test_trees_are_the_same_bits(which, tmp_path):
     assert np.array_equal(found["output"], compiled.evaluator({"x": hole})["output"], equal_nan=True)
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("width", [4, 8, 16, "plain"])
-def test_vectors_of_every_size(width, everything, tmp_path):
+def test_vectors_of_every_size(width, compiler, everything, tmp_path):
     how = {"flags": ["-O1", "-DHEPML_SOURCE_PLAIN"]} if width == "plain" else {"width": width}
-    compiled = Compiled(everything, tmp_path, **how)
+    compiled = Compiled(everything, tmp_path, compiler=compiler, **how)
     for steps in (1, 2, 16):
         compiled.compare(events(compiled.evaluator, steps=steps))
 
@@ -296,9 +300,6 @@ def test_no_floating_point_exception(everything, tmp_path):
     assert subprocess.run([str(tmp_path / "net")], check=False).returncode == 0
 
 
-COMPILERS = ["g++", *([found] if (found := shutil.which("clang++")) else [])]
-
-
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("flags", ["", "-march=x86-64-v3", "-march=x86-64-v4", "-DHEPML_SOURCE_PLAIN"])
 def test_it_needs_nothing_and_changes_nothing(compiler, flags, everything, tmp_path):
@@ -308,12 +309,11 @@ def test_it_needs_nothing_and_changes_nothing(compiler, flags, everything, tmp_p
     (tmp_path / "net.cpp").write_text(
         '#include "net.hpp"\n'
         "void run(net::Network& network, const float* a, const float* b, float* y) { network.run(a, b, 9, y); }\n"
-        "void make(void* place);\n"
         "struct Made { net::Network network; };\n"
         "bool check(Made& made) { return net::reproduces_reference(made.network); }\n"
         "static_assert(sizeof(net::Network) < 100000);\n"
     )
-    words = [compiler, "-std=c++17", "-O1", *WARNINGS, "-ffreestanding", "-nostdlib", "-fno-exceptions", "-c"]
+    words = [compiler, "-std=c++17", "-O1", *WARNINGS, "-ffreestanding", "-fno-exceptions", "-c"]
     words += [*flags.split(), str(tmp_path / "net.cpp"), "-o", str(tmp_path / "net.o")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
@@ -359,6 +359,29 @@ def test_lwtnn_files(tmp_path):
     text = (tmp_path / "net.hpp").read_text()
     assert 'inputs_variables[] = {"a", "b", "c", "d"}' in text
     assert 'outputs_labels[] = {"signal", "background"}' in text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ROOT") is None, reason="needs ROOT's interpreter: pip install --pre root")
+def test_it_can_be_included_in_root(everything, tmp_path):
+    hepml.export_source(everything, tmp_path / "net.hpp")
+    given = events(evaluator := hepml.Evaluator(everything), n=1)
+    numbers = {name: ", ".join(map(repr, array.ravel().tolist())) for name, array in given.items()}
+    (tmp_path / "macro.py").write_text(
+        "import ROOT\n"
+        "assert ROOT.gInterpreter.Declare('#include \"net.hpp\"')\n"
+        "ROOT.gInterpreter.Declare('''float score() {\n"
+        "  static net::Network network;\n"
+        f"  const float image[] = {{{numbers['image']}}}, steps[] = {{{numbers['steps']}}};\n"
+        "  float output[3];\n"
+        "  network.run(image, steps, 5, output);\n"
+        "  return output[1];\n"
+        "}''')\n"
+        "print(ROOT.score())\n"
+    )
+    words = [sys.executable, "-W", "ignore", "macro.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert float(done.stdout.splitlines()[-1]) == pytest.approx(evaluator(given)["output"][0, 1], abs=1e-6)
 
 
 def test_names_and_labels(tmp_path):

@@ -50,8 +50,6 @@ template <std::size_t N>
 HEPML_SOURCE_INLINE void copy(const float* from, float* to) {
   __builtin_memcpy(to, from, N * sizeof(float));
 }
-constexpr float infinity = __builtin_inff();
-constexpr float nan = __builtin_nanf("");
 
 #else
 
@@ -136,9 +134,15 @@ template <std::size_t N>
 HEPML_SOURCE_INLINE void copy(const float* from, float* to) {
   for (std::size_t i = 0; i < N; ++i) to[i] = from[i];
 }
+
+#endif
+
+#if defined(__GNUC__)
+constexpr float infinity = __builtin_inff();
+constexpr float nan = __builtin_nanf("");
+#else
 inline const float infinity = reinterpreted<float>(std::int32_t{0x7f800000});
 inline const float nan = reinterpreted<float>(std::int32_t{0x7fc00000});
-
 #endif
 
 HEPML_SOURCE_INLINE std::size_t smaller(std::size_t a, std::size_t b) {
