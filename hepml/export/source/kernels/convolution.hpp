@@ -1,5 +1,6 @@
-// Direct convolution, channels last. R pixels of a row times P vectors of filters stay in registers; for every tap
-// and channel one broadcast a pixel meets P vectors of weights. Weights are packed [panel][tap][channel][filter].
+// Direct convolution, channels last. R pixels of a row times P vectors of filters stay in registers; for
+// every tap and channel one broadcast a pixel meets P vectors of weights. Weights are packed
+// [panel][tap][channel][filter].
 
 constexpr std::size_t products = 32;  // summed before they join the total: keeps float32 sums exact
 
@@ -35,10 +36,11 @@ struct Taps {
   std::size_t row_offset, column_offset;
 };
 
-/// P vectors of filters, of which the last has `Lanes`, at R pixels: x(r) is where the inputs of pixel r begin, y(r)
-/// where its outputs go; S floats of weights a tap and channel.
+/// P vectors of filters, of which the last has `Lanes`, at R pixels: x(r) is where the inputs of pixel r
+/// begin, y(r) where its outputs go; S floats of weights a tap and channel.
 template <std::size_t P, std::size_t R, std::size_t S, std::size_t Lanes, class T, class X, class Y, class F>
-HEPML_SOURCE_INLINE void convolve_pixels(T taps, const float* weights, const float* bias, X x, Y y, F function) {
+HEPML_SOURCE_INLINE void convolve_pixels(T taps, const float* weights, const float* bias, X x, Y y,
+                                         F function) {
   V totals[R][P];
   HEPML_SOURCE_UNROLL
   for (std::size_t p = 0; p < P; ++p) {
@@ -81,18 +83,18 @@ HEPML_SOURCE_INLINE void convolve_pixels(T taps, const float* weights, const flo
 
 /// R pixels side by side in one row.
 template <std::size_t P, std::size_t R, std::size_t S, std::size_t Lanes, class T, class F>
-inline void convolve_block(T taps, const float* weights, const float* bias, const float* x, std::size_t x_step,
-                           float* y, std::size_t y_step, F function) {
+inline void convolve_block(T taps, const float* weights, const float* bias, const float* x,
+                           std::size_t x_step, float* y, std::size_t y_step, F function) {
   convolve_pixels<P, R, S, Lanes>(
       taps, weights, bias, [x, x_step](std::size_t r) { return x + r * x_step; },
       [y, y_step](std::size_t r) { return y + r * y_step; }, function);
 }
 
-/// `count` rows of `columns` pixels, of which the first begins at x and y; `Columns` is their number, or 0 if it is
-/// not known.
+/// `count` rows of `columns` pixels, of which the first begins at x and y; `Columns` is their number, or 0 if
+/// it is not known.
 template <std::size_t P, std::size_t S, std::size_t Lanes, std::size_t Columns, class T, class F>
-inline void convolve_row(T taps, const float* weights, const float* bias, const float* x, std::size_t x_step, float* y,
-                         std::size_t y_step, std::size_t columns, F function) {
+inline void convolve_row(T taps, const float* weights, const float* bias, const float* x, std::size_t x_step,
+                         float* y, std::size_t y_step, std::size_t columns, F function) {
   constexpr std::size_t most = most_pixels(P);
   std::size_t done = 0;
   if constexpr (Columns != 0) {  // as even as possible
@@ -100,20 +102,20 @@ inline void convolve_row(T taps, const float* weights, const float* bias, const 
     constexpr std::size_t large = (Columns + pieces - 1) / pieces;
     constexpr std::size_t n_large = Columns - pieces * (large - 1);
     for (std::size_t i = 0; i < n_large; ++i, done += large)
-      convolve_block<P, large, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step, y_step,
-                                         function);
+      convolve_block<P, large, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step,
+                                         y_step, function);
     if constexpr (n_large < pieces) {
       for (std::size_t i = n_large; i < pieces; ++i, done += large - 1)
-        convolve_block<P, large - 1, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step,
-                                               y_step, function);
+        convolve_block<P, large - 1, S, Lanes>(taps, weights, bias, x + done * x_step, x_step,
+                                               y + done * y_step, y_step, function);
     }
   } else {
     for (; done + most <= columns; done += most)
-      convolve_block<P, most, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step, y_step,
-                                        function);
+      convolve_block<P, most, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step,
+                                        y_step, function);
     for (; done < columns; ++done)
-      convolve_block<P, 1, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step, y_step,
-                                     function);
+      convolve_block<P, 1, S, Lanes>(taps, weights, bias, x + done * x_step, x_step, y + done * y_step,
+                                     y_step, function);
   }
 }
 
@@ -128,6 +130,6 @@ inline void convolve(T taps, const float* weights, const float* bias, const floa
     convolve_row<P, S, lanes, Columns>(taps, weights + First, bias + First, x + row * x_row, x_step,
                                        y + First + row * y_row, y_step, columns, function);
   if constexpr (First + P * width < L)
-    convolve<S, L, Columns, First + P * width>(taps, weights, bias, x, x_row, x_step, y, y_row, y_step, rows, columns,
-                                               function);
+    convolve<S, L, Columns, First + P * width>(taps, weights, bias, x, x_row, x_step, y, y_row, y_step, rows,
+                                               columns, function);
 }

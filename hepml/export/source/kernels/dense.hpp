@@ -1,11 +1,11 @@
-// Matrix times vector. Wide layers: panels of up to 80 outputs, packed [panel][input][output], so that an input
-// is broadcast once and meets consecutive weights. Layers of up to 4 outputs: rows of inputs.
+// Matrix times vector. Wide layers: panels of up to 80 outputs, packed [panel][input][output], so that an
+// input is broadcast once and meets consecutive weights. Layers of up to 4 outputs: rows of inputs.
 
 constexpr std::size_t most_sums = width == 4 ? 8 : 10;  // vectors of outputs at a time
 constexpr std::size_t sum_block = 64;  // products summed before they join the total: keeps float32 sums exact
 
-/// P vectors of outputs of N inputs, U inputs at a time in sums of their own, to hide the latency; the weights of
-/// an input lie S floats behind those of the one before.
+/// P vectors of outputs of N inputs, U inputs at a time in sums of their own, to hide the latency; the
+/// weights of an input lie S floats behind those of the one before.
 template <std::size_t P, std::size_t U, std::size_t N, std::size_t S>
 HEPML_SOURCE_INLINE void add_products(const float* x, const float* weights, V* total) {
   for (std::size_t start = 0; start < N; start += sum_block) {
@@ -24,7 +24,8 @@ HEPML_SOURCE_INLINE void add_products(const float* x, const float* weights, V* t
     for (; i < stop; ++i) {
       const V value = set(x[i]);
       HEPML_SOURCE_UNROLL
-      for (std::size_t p = 0; p < P; ++p) sums[0][p] = fma(value, load(weights + i * S + p * width), sums[0][p]);
+      for (std::size_t p = 0; p < P; ++p)
+        sums[0][p] = fma(value, load(weights + i * S + p * width), sums[0][p]);
     }
     HEPML_SOURCE_UNROLL
     for (std::size_t p = 0; p < P; ++p) {
@@ -38,7 +39,8 @@ HEPML_SOURCE_INLINE void add_products(const float* x, const float* weights, V* t
 
 /// L outputs of a panel of S floats, from its output `First` on.
 template <std::size_t N, std::size_t S, std::size_t L, std::size_t First = 0, class F>
-HEPML_SOURCE_INLINE void dense_panel(const float* x, const float* weights, const float* bias, float* y, F function) {
+HEPML_SOURCE_INLINE void dense_panel(const float* x, const float* weights, const float* bias, float* y,
+                                     F function) {
   constexpr std::size_t left = vectors(L - First);
   constexpr std::size_t pieces = (left + most_sums - 1) / most_sums;
   constexpr std::size_t P = (left + pieces - 1) / pieces;
@@ -57,7 +59,8 @@ HEPML_SOURCE_INLINE void dense_panel(const float* x, const float* weights, const
 
 /// `count` panels of S outputs each.
 template <std::size_t N, std::size_t S, class F>
-void dense_panels(const float* x, const float* weights, const float* bias, float* y, std::size_t count, F function) {
+void dense_panels(const float* x, const float* weights, const float* bias, float* y, std::size_t count,
+                  F function) {
   for (std::size_t k = 0; k < count; ++k)
     dense_panel<N, S, S>(x, weights + k * N * S, bias + k * S, y + k * S, function);
 }

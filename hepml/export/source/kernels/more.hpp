@@ -1,5 +1,5 @@
-// Further activations and functions. Nothing here overflows, divides by zero or takes the root of a negative number
-// on finite input: what is infinite or NaN is put there.
+// Further activations and functions. Nothing here overflows, divides by zero or takes the root of a negative
+// number on finite input: what is infinite or NaN is put there.
 
 /// Of a number that is not negative, to half a unit in the last place.
 inline float root(float x) {
@@ -140,7 +140,8 @@ HEPML_SOURCE_FUNCTION(Softplus, softplus(x))
 HEPML_SOURCE_FUNCTION(Softsign, x / (1.0F + magnitude(x)))
 HEPML_SOURCE_FUNCTION(LogSigmoid, -softplus(-x))
 HEPML_SOURCE_FUNCTION_OF(HardShrink, select((x > alpha) | (x < -alpha) | (x != x), x, V{}))
-HEPML_SOURCE_FUNCTION_OF(SoftShrink, select(x > alpha, x - alpha, select(x < -alpha, x + alpha, select(x != x, x, V{}))))
+HEPML_SOURCE_FUNCTION_OF(SoftShrink,
+                         select(x > alpha, x - alpha, select(x < -alpha, x + alpha, select(x != x, x, V{}))))
 HEPML_SOURCE_FUNCTION(SparseSigmoid, between(0.5F * (x + 1.0F), 0.0F, 1.0F))
 HEPML_SOURCE_FUNCTION(Exp, exponential_full(x))
 HEPML_SOURCE_FUNCTION(Expm1, exponential_minus_1(x))

@@ -2,18 +2,19 @@
 
 /// R pixels anywhere.
 template <std::size_t P, std::size_t R, std::size_t S, std::size_t Lanes, class T, class F>
-inline void convolve_some(T taps, const float* weights, const float* bias, const float* const* x, float* const* y,
-                          F function) {
+inline void convolve_some(T taps, const float* weights, const float* bias, const float* const* x,
+                          float* const* y, F function) {
   convolve_pixels<P, R, S, Lanes>(
-      taps, weights, bias, [x](std::size_t r) { return x[r]; }, [y](std::size_t r) { return y[r]; }, function);
+      taps, weights, bias, [x](std::size_t r) { return x[r]; }, [y](std::size_t r) { return y[r]; },
+      function);
 }
 
-/// L filters of a panel of S, from its filter `First` on, at n pixels of the output. The last pixels of an uneven
-/// number are computed twice.
+/// L filters of a panel of S, from its filter `First` on, at n pixels of the output. The last pixels of an
+/// uneven number are computed twice.
 template <std::size_t S, std::size_t L, std::size_t First = 0, class T, class F>
-inline void convolve_at(T taps, const float* weights, const float* bias, const float* x, std::size_t x_row_step,
-                        std::size_t x_step, float* y, std::size_t y_row, std::size_t y_step, const Pixel* at,
-                        std::size_t n, F function) {
+inline void convolve_at(T taps, const float* weights, const float* bias, const float* x,
+                        std::size_t x_row_step, std::size_t x_step, float* y, std::size_t y_row,
+                        std::size_t y_step, const Pixel* at, std::size_t n, F function) {
   constexpr std::size_t P = filter_vectors(vectors(L - First));
   constexpr std::size_t lanes = L - First - (P - 1) * width < width ? L - First - (P - 1) * width : width;
   constexpr std::size_t most = most_pixels(P);

@@ -5,7 +5,8 @@ struct Pool {
 };
 
 /// Places [first, last) of an axis that the window at output `index` covers.
-HEPML_SOURCE_INLINE void window(std::size_t index, Pool pool, std::size_t size, std::size_t& first, std::size_t& last) {
+HEPML_SOURCE_INLINE void window(std::size_t index, Pool pool, std::size_t size, std::size_t& first,
+                                std::size_t& last) {
   const std::size_t start = index * pool.step;
   first = start > pool.before ? start - pool.before : 0;
   last = smaller(start + pool.reach - pool.before, size);
@@ -13,8 +14,9 @@ HEPML_SOURCE_INLINE void window(std::size_t index, Pool pool, std::size_t size, 
 
 /// The largest (NaN wins), or the mean.
 template <bool Largest, std::size_t Channels>
-HEPML_SOURCE_INLINE void pool_pixel(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row, Pool by_row,
-                                    Pool by_column, std::size_t row, std::size_t column, float* y) {
+HEPML_SOURCE_INLINE void pool_pixel(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row,
+                                    Pool by_row, Pool by_column, std::size_t row, std::size_t column,
+                                    float* y) {
   std::size_t row_first = 0, row_last = 0, first = 0, last = 0;
   window(row, by_row, rows, row_first, row_last);
   window(column, by_column, columns, first, last);
@@ -40,8 +42,8 @@ HEPML_SOURCE_INLINE void pool_pixel(const float* x, std::size_t rows, std::size_
 }
 
 template <bool Largest, std::size_t Channels>
-inline void pool(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row, Pool by_row, Pool by_column,
-                 float* y, std::size_t y_rows, std::size_t y_columns, std::size_t y_row) {
+inline void pool(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row, Pool by_row,
+                 Pool by_column, float* y, std::size_t y_rows, std::size_t y_columns, std::size_t y_row) {
   for (std::size_t row = 0; row < y_rows; ++row) {
     for (std::size_t column = 0; column < y_columns; ++column)
       pool_pixel<Largest, Channels>(x, rows, columns, x_row, by_row, by_column, row, column,
@@ -51,8 +53,8 @@ inline void pool(const float* x, std::size_t rows, std::size_t columns, std::siz
 
 /// Over all places; of no places, zeros.
 template <bool Largest>
-inline void pool_all(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row, std::size_t channels,
-                     float* y) {
+inline void pool_all(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row,
+                     std::size_t channels, float* y) {
   const bool empty = rows * columns == 0;
   fill(y, channels, Largest && !empty ? -infinity : 0.0F);
   for (std::size_t row = 0; row < rows; ++row) {

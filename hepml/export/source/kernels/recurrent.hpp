@@ -1,5 +1,5 @@
-// The element-wise part of recurrent layers, for N units. Gates lie behind each other without padding: a vector may
-// reach into the next one, and what lies behind N in a state is never looked at.
+// The element-wise part of recurrent layers, for N units. Gates lie behind each other without padding: a
+// vector may reach into the next one, and what lies behind N in a state is never looked at.
 
 /// c = f c + i act(c~), h = o act(c); gates i f c o.
 template <std::size_t N, class A, class G>
@@ -22,7 +22,8 @@ HEPML_SOURCE_INLINE void gru_reset(const float* gates, const float* h, float* re
 }
 /// h = z h + (1 - z) act(candidate).
 template <std::size_t N, class A, class G>
-HEPML_SOURCE_INLINE void gru_update(const float* gates, const float* candidate, float* h, A activation, G inner) {
+HEPML_SOURCE_INLINE void gru_update(const float* gates, const float* candidate, float* h, A activation,
+                                    G inner) {
   for (std::size_t i = 0; i < N; i += width) {
     const V keep = inner(load(gates + i));
     store(h + i, keep * load(h + i) + (1.0F - keep) * activation(load(candidate + i)));

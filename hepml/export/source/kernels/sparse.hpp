@@ -1,7 +1,9 @@
-// Images are mostly empty. The response to an empty image is computed once; an event is then computed only at the
-// pixels that its deposits reach, and the others keep that response from event to event. A bit a pixel, a word a row.
+// Images are mostly empty. The response to an empty image is computed once; an event is then computed only at
+// the pixels that its deposits reach, and the others keep that response from event to event. A bit a pixel, a
+// word a row.
 
-/// Which places of an axis a place of the output depends on: place * step - before and the `reach` - 1 behind it.
+/// Which places of an axis a place of the output depends on: place * step - before and the `reach` - 1 behind
+/// it.
 struct Reach {
   std::size_t reach, step, before;
 };
@@ -40,7 +42,8 @@ inline std::uint64_t reached(std::uint64_t from, Reach reach, std::size_t n_out)
   std::uint64_t out = 0;
   if (reach.step == 1) {
     for (std::size_t k = 0; k < reach.reach; ++k)
-      out |= k >= reach.before ? from >> smaller(k - reach.before, 63) : from << smaller(reach.before - k, 63);
+      out |=
+          k >= reach.before ? from >> smaller(k - reach.before, 63) : from << smaller(reach.before - k, 63);
     return out & all_bits(n_out);
   }
   for (std::size_t c = 0; c < n_out; ++c) {

@@ -6,7 +6,8 @@ HEPML_SOURCE_INLINE V bounded_product(V p, V q) {
   const I large = power > 252;
   const V quarter = select(power > 254, V{}, 0.25F * select(large, p, V{}) * q);
   const V plain = select(large, V{}, p) * q;
-  const V sign = from_bits(((bits(p) ^ bits(q)) & static_cast<std::int32_t>(0x80000000U)) | bits(set(infinity)));
+  const V sign =
+      from_bits(((bits(p) ^ bits(q)) & static_cast<std::int32_t>(0x80000000U)) | bits(set(infinity)));
   const V close = select(magnitude(quarter) < 8.5070592e37F, 4.0F * quarter, sign);
   const V y = select(large, select(power > 254, sign, close), plain);
   return select(p != p, p, select(q != q, q, y));
@@ -119,7 +120,8 @@ struct Smallest {
 struct Variance {
   float operator()(const float* x, std::size_t n) const {
     const float shrink = shrinking(x, n);
-    return bounded_product(bounded_product(mean_square(x, n, mean_of(x, n), shrink), 1.0F / shrink), 1.0F / shrink);
+    return bounded_product(bounded_product(mean_square(x, n, mean_of(x, n), shrink), 1.0F / shrink),
+                           1.0F / shrink);
   }
 };
 struct Deviation {
@@ -156,8 +158,8 @@ struct LogSoftmax {
     each(x, y, n, [top, lost](V v) { return (v - top) - lost; });
   }
 };
-/// As Keras computes it: max(x - tau, 0), where tau comes from the k largest elements, those that the projection onto
-/// the simplex keeps, and sums all of their cumulative sums.
+/// As Keras computes it: max(x - tau, 0), where tau comes from the k largest elements, those that the
+/// projection onto the simplex keeps, and sums all of their cumulative sums.
 struct Sparsemax {
   HEPML_SOURCE_INLINE void operator()(const float* x, float* y, std::size_t n) const {
     if (n == 0) return;

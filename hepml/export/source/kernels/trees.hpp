@@ -1,7 +1,7 @@
 // Ensembles of decision trees.
 
-/// Siblings lie side by side and parents before children; a leaf is its own child and sends every number to it, so
-/// that a walk needs no branch.
+/// Siblings lie side by side and parents before children; a leaf is its own child and sends every number to
+/// it, so that a walk needs no branch.
 struct TreeNode {
   float threshold;        // x <= threshold goes to `child`, else to the node behind it
   std::uint32_t feature;  // of a leaf: 0
@@ -96,12 +96,12 @@ HEPML_SOURCE_INLINE void walk_trees(const TreeNode* nodes, const std::uint32_t* 
   for (std::size_t j = 0; j < n; ++j) leaves[j] = nodes[place[j]].leaf;
 }
 
-/// Margins of `Outputs`: base plus the values of the leaves, in the order of the trees, then the link. `outputs` is
-/// the output of each tree; null: a leaf has a value for each output.
+/// Margins of `Outputs`: base plus the values of the leaves, in the order of the trees, then the link.
+/// `outputs` is the output of each tree; null: a leaf has a value for each output.
 template <class Sum, bool Missing, std::size_t Outputs, class Link>
-inline void trees(const TreeNode* nodes, const std::uint32_t* roots, std::size_t n_trees, const double* values,
-                  const std::uint32_t* outputs, const double* base, double divisor, double factor, const float* x,
-                  float* y, Link by) {
+inline void trees(const TreeNode* nodes, const std::uint32_t* roots, std::size_t n_trees,
+                  const double* values, const std::uint32_t* outputs, const double* base, double divisor,
+                  double factor, const float* x, float* y, Link by) {
   Sum sums[Outputs];
   for (std::size_t k = 0; k < Outputs; ++k) sums[k] = static_cast<Sum>(base[k]);
   for (std::size_t first = 0; first < n_trees; first += abreast) {
@@ -114,7 +114,8 @@ inline void trees(const TreeNode* nodes, const std::uint32_t* roots, std::size_t
       } else if (outputs != nullptr) {
         sums[outputs[first + j]] += static_cast<Sum>(values[leaves[j]]);
       } else {
-        for (std::size_t k = 0; k < Outputs; ++k) sums[k] += static_cast<Sum>(values[leaves[j] * Outputs + k]);
+        for (std::size_t k = 0; k < Outputs; ++k)
+          sums[k] += static_cast<Sum>(values[leaves[j] * Outputs + k]);
       }
     }
   }

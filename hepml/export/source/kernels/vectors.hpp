@@ -75,15 +75,15 @@ HEPML_SOURCE_INLINE void store(float* p, V v) {
 HEPML_SOURCE_INLINE V set(float x) {
   return lanes<V>([&](std::size_t) { return x; });
 }
-#define HEPML_SOURCE_OPERATOR(To, From, Scalar, op, yes, no)                               \
-  HEPML_SOURCE_INLINE To operator op(From a, From b) {                                     \
-    return lanes<To>([&](std::size_t i) { return (a.v[i] op b.v[i]) yes no; });            \
-  }                                                                                        \
-  HEPML_SOURCE_INLINE To operator op(From a, Scalar b) {                                   \
-    return lanes<To>([&](std::size_t i) { return (a.v[i] op b) yes no; });                 \
-  }                                                                                        \
-  HEPML_SOURCE_INLINE To operator op(Scalar a, From b) {                                   \
-    return lanes<To>([&](std::size_t i) { return (a op b.v[i]) yes no; });                 \
+#define HEPML_SOURCE_OPERATOR(To, From, Scalar, op, yes, no)                   \
+  HEPML_SOURCE_INLINE To operator op(From a, From b) {                         \
+    return lanes<To>([&](std::size_t i) { return (a.v[i] op b.v[i])yes no; }); \
+  }                                                                            \
+  HEPML_SOURCE_INLINE To operator op(From a, Scalar b) {                       \
+    return lanes<To>([&](std::size_t i) { return (a.v[i] op b)yes no; });      \
+  }                                                                            \
+  HEPML_SOURCE_INLINE To operator op(Scalar a, From b) {                       \
+    return lanes<To>([&](std::size_t i) { return (a op b.v[i])yes no; });      \
   }
 HEPML_SOURCE_OPERATOR(V, V, float, +, , )
 HEPML_SOURCE_OPERATOR(V, V, float, -, , )
@@ -105,9 +105,8 @@ HEPML_SOURCE_OPERATOR(I, I, std::int32_t, !=, ? -1, : 0)
 HEPML_SOURCE_OPERATOR(I, I, std::int32_t, >>, , )
 #undef HEPML_SOURCE_OPERATOR
 HEPML_SOURCE_INLINE I operator<<(I a, std::int32_t n) {
-  return lanes<I>([&](std::size_t i) {
-    return static_cast<std::int32_t>(static_cast<std::uint32_t>(a.v[i]) << n);
-  });
+  return lanes<I>(
+      [&](std::size_t i) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(a.v[i]) << n); });
 }
 HEPML_SOURCE_INLINE V operator-(V a) {
   return lanes<V>([&](std::size_t i) { return -a.v[i]; });
