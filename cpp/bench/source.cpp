@@ -1,10 +1,11 @@
-// A generated header against the library, one event on one thread, in short blocks that take turns. The program is
-// compiled for one network: NETWORK_HEADER is its header, NETWORK_CALL(network, x, y) runs it on an event.
+// A generated header against the library, one event on one thread, in short blocks that take turns. The
+// program is compiled for one network: NETWORK_HEADER is its header, NETWORK_CALL(network, x, y) runs it on
+// an event.
 //
 //   program net.json events blocks
 //
-// `events` holds float32, all inputs of an event behind each other. Prints JSON: medians in microseconds, and the
-// largest difference of the outputs.
+// `events` holds float32, all inputs of an event behind each other. Prints JSON: medians in microseconds, and
+// the largest difference of the outputs.
 
 #include <algorithm>
 #include <cmath>
@@ -95,7 +96,8 @@ int main(int argc, char** argv) {
     ratio.push_back(spent[1] / spent[0]);
   }
   std::printf(
-      "{\"cpu\": \"%s\", \"events_in_block\": %zu, \"library_us\": %.3f, \"library_p10_us\": %.3f, \"source_us\": "
+      "{\"cpu\": \"%s\", \"events_in_block\": %zu, \"library_us\": %.3f, \"library_p10_us\": %.3f, "
+      "\"source_us\": "
       "%.3f, \"source_p10_us\": %.3f, \"ratio\": %.3f, \"ratio_low\": %.3f, \"ratio_high\": %.3f, "
       "\"difference\": %.3g}\n",
       model.cpu(), repeats, quantile(library, 0.5), quantile(library, 0.1), quantile(header, 0.5),
