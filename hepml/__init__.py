@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hepml.dataset import Dataset, load_combined_data, load_data
     from hepml.errors import HepmlError
     from hepml.evaluator import Evaluator
-    from hepml.export import export_model
+    from hepml.export import export_model, export_source
     from hepml.features import FEATURE_NAMES, high_level, mass
     from hepml.geometry import ECAL, HCAL, Geometry, Grid
     from hepml.images import Images, make_images
@@ -43,6 +43,7 @@ _OWNERS = {
     "train": "training",
     "load_run": "training",
     "export_model": "export",
+    "export_source": "export",
     "Evaluator": "evaluator",
 }
 
@@ -61,6 +62,7 @@ __all__ = [
     "Run",
     "__version__",
     "export_model",
+    "export_source",
     "high_level",
     "iterate_events",
     "load_combined_data",

@@ -1,5 +1,5 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json,
-training_speed.json and inference_speed.json.
+training_speed.json, inference_speed.json and source_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -26,7 +26,7 @@ PAPER = {
     "et_and_ht": "0.972",
     "et_and_ht_and_hl": "0.975",
 }
-PAGES = ("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md")
+PAGES = ("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/source.md")
 
 
 def rejection(point: dict[str, Any]) -> str:
@@ -88,6 +88,23 @@ def inference_table(record: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def source_table(record: dict[str, Any]) -> str:
+    """One row per network, kind of input and target of the compiler."""
+    rows = [
+        "| network | input | compiled for | library, us | source, us | ratio | header, MB | compiled in, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in record["rows"]:
+        cells = [f"`{one['network']}`", one["input"], one["march"]]
+        cells += [f"{one[f'{who}_us']:.1f}" for who in ("library", "source")]
+        cells.append(f"{one['ratio']:.2f} ({one['ratio_low']:.2f}, {one['ratio_high']:.2f})")
+        cells += [f"{one['header_mb']:.2f}", f"{one['compile_s']:.1f}"]
+        rows.append("| " + " | ".join(cells) + " |")
+    about = record["about"]
+    kernels = ", ".join(sorted({one["cpu"] for one in record["rows"]}))
+    return "\n".join([*rows, "", f"{about['compiler']}; library with {kernels}; {about['machine']}."])
+
+
 def filled(text: str, tables: dict[str, str]) -> str:
     """The page with every marked table replaced."""
     for name, new in tables.items():
@@ -107,6 +124,7 @@ def main() -> None:
     tables["training"] = speed_table(speed)
     inference = json.loads((ROOT / "docs" / "inference_speed.json").read_text())
     tables["inference"] = inference_table(inference)
+    tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
     differing = []
     for name in PAGES:
         path = ROOT / name

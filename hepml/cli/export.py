@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hepml.ledger import check_not_input, check_output, json_text
 
+if TYPE_CHECKING:
+    from hepml.export.source import SourceFile
+
 
 @click.command("export")
 @click.argument(
-    "source", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras|ARCHITECTURE.json|MODEL.h5|MODEL.ubj"
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="RUN|MODEL.keras|ARCHITECTURE.json|MODEL.h5|MODEL.ubj|NETWORK.json",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The JSON file to write.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights .h5 that belong to ARCHITECTURE.json.")
 @click.option("--variables", type=click.Path(path_type=Path), help="lwtnn's variables file: names, offsets, scales.")
+@click.option(
+    "--source", "header", type=click.Path(path_type=Path), help="A C++ header of the network to write as well."
+)
+@click.option("--namespace", help="C++ namespace of the header. Default: its name.")
+@click.option("--max-steps", type=click.IntRange(1), default=256, help="Of sequences of any length, in the header.")
 @click.option("--fold", type=click.IntRange(0), help="Of a run with folds. Default: the best on validation.")
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
 @click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
@@ -27,6 +38,9 @@ def command(
     output: Path | None,
     weights: Path | None,
     variables: Path | None,
+    header: Path | None,
+    namespace: str | None,
+    max_steps: int,
     fold: int | None,
     seed: int | None,
     lwtnn: bool,
@@ -39,6 +53,9 @@ def command(
     Keras 2: a whole model .h5, or the architecture JSON with --weights. What cannot be reproduced exactly is refused by
     name, and nothing is written.
 
+    --source writes the same network as one C++ header without dependencies, both files or none; of a network file that
+    hepml, or lwtnn's converters, wrote before: hepml export NETWORK.json --source net.hpp
+
     \b
     The inputs of lwtnn's converters:
       hepml export architecture.json --weights weights.h5 > variables.json    a template to fill in
@@ -46,16 +63,31 @@ def command(
     """
     from hepml.cli.quiet import load_keras_quietly
     from hepml.export.estimators.files import is_booster_file
+    from hepml.export.source import SourceFile, is_network_file
 
+    if header is None and namespace is not None:
+        raise click.UsageError("--namespace is for --source")
+    if header is not None and is_network_file(source):
+        if any((output, weights, variables, lwtnn)) or fold is not None or seed is not None:
+            raise click.UsageError("SOURCE is a network file already: --source, --namespace, --max-steps are for it")
+        _write_source(source, SourceFile(header, namespace, max_steps), overwrite=overwrite, as_json=as_json)
+        return
     of_xgboost = is_booster_file(source)
     of_keras2 = not of_xgboost and not source.is_dir() and source.suffix in (".json", ".h5", ".hdf5")
     if (weights or variables) and not of_keras2:
         raise click.UsageError("--weights and --variables are for the files of Keras 2")
     if output is None and (variables is not None or not of_keras2):
         raise click.UsageError("Missing option '-o' / '--output'.")
+    if header is not None and output is None:
+        raise click.UsageError("--source is written beside the network: Missing option '-o' / '--output'.")
+    if header is not None and output is not None and header.absolute() == output.absolute():
+        raise click.UsageError("-o and --source are the same file")
     if output is not None:
         check_not_input(output, [path for path in (source, weights, variables) if path is not None])
         check_output(output, overwrite)
+    if header is not None:
+        check_not_input(header, [path for path in (source, weights, variables) if path is not None])
+        check_output(header, overwrite)
     if source.is_dir():
         from hepml.training import load_run
 
@@ -75,16 +107,17 @@ def command(
     if output is None:
         click.echo(json_text(keras2_template(source, weights)))
         return
+    beside = None if header is None else SourceFile(header, namespace, max_steps)
     if source.is_dir():
-        written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, overwrite=overwrite)
+        written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, source=beside, overwrite=overwrite)
     elif of_xgboost:
-        written = export_booster_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
+        written = export_booster_file(source, output, lwtnn=lwtnn, source=beside, overwrite=overwrite)
     elif of_keras2:
         written = export_keras2_file(
-            source, output, weights=weights, variables=variables, lwtnn=lwtnn, overwrite=overwrite
+            source, output, weights=weights, variables=variables, lwtnn=lwtnn, source=beside, overwrite=overwrite
         )
     else:
-        written = export_keras_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
+        written = export_keras_file(source, output, lwtnn=lwtnn, source=beside, overwrite=overwrite)
     differences = written.differences
     if as_json:
         summary = {
@@ -95,6 +128,7 @@ def command(
             "parameters": written.parameters,
             "max_difference": differences.outputs,
             "max_logit_difference": differences.logits,
+            **({} if header is None else {"source": str(header)}),
         }
         click.echo(json_text(summary))
         return
@@ -104,4 +138,31 @@ def command(
     name = "XGBoost" if of_xgboost else "Keras"
     click.echo(
         f"{name} and C++ on {differences.events} random events: outputs within {differences.outputs:.1e}{logits}"
+    )
+    if header is not None:
+        click.echo(f"{header}: the same network as C++ source, {header.stat().st_size / 1e6:.2f} MB")
+
+
+def _write_source(network: Path, header: SourceFile, *, overwrite: bool, as_json: bool) -> None:
+    """A network file as a header."""
+    from hepml.export.source import export_source
+
+    check_not_input(header.path, [network])
+    check_output(header.path, overwrite)
+    written = export_source(
+        network, header.path, namespace=header.namespace, max_steps=header.max_steps, overwrite=overwrite
+    )
+    if as_json:
+        summary = {
+            "source": str(written.path),
+            "namespace": written.namespace,
+            "inputs": written.inputs,
+            "outputs": written.outputs,
+            "memory": written.memory,
+        }
+        click.echo(json_text(summary))
+        return
+    size = written.path.stat().st_size
+    click.echo(
+        f"{written.path}: {written.namespace}::Network of {written.memory / 1e3:.1f} kB, source of {size / 1e6:.2f} MB"
     )

@@ -1,8 +1,19 @@
-"""Keras models as JSON for the C++ evaluator and for lwtnn; what cannot be reproduced exactly is refused."""
+"""Keras models as JSON for the C++ evaluator and lwtnn, or as C++ source; what is not exactly the same is refused."""
 
 from hepml.export.model import Export, export_model
 from hepml.export.packing import compact
+from hepml.export.source import SourceExport, SourceFile, export_source
 from hepml.export.validation import schema, validate
 from hepml.export.writer import model_id
 
-__all__ = ["Export", "compact", "export_model", "model_id", "schema", "validate"]
+__all__ = [
+    "Export",
+    "SourceExport",
+    "SourceFile",
+    "compact",
+    "export_model",
+    "export_source",
+    "model_id",
+    "schema",
+    "validate",
+]

@@ -24,6 +24,7 @@ from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
 from hepml.export.reference import in_float64, keras_outputs, prepared, reference_events
 from hepml.export.sequential import sequential_document
+from hepml.export.source.writer import SourceFile, beside
 from hepml.export.variables import Variables, apply_variables
 from hepml.export.verification import TOLERANCE, Differences, Tolerances, verify, widened
 from hepml.export.writer import model_id, to_text
@@ -72,6 +73,7 @@ def export_model(
     provenance: Mapping[str, Any] | None = None,
     variables: Variables | None = None,
     lwtnn: bool = False,
+    source: SourceFile | str | Path | None = None,
     overwrite: bool = False,
 ) -> Export:
     """Writes a Keras model, or one of scikit-learn or XGBoost, as JSON and checks that C++ reproduces it.
@@ -97,6 +99,7 @@ def export_model(
         variables: from `read_variables`: names, offsets and scales that are not in the model, as lwtnn's converters
             take them. The file then takes raw values, in lwtnn's sequential form if the variables are of that form.
         lwtnn: refuse whatever lwtnn 2.14 cannot read.
+        source: a C++ header of the same network to write as well, as `export_source` does; both files or none.
         overwrite: replace an existing file.
 
     Returns:
@@ -132,6 +135,7 @@ def export_model(
             thresholds=thresholds,
             provenance=provenance,
             lwtnn=lwtnn,
+            source=source,
             overwrite=overwrite,
         )
     model = traced(model)
@@ -154,8 +158,9 @@ def export_model(
         "provenance": _provenance(provenance),
         "reference": _reference(model, records, names, TOLERANCE),
     }
-    with atomic_path(path, overwrite=overwrite) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary, beside(source, overwrite) as write_source:
         differences = _write(document, temporary, model, records, path)
+        write_source(temporary)
     _log.info("wrote %s: Keras and C++ differ by at most %.2g", path, differences.outputs)
     return Export(path, identity, tuple(r.name for r in records), tuple(names), network.parameters, differences)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hepml.errors import DataError, InputFileError
 from hepml.export.model import Export, export_model
+from hepml.export.source.writer import SourceFile
 from hepml.export.variables import read_variables, template
 from hepml.ledger import sha256_file
 
@@ -53,10 +54,18 @@ def load_keras_file(path: str | Path) -> Any:
         ) from error
 
 
-def export_keras_file(path: str | Path, output: str | Path, *, lwtnn: bool = False, overwrite: bool = False) -> Export:
+def export_keras_file(
+    path: str | Path,
+    output: str | Path,
+    *,
+    lwtnn: bool = False,
+    source: SourceFile | None = None,
+    overwrite: bool = False,
+) -> Export:
     """Exports a .keras file; its inputs get the names that they have in Keras."""
     provenance = {"model": sha256_file(path) if Path(path).is_file() else None}
-    return export_model(load_keras_file(path), output, provenance=provenance, lwtnn=lwtnn, overwrite=overwrite)
+    model = load_keras_file(path)
+    return export_model(model, output, provenance=provenance, lwtnn=lwtnn, source=source, overwrite=overwrite)
 
 
 def export_keras2_file(
@@ -66,6 +75,7 @@ def export_keras2_file(
     weights: str | Path | None = None,
     variables: str | Path | None = None,
     lwtnn: bool = False,
+    source: SourceFile | None = None,
     overwrite: bool = False,
 ) -> Export:
     """Exports a network of Keras 2 (or Keras 1), from the files that lwtnn's converters take.
@@ -78,6 +88,7 @@ def export_keras2_file(
             have their Keras names.
         lwtnn: refuse whatever lwtnn 2.14 cannot read, and read sequences as lwtnn does: of any number of steps,
             without padding, so that Masking layers are left out.
+        source: a C++ header to write as well.
         overwrite: replace an existing file.
 
     Raises:
@@ -90,7 +101,9 @@ def export_keras2_file(
     given = None if variables is None else read_variables(variables)
     files = {"architecture": architecture, "weights": weights, "variables": variables}
     provenance = {name: sha256_file(path) for name, path in files.items() if path is not None}
-    return export_model(model, output, variables=given, provenance=provenance, lwtnn=lwtnn, overwrite=overwrite)
+    return export_model(
+        model, output, variables=given, provenance=provenance, lwtnn=lwtnn, source=source, overwrite=overwrite
+    )
 
 
 def keras2_template(architecture: str | Path, weights: str | Path | None = None) -> dict[str, Any]:
@@ -101,13 +114,19 @@ def keras2_template(architecture: str | Path, weights: str | Path | None = None)
 
 
 def export_booster_file(
-    path: str | Path, output: str | Path, *, lwtnn: bool = False, overwrite: bool = False
+    path: str | Path,
+    output: str | Path,
+    *,
+    lwtnn: bool = False,
+    source: SourceFile | None = None,
+    overwrite: bool = False,
 ) -> Export:
     """Exports a model file of XGBoost (.json, .ubj), all rounds of it; XGBoost reads it."""
     from hepml.export.estimators import load_booster
 
     booster = load_booster(path)
-    return export_model(booster, output, provenance={"file": sha256_file(path)}, lwtnn=lwtnn, overwrite=overwrite)
+    provenance = {"file": sha256_file(path)}
+    return export_model(booster, output, provenance=provenance, lwtnn=lwtnn, source=source, overwrite=overwrite)
 
 
 def export_run(
@@ -117,6 +136,7 @@ def export_run(
     fold: int | None = None,
     seed: int | None = None,
     lwtnn: bool = False,
+    source: SourceFile | None = None,
     overwrite: bool = False,
 ) -> Export:
     """Exports a network of a run, with its geometry, input ranges, working points and provenance.
@@ -126,7 +146,7 @@ def export_run(
         output: the file to write.
         fold, seed: which network of a run of several; by default the run's own choice, the best on validation.
             Working points belong to that one and are left out for others.
-        lwtnn, overwrite: as for `export_model`.
+        lwtnn, source, overwrite: as for `export_model`.
 
     Raises:
         DataError: the run has no such fold or seed.
@@ -155,6 +175,7 @@ def export_run(
         thresholds=thresholds,
         provenance=provenance,
         lwtnn=lwtnn,
+        source=source,
         overwrite=overwrite,
     )
 

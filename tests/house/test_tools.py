@@ -32,6 +32,6 @@ def test_types_are_sound() -> None:
 
 @pytest.mark.parametrize("suffix", ["hpp", "cpp"])
 def test_cpp_is_formatted(suffix: str) -> None:
-    files = sorted(str(path) for path in (ROOT / "cpp").rglob(f"*.{suffix}"))
+    files = sorted(str(path) for folder in ("cpp", "hepml") for path in (ROOT / folder).rglob(f"*.{suffix}"))
     assert files
     run(tool("clang-format"), "--dry-run", "--Werror", *files)

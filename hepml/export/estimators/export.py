@@ -24,6 +24,7 @@ from hepml.export.estimators.reading import read_estimator
 from hepml.export.inputs import InputRecord
 from hepml.export.model import FORMAT_VERSION, Export, shared
 from hepml.export.reference import N_REFERENCE, given_events, random_events
+from hepml.export.source.writer import SourceFile, beside
 from hepml.export.verification import LOGIT_TOLERANCE, N_VERIFICATION, TOLERANCE, Differences
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
@@ -51,6 +52,7 @@ def export_estimator(
     thresholds: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any] | None,
     lwtnn: bool,
+    source: SourceFile | str | Path | None,
     overwrite: bool,
 ) -> Export:
     """`export_model` for what is no Keras model; see there."""
@@ -78,10 +80,11 @@ def export_estimator(
         "provenance": _provenance(reading, provenance),
         "reference": _reference(reading, records),
     }
-    with atomic_path(path, overwrite=overwrite) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary, beside(source, overwrite) as write_source:
         temporary.write_text(to_text(document), encoding="utf-8")
         differences = _verify(temporary, reading, records, path)
         Evaluator(temporary)  # what everyone who loads it will see
+        write_source(temporary)
     _log.info("wrote %s: %s and C++ differ by at most %.2g", path, reading.library, differences.outputs)
     weights = ("weights", "bias", "threshold", "value")
     parameters = sum(np.size(layer.get(key, ())) for layer in document["layers"] for key in weights)

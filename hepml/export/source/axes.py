@@ -1,0 +1,296 @@
+"""Layers that work along axes, or element by element on tensors of several shapes: nested loops over places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hepml.export.source.activations import ROWS, hexadecimal
+from hepml.export.source.program import Layer, Program, Tensor, product
+
+__all__ = ["COMBINATIONS", "MOVES", "combine", "concatenate_axis", "move", "on_axes", "reduce"]
+
+COMBINATIONS = {
+    "add": "Add{}",
+    "average": "Add{}",
+    "divide": "Divide{}",
+    "drop": "Drop{}",
+    "equal": "Equal{}",
+    "greater": "Greater{}",
+    "greater_equal": "GreaterEqual{}",
+    "keep": "Keep{}",
+    "maximum": "Maximum{}",
+    "minimum": "Minimum{}",
+    "multiply": "Multiply{}",
+    "not_equal": "NotEqual{}",
+    "prelu": "Prelu{}",
+    "squared_difference": "SquaredDifference{}",
+    "subtract": "Subtract{}",
+}
+REDUCTIONS = {
+    "sum": "Sum{}",
+    "mean": "Mean{}",
+    "maximum": "Largest{}",
+    "minimum": "Smallest{}",
+    "product": "Product{}",
+    "variance": "Variance{}",
+    "deviation": "Deviation{}",
+    "norm": "Norm{}",
+    "log_sum_exp": "LogSumExp{}",
+}
+MOVES = ("broadcast", "cropping", "reshape", "reverse", "slice", "transpose", "upsampling", "zeropadding")
+STANDARDS = {"layer": "true, false", "rms": "false, false", "unit": "false, true"}
+
+
+def _loops(sizes: Sequence[str], names: Sequence[str], body: list[str]) -> list[str]:
+    """Nested loops over axes; those of length 1 need none."""
+    lines = list(body)
+    for size, name in reversed(list(zip(sizes, names, strict=True))):
+        if size != "1":
+            lines = [
+                f"for (std::size_t {name} = 0; {name} < {size}; ++{name}) {{",
+                *(f"  {line}" for line in lines),
+                "}",
+            ]
+    return lines
+
+
+def _place(names: Sequence[str], sizes: Sequence[str], strides: Sequence[int]) -> str:
+    """C++ text of the distance of a place from the first element."""
+    parts = [
+        f"{name} * {stride}" for name, size, stride in zip(names, sizes, strides, strict=True) if size != "1" and stride
+    ]
+    return " + ".join(parts) or "0"
+
+
+def _sizes(x: Tensor) -> list[str]:
+    return [x.steps[0] if size is None else str(size) for size in x.shape]
+
+
+def _names(n: int, letter: str = "i") -> list[str]:
+    return [f"{letter}{axis}" for axis in range(n)]
+
+
+def combine(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Tensors element by element; an axis of length 1 is repeated. `weights` are a constant operand."""
+    name = layer.data["architecture"]
+    shapes: list[tuple[int | None, ...]] = [x.shape for x in inputs]
+    constant = "weights" in layer.data
+    operands: list[Tensor | None] = list(inputs)
+    if constant:
+        at = 0 if layer.data.get("first") else len(shapes)
+        shapes.insert(at, tuple(layer.data["shape"]))
+        operands.insert(at, None)
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    shape = tuple(next((s for s in sizes if s != 1), 1) for sizes in zip(*padded, strict=True))
+    dynamic = next((x for x in inputs if x.is_dynamic), None)
+    y = program.tensor(shape, dynamic.steps if dynamic else ("", 0))
+    function = COMBINATIONS[name]
+
+    def strides(operand: Tensor | None, of: tuple[int | None, ...]) -> list[int]:
+        if operand is None:
+            known = [product([s or 1 for s in of[axis + 1 :]]) for axis in range(len(of))]
+        else:
+            known = operand.strides()
+        known = [0] * (rank - len(of)) + known
+        return [0 if size == 1 else stride for size, stride in zip((1,) * (rank - len(of)) + of, known, strict=True)]
+
+    def text() -> list[str]:
+        sizes, names = _sizes(y), _names(rank)
+        weights = program.array(layer.floats("weights")) if constant else ""
+
+        def address(k: int) -> tuple[str, int]:
+            steps = strides(operands[k], shapes[k])
+            base = weights if operands[k] is None else operands[k].at  # type: ignore[union-attr]
+            return f"{base} + {_place(names[:-1], sizes[:-1], steps[:-1])}", steps[-1]
+
+        to = f"{y.at} + {_place(names[:-1], sizes[:-1], y.strides()[:-1])}"
+        lines = []
+        left = address(0)
+        for k in range(1, len(operands)):
+            right = address(k)
+            call = (
+                f"combine<{min(left[1], 1)}, {min(right[1], 1)}>({left[0]}, {right[0]}, {to}, {sizes[-1]}, {function});"
+            )
+            lines += _loops(sizes[:-1], names[:-1], [call])
+            left = (to, 1)
+        if name == "average":
+            share = program.array([float(len(operands))])
+            call = f"combine<1, 0>({to}, {share}, {to}, {sizes[-1]}, Divide{{}});"
+            lines += _loops(sizes[:-1], names[:-1], [call])
+        return lines
+
+    if rank > 1 and dynamic is not None:
+        for x in inputs:
+            if x.is_dynamic and x.steps[0] != dynamic.steps[0]:
+                program.prologue.append(f"if ({x.steps[0]} != {dynamic.steps[0]}) status = Status::wrong_steps;")
+    return program.step(inputs, y, text, kernels=["tensors"])
+
+
+def _split(x: Tensor, axes: Sequence[int]) -> tuple[list[int], list[int]]:
+    outer = [axis for axis in range(len(x.shape)) if axis not in axes]
+    return outer, list(axes)
+
+
+def _most(x: Tensor, axes: Sequence[int]) -> int:
+    return product([x.fixed[axis] for axis in axes])
+
+
+def on_axes(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """A function of the numbers along axes: softmax and its kin, or standardize."""
+    (x,) = inputs
+    y = program.tensor(x.shape, x.steps)
+    axes = sorted(layer.data["axes"])
+    if layer.data["architecture"] == "softmax":
+        name = layer.data.get("activation", "softmax")
+        name = name["function"] if isinstance(name, dict) else name
+        function = f"{ROWS[name]}{{}}"
+    else:
+        function = f"Standardize<{STANDARDS[layer.data['function']]}>{{{hexadecimal(layer.data['epsilon'])}}}"
+
+    def text() -> list[str]:
+        sizes, names = _sizes(x), _names(len(x.shape))
+        outer, inner = _split(x, axes)
+        place = [
+            _place([names[a] for a in outer], [sizes[a] for a in outer], [t.strides()[a] for a in outer])
+            for t in (x, y)
+        ]
+        inside = [
+            _place([names[a] for a in inner], [sizes[a] for a in inner], [t.strides()[a] for a in inner])
+            for t in (x, y)
+        ]
+        n = " * ".join(sizes[a] for a in inner)
+        if inner == [len(x.shape) - 1]:
+            body = [f"{function}({x.at} + {place[0]}, {y.at} + {place[1]}, {n});"]
+        else:
+            copies = ["m[k++] = ({})[{} + {}];", "({})[{} + {}] = m[k++];"]
+            loops = [
+                _loops([sizes[a] for a in inner], [names[a] for a in inner], [copy.format(t.at, p, q)])
+                for copy, t, p, q in zip(copies, (x, y), place, inside, strict=True)
+            ]
+            body = ["std::size_t k = 0;", *loops[0], f"{function}(m, m, {n});", "k = 0;", *loops[1]]
+        return ["{", *(f"  {line}" for line in _loops([sizes[a] for a in outer], [names[a] for a in outer], body)), "}"]
+
+    return program.step([x], y, text, kernels=["rows", "more", "tensors"], scratch=_most(x, axes))
+
+
+def reduce(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """A number of those along axes, which go, or with `keepdims` become 1; 0 of no steps."""
+    (x,) = inputs
+    axes, keep = sorted(layer.data["axes"]), layer.data.get("keepdims", False)
+    function = REDUCTIONS[layer.data["function"]]
+    kept = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
+    shape = kept if keep else [size for axis, size in enumerate(x.shape) if axis not in axes] or [1]
+    y = program.tensor(shape, x.steps if shape[0] is None and len(shape) > 1 else ("", 0))
+
+    def text() -> list[str]:
+        sizes, names = _sizes(x), _names(len(x.shape))
+        outer, inner = _split(x, axes)
+        strides = y.strides()
+        to = [strides[axis] for axis in outer] if keep else strides if outer else []
+        outer_names, outer_sizes = [names[a] for a in outer], [sizes[a] for a in outer]
+        source = _place(outer_names, outer_sizes, [x.strides()[a] for a in outer])
+        target = _place(outer_names, outer_sizes, to)
+        inside = _place([names[a] for a in inner], [sizes[a] for a in inner], [x.strides()[a] for a in inner])
+        n = " * ".join(sizes[a] for a in inner)
+        gather = _loops(
+            [sizes[a] for a in inner], [names[a] for a in inner], [f"m[k++] = ({x.at})[{source} + {inside}];"]
+        )
+        body = ["std::size_t k = 0;", *gather, f"({y.at})[{target}] = k == 0 ? 0.0F : {function}(m, {n});"]
+        return ["{", *(f"  {line}" for line in _loops(outer_sizes, outer_names, body)), "}"]
+
+    return program.step([x], y, text, kernels=["rows", "more", "tensors"], scratch=_most(x, axes))
+
+
+def concatenate_axis(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """After each other, along any axis."""
+    axis = layer.data["axis"]
+    first = inputs[0]
+    if first.is_dynamic and axis == 0:
+        layer.refuse("sequences of any length after each other", "fixed steps", "steps that differ by event")
+    shape = list(first.shape)
+    shape[axis] = sum(x.fixed[axis] for x in inputs)
+    y = program.tensor(shape, first.steps)
+
+    def text() -> list[str]:
+        lines, start = [], 0
+        for x in inputs:
+            sizes, names = _sizes(x), _names(len(x.shape))
+            source, target = _place(names, sizes, x.strides()), _place(names, sizes, y.strides())
+            lines += _loops(sizes, names, [f"({y.at} + {start * y.strides()[axis]})[{target}] = ({x.at})[{source}];"])
+            start += x.fixed[axis]
+        return lines
+
+    return program.step(inputs, y, text, missing="passed" if len(shape) == 1 else "spoils")
+
+
+def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Layers whose every number is one of the input, or 0."""
+    (x,) = inputs
+    data, name, rank = layer.data, layer.data["architecture"], len(x.shape)
+    if x.is_dynamic and name not in ("reverse",):
+        layer.refuse(f"a {name} of sequences of any length", "fixed steps", "steps that differ by event")
+    shape = list(x.shape)
+    if name == "transpose":
+        shape = [x.shape[axis] for axis in data["axes"]]
+    elif name in ("reshape", "broadcast", "slice"):
+        shape = list(data["shape"])
+    elif name == "zeropadding":
+        shape = [*(s + a + b for s, (a, b) in zip(x.fixed, data["padding"], strict=False)), x.channels]
+    elif name == "cropping":
+        shape = [*(s - a - b for s, (a, b) in zip(x.fixed, data["cropping"], strict=False)), x.channels]
+    elif name == "upsampling":
+        shape = [*(s * k for s, k in zip(x.fixed, data["size"], strict=False)), x.channels]
+    y = program.tensor(shape, x.steps if x.is_dynamic else ("", 0))
+
+    def text() -> list[str]:
+        names, sizes = _names(len(shape)), _sizes(y)
+        source, target = x.strides(), _place(names, sizes, y.strides())
+        from_text = ""
+        if name == "reshape":
+            flat = _loops(
+                _sizes(x), _names(rank, "j"), [f"m[k++] = ({x.at})[{_place(_names(rank, 'j'), _sizes(x), source)}];"]
+            )
+            back = _loops(sizes, names, [f"({y.at})[{target}] = m[k++];"])
+            return ["{", "  std::size_t k = 0;", *(f"  {line}" for line in [*flat, "k = 0;", *back]), "}"]
+        if name == "transpose":
+            from_text = _place(names, sizes, [source[axis] for axis in data["axes"]])
+        elif name == "broadcast":
+            extra = len(shape) - rank
+            steps = [0] * extra + [0 if size == 1 else stride for size, stride in zip(x.shape, source, strict=True)]
+            from_text = _place(names, sizes, steps)
+        elif name == "slice":
+            parts = []
+            for one, size, begin, step, stride in zip(names, sizes, data["begin"], data["step"], source, strict=True):
+                at = f"{begin} {'-' if step < 0 else '+'} {one} * {abs(step)}" if size != "1" else str(begin)
+                parts.append(f"({at}) * {stride}")
+            from_text = " + ".join(parts)
+        elif name == "reverse":
+            from_text = (
+                f"({sizes[0]} - 1 - i0) * {source[0]} + {_place(names[1:], sizes[1:], source[1:])}"
+                if sizes[0] != "1"
+                else _place(names[1:], sizes[1:], source[1:])
+            )
+        elif name == "cropping":
+            begins = [a for a, _ in data["cropping"]] + [0]
+            start = sum(a * s for a, s in zip(begins, source, strict=True))
+            from_text = f"{start} + {_place(names, sizes, source)}"
+        elif name == "upsampling":
+            parts = [
+                f"{one} / {k} * {s}"
+                for one, size, k, s in zip(names, sizes, [*data["size"], 1], source, strict=True)
+                if size != "1"
+            ]
+            from_text = " + ".join(parts) or "0"
+        elif name == "zeropadding":
+            begins = [a for a, _ in data["padding"]] + [0]
+            start = sum(a * s for a, s in zip(begins, y.strides(), strict=True))
+            inner = _sizes(x)
+            zeros = _loops(sizes, names, [f"({y.at})[{target}] = 0.0F;"])
+            copy = (
+                f"({y.at})[{start} + {_place(names, inner, y.strides())}] = ({x.at})[{_place(names, inner, source)}];"
+            )
+            return [*zeros, *_loops(inner, names, [copy])]
+        return _loops(sizes, names, [f"({y.at})[{target}] = ({x.at})[{from_text}];"])
+
+    return program.step([x], y, text, scratch=product(x.fixed) if name == "reshape" else 0)

@@ -1,0 +1,144 @@
+"""Convolutions on sequences and images, and dense layers on each of their places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.export.source.activations import activate, function_of
+from hepml.export.source.program import Layer, Local, Matrix, Program, Tensor, up
+from hepml.export.source.windows import Window, directions, read_window
+
+__all__ = ["conv1d", "conv2d", "pointwise"]
+
+LANES = 8
+PANEL = 6  # of 8 filters, at most
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """Weights [row][column][in][filter], and how they move."""
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    rows: Window
+    columns: Window
+    dilation: tuple[int, int]
+
+
+def _panels(filters: int) -> list[int]:
+    units = up(filters, LANES) // LANES
+    pieces = -(-units // PANEL)
+    size = up(-(-units // pieces), 2) if pieces > 1 else units
+    return [LANES * min(size, units - start) for start in range(0, units, size)]
+
+
+def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) -> Tensor:
+    tap_rows, tap_columns, n_in, filters = kernel.weights.shape
+    image = len(x.shape) >= 3
+    columns_axis = len(x.shape) - 2
+    size = x.extent[1]
+    if image:
+        shape = (*x.shape[:-3], kernel.rows.output(x.fixed[-3]), kernel.columns.output(size), filters)
+        y = program.tensor(shape)
+    else:
+        steps = kernel.columns.steps(program, x)
+        y = program.tensor((None if x.is_dynamic else kernel.columns.output(size), filters), steps)
+    border = _border(kernel, x)
+
+    def arguments() -> list[tuple[str, str, str]]:
+        """Of each panel: its sizes; taps, weights, bias, where the first window begins and how it moves; its output."""
+        dilation = kernel.dilation
+        together = dilation[1] == 1
+        taps = f"Taps<{tap_rows}, {1 if together else tap_columns}, {n_in * (tap_columns if together else 1)}>"
+        taps += f"{{{dilation[0] * x.row_stride}, {dilation[1] * x.channels}}}"
+        before = kernel.columns.before_text(x, columns_axis)
+        top = kernel.rows.before(x.fixed[-3]) if image else 0
+        start = f"m + {x.whole + x.inset - top * x.row_stride}"
+        start += f" - {before} * {x.channels}" if before != "0" else ""
+        found, first = [], 0
+        for width in _panels(filters):
+            lanes = min(width, filters - first)
+            weights = np.zeros((tap_rows * tap_columns * n_in, width), np.float32)
+            weights[:, :lanes] = kernel.weights.reshape(-1, filters)[:, first : first + lanes]
+            bias = np.zeros(width, np.float32)
+            bias[:lanes] = kernel.bias[first : first + lanes]
+            given = f"{taps}, {program.array(weights)}, {program.array(bias)}, {start}, "
+            given += f"{kernel.rows.step * x.row_stride}, {kernel.columns.step * x.channels}"
+            found.append((f"{width}, {lanes}", given, f"{y.at} + {first}" if first else y.at))
+            first += width
+        return found
+
+    def text() -> list[str]:
+        columns = 0 if y.is_dynamic else y.extent[1]
+        return [
+            f"convolve<{sizes}, {columns}>({given}, {out}, {y.row_stride}, {y.channels}, "
+            f"{y.rows}, {y.columns}, {function});"
+            for sizes, given, out in arguments()
+        ]
+
+    def at() -> str:
+        return " ".join(
+            f"convolve_at<{sizes}>({given}, {out}, {y.row_stride}, {y.channels}, at, n, {function});"
+            for sizes, given, out in arguments()
+        )
+
+    local = None
+    if len(x.shape) == 3:
+        reach = [(w.reach, w.step, w.before(s)) for w, s in ((kernel.rows, x.fixed[0]), (kernel.columns, x.fixed[1]))]
+        local = Local(reach[0], reach[1], at)
+    return program.step([x], y, text, kernels=["convolution"], border=border, local=local)
+
+
+def _border(kernel: _Kernel, x: Tensor) -> tuple[int, int, int, int]:
+    columns, size = kernel.columns, x.extent[1]
+    if x.is_dynamic:  # the padding depends on the number of steps: room for the most
+        most = 0 if columns.padding == "valid" else columns.reach - 1
+        return 0, most, 0, most
+    top, bottom = (kernel.rows.before(x.fixed[-3]), kernel.rows.after(x.fixed[-3])) if len(x.shape) >= 3 else (0, 0)
+    return top, columns.before(size), bottom, columns.after(size)
+
+
+def _bias(layer: Layer, filters: int) -> NDArray[np.float32]:
+    bias = layer.floats("bias")
+    return bias if bias.size else np.zeros(filters, np.float32)
+
+
+def _activated(program: Program, layer: Layer, kernel: _Kernel, x: Tensor) -> Tensor:
+    function, rows = function_of(program, layer)
+    y = _convolution(program, kernel, x, "Linear{}" if rows else function)
+    return activate(program, y, function, rows) if rows else y
+
+
+def conv2d(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Keras' Conv2D, channels last: weights [row][column][in][filter]."""
+    (x,) = inputs
+    if layer.data.get("groups", 1) != 1:
+        layer.refuse("a conv2d with groups", "groups 1", layer.data["groups"])
+    taps = directions(layer, "kernel_size", 2)
+    strides, dilation = directions(layer, "strides", 2, [1, 1]), directions(layer, "dilation_rate", 2, [1, 1])
+    filters = layer.data["filters"]
+    windows = [read_window(layer, (taps[i] - 1) * dilation[i] + 1, strides[i]) for i in (0, 1)]
+    weights = layer.floats("weights").reshape(taps[0], taps[1], x.channels, filters)
+    kernel = _Kernel(weights, _bias(layer, filters), windows[0], windows[1], (dilation[0], dilation[1]))
+    return _activated(program, layer, kernel, x)
+
+
+def conv1d(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """lwtnn's layout, weights [filter][in][tap], with the padding of Keras."""
+    (x,) = inputs
+    (stride,), (dilation,) = directions(layer, "strides", 1, [1]), directions(layer, "dilation_rate", 1, [1])
+    filters = layer.data.get("filters") or len(layer.data["bias"])
+    weights = layer.floats("weights").reshape(filters, x.channels, -1).transpose(2, 1, 0)[None]
+    window = read_window(layer, (weights.shape[1] - 1) * dilation + 1, stride)
+    kernel = _Kernel(weights, _bias(layer, filters), Window(1, 1, "valid"), window, (1, dilation))
+    return _activated(program, layer, kernel, x)
+
+
+def pointwise(program: Program, matrix: Matrix, x: Tensor, function: str) -> Tensor:
+    """A matrix at each place of a tensor of two axes or more."""
+    one = Window(1, 1, "valid")
+    weights = np.ascontiguousarray(matrix.weights.T)[None, None]
+    return _convolution(program, _Kernel(weights, matrix.bias, one, one, (1, 1)), x, function)

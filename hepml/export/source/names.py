@@ -1,0 +1,95 @@
+"""C++ names for the inputs and outputs of a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["KERNELS", "Names", "kernel_text", "reserved_words"]
+
+# files of kernels, in the order in which they may call each other, and what they need
+KERNELS = (
+    "vectors",
+    "functions",
+    "more",
+    "rows",
+    "tensors",
+    "elementwise",
+    "dense",
+    "convolution",
+    "pixels",
+    "pooling",
+    "sparse",
+    "recurrent",
+    "trees",
+)
+NEEDS = {
+    "pixels": ("convolution",),
+    "recurrent": ("dense",),
+    "sparse": ("convolution",),
+    "tensors": ("rows", "more"),
+}
+# what generated code calls by name
+OURS = {"m", "r", "c", "i", "k", "n", "at", "good", "status", "kernels", "weights", "model_id", "max_steps", "run"}
+OURS |= {"infinity", "nan", "V", "I", "Network", "Status", "reproduces_reference"}
+
+
+@dataclass(frozen=True)
+class Names:
+    """C++ names.
+
+    Attributes:
+        namespace: of everything.
+        inputs, outputs: parameters of run(), in the order of the file.
+        steps: parameters behind the inputs that are sequences of any length.
+    """
+
+    namespace: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    steps: tuple[str, ...]
+
+    @classmethod
+    def of(cls, namespace: str, inputs: Sequence[str], outputs: Sequence[str]) -> Names:
+        """Distinct identifiers that are neither words of C++ nor names of the kernels.
+
+        Example:
+            >>> names = Names.of("net", ["et", "hl mass", "2d", "float"], ["et"])
+            >>> names.inputs, names.outputs
+            (('et', 'hl_mass', 'x_2d', 'float_'), ('et_',))
+        """
+        text = re.sub("//.*", "", kernel_text(set(KERNELS)))
+        taken = set(reserved_words()) | OURS | set(re.findall(r"([A-Za-z_]\w+)\s*[({<]", text))
+
+        def identifier(name: str) -> str:
+            found = re.sub("_+", "_", re.sub(r"\W", "_", name, flags=re.ASCII)).strip("_") or "input"
+            found = f"x_{found}" if found[0].isdigit() else found
+            # a number behind it, since a second _ would be reserved
+            wanted, k = found, 1
+            while found in taken:
+                found, k = f"{wanted}_{k if k > 1 else ''}", k + 1
+            taken.add(found)
+            return found
+
+        x, y = tuple(map(identifier, inputs)), tuple(map(identifier, outputs))
+        return cls(namespace, x, y, tuple(identifier(f"n_{name}") for name in x))
+
+
+@cache
+def reserved_words() -> frozenset[str]:
+    """Words of C++."""
+    path = files("hepml.export.source") / "kernels" / "reserved.txt"
+    return frozenset(path.read_text(encoding="utf-8").split())
+
+
+def kernel_text(names: set[str]) -> str:
+    """The kernels of these names and those that they need."""
+    wanted = set(names)
+    for name in reversed(KERNELS):
+        if name in wanted:
+            wanted.update(NEEDS.get(name, ()))
+    folder = files("hepml.export.source") / "kernels"
+    return "\n".join((folder / f"{name}.hpp").read_text(encoding="utf-8") for name in KERNELS if name in wanted)

@@ -1,0 +1,142 @@
+"""LSTM, GRU and SimpleRNN, from a state of zeros.
+
+The input of a step and the state lie behind each other, so that one matrix serves both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.export.source.activations import function_of
+from hepml.export.source.dense import matrix_call
+from hepml.export.source.program import ALIGNED, Layer, Matrix, Program, Tensor, up
+
+__all__ = ["gru", "lstm", "simplernn"]
+
+
+class _Gates:
+    """The numbers of a layer: of its gates, one below the other."""
+
+    def __init__(self, layer: Layer, names: str, x: Tensor) -> None:
+        parts = [Layer(layer.data["components"][name], layer.where) for name in names]
+        self.layer = layer
+        self.n_in = x.channels
+        self.n = parts[0].floats("weights").size // self.n_in
+        self.weights = [part.floats("weights").reshape(self.n, self.n_in) for part in parts]
+        self.states = [part.floats("U").reshape(self.n, self.n) for part in parts]
+        self.bias = [self._bias(part, "bias") for part in parts]
+        self.recurrent_bias = [self._bias(part, "recurrent_bias") for part in parts]
+
+    def _bias(self, part: Layer, key: str) -> NDArray[np.float32]:
+        return part.floats(key) if part.data.get(key) else np.zeros(self.n, np.float32)
+
+    def both(self, gates: slice) -> Matrix:
+        """Some gates, for the input and the state."""
+        weights, states = np.concatenate(self.weights[gates]), np.concatenate(self.states[gates])
+        return Matrix(np.concatenate([weights, states], axis=1), np.concatenate(self.bias[gates]))
+
+
+def _recurrent(
+    program: Program, gates: _Gates, inputs: list[Tensor], n_sums: int, step: Callable[[], list[str]]
+) -> Tensor:
+    """`step` gives the lines of a step: from `z`, the input and the state behind it, with the memory `sums` and `c`."""
+    x, n, layer = inputs[0], gates.n, gates.layer
+    sequences = layer.data.get("return_sequences", True)
+    y = program.tensor((x.shape[0], n), x.steps) if sequences else program.tensor((n,))
+    state = up(gates.n_in + n + ALIGNED)
+    c, shown, sums = 2 * state, 2 * state + up(n), 2 * state + 2 * up(n)
+    places = {"reset": state, "c": c}
+    masked = len(inputs) == 2
+    out = f"m + {shown}" if masked else f"z + {gates.n_in}"
+
+    def text() -> list[str]:
+        lines = step()
+
+        def used(name: str) -> bool:
+            return any(re.search(rf"\b{name}\b", line) for line in lines)
+
+        at = f"{x.columns} - 1 - t" if layer.data.get("go_backwards") else "t"
+        body = [f"copy_floats({x.at} + ({at}) * {gates.n_in}, z, {gates.n_in});", *lines]
+        if masked:
+            zeros = " else { " + f"fill({out}, {n}, 0.0F);" + " }" if layer.data.get("zero_output_for_mask") else ""
+            body.append(f"copy_floats(z + {gates.n_in}, {out}, {n});")
+            body = [f"if (({inputs[1].at})[{at}] != 0.0F) {{", *(f"  {line}" for line in body), f"}}{zeros}"]
+        if sequences:
+            body.append(f"copy_floats({out}, {y.at} + t * {n}, {n});")
+        whole = [
+            "float* const z = m;  // the input of a step, and the state behind it",
+            *(f"float* const {name} = m + {place};" for name, place in places.items() if used(name)),
+            f"float* const sums = m + {sums};",
+            f"fill(m, {sums}, 0.0F);",
+            f"for (std::size_t t = 0; t < {x.columns}; ++t) {{",
+            *(f"  {line}" for line in body),
+            "}",
+        ]
+        if not sequences:
+            whole.append(f"copy_floats({out}, {y.at}, {n});")
+        return ["{", *(f"  {line}" for line in whole), "}"]
+
+    scratch = sums + up(n_sums * n + ALIGNED) + up(n_sums * n + ALIGNED)
+    return program.step(inputs, y, text, kernels=["recurrent", "dense"], scratch=scratch)
+
+
+def lstm(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """c = f c + i act(c~), h = o act(c)."""
+    gates = _Gates(layer, "ifco", inputs[0])
+    functions = f"{function_of(program, layer)[0]}, {function_of(program, layer, 'inner_activation')[0]}"
+    matrix = gates.both(slice(None))
+
+    def step() -> list[str]:
+        return [
+            *matrix_call(program, matrix, "z", "sums", "Linear{}"),
+            f"lstm_cell<{gates.n}>(sums, c, z + {gates.n_in}, {functions});",
+        ]
+
+    return _recurrent(program, gates, inputs, 4, step)
+
+
+def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """h = z h + (1 - z) act(W x + b + U (r h)), or with `reset_after` act(W x + b + r (U h + b'))."""
+    gates = _Gates(layer, "zrh", inputs[0])
+    n, n_in = gates.n, gates.n_in
+    activation, inner = function_of(program, layer)[0], function_of(program, layer, "inner_activation")[0]
+
+    def before() -> list[str]:
+        return [
+            *matrix_call(program, gates.both(slice(0, 2)), "z", "sums", "Linear{}"),
+            f"copy_floats(z, reset, {n_in});",
+            f"gru_reset<{n}>(sums, z + {n_in}, reset + {n_in}, {inner});",
+            *matrix_call(program, gates.both(slice(2, 3)), "reset", f"sums + {up(2 * n + ALIGNED)}", "Linear{}"),
+            f"gru_update<{n}>(sums, sums + {up(2 * n + ALIGNED)}, z + {n_in}, {activation}, {inner});",
+        ]
+
+    def after() -> list[str]:
+        given = Matrix(np.concatenate(gates.weights), np.concatenate(gates.bias))
+        states = Matrix(np.concatenate(gates.states), np.concatenate(gates.recurrent_bias))
+        second = f"sums + {up(3 * n + ALIGNED)}"
+        return [
+            *matrix_call(program, given, "z", "sums", "Linear{}"),
+            *matrix_call(program, states, f"z + {n_in}", second, "Linear{}"),
+            f"gru_cell<{n}>(sums, {second}, z + {n_in}, {activation}, {inner});",
+        ]
+
+    return _recurrent(program, gates, inputs, 3, after if layer.data.get("reset_after") else before)
+
+
+def simplernn(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """h = act(W x + b + U h)."""
+    gates = _Gates(layer, "h", inputs[0])
+    activation = function_of(program, layer)[0]
+    matrix = gates.both(slice(None))
+
+    def step() -> list[str]:
+        return [
+            *matrix_call(program, matrix, "z", "sums", "Linear{}"),
+            f"rnn_cell<{gates.n}>(sums, z + {gates.n_in}, {activation});",
+        ]
+
+    return _recurrent(program, gates, inputs, 1, step)

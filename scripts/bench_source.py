@@ -1,0 +1,132 @@
+"""Time generated source against the library, one event on one thread, and the compiler on the headers.
+
+    python scripts/bench_source.py --library build/libhepml.a [--only hl GRU] [--march x86-64-v3 native]
+
+Both answer the same events in blocks of some 100 microseconds that take turns; the ratio is the median over pairs of
+blocks. Networks have random weights; the library takes the best instruction set of the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import commit, machine
+from numpy.typing import NDArray
+
+from hepml.export.source import export_source
+from hepml.ledger import config_hash, write_json
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "cpp" / "bench"))
+from chains import deep, mnist, recurrent, unscaled  # noqa: E402
+from networks import network  # noqa: E402
+
+OCCUPANCIES = (0.01, 0.05, 1.0)
+MOST_DIFFERENT = 1e-6
+ALONE = "void run(net::Network& network, const float* x, float* y) { NETWORK_CALL(network, x, y); }\n"
+PIXELS = 31 * 31 + 32 * 32
+
+
+def networks() -> dict[str, dict[str, Any]]:
+    """Name -> network file."""
+    return {
+        "hl": unscaled(network("hl")),
+        "HIGGS deep": deep(28, 5, 300),
+        "MNIST": mnist(),
+        "GRU": recurrent("gru"),
+        "LSTM": recurrent("lstm"),
+        "et_and_ht": unscaled(network("et_and_ht")),
+    }
+
+
+def events(name: str, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    """Kind of input -> events."""
+    if name == "et_and_ht":
+        values = {o: rng.exponential(size=(32, PIXELS)) * (rng.random((32, PIXELS)) < o) for o in OCCUPANCIES}
+        return {f"occupancy {occupancy:g}": array for occupancy, array in values.items()}
+    if name == "MNIST":
+        return {"uniform": rng.random((64, 784))}
+    return {"normal": rng.normal(size=(64, {"hl": 7, "HIGGS deep": 28}.get(name, 90)))}
+
+
+def call(written: Any, document: dict[str, Any]) -> str:
+    """Macro that runs a network on an event."""
+    sizes = [len(item["variables"]) for item in document["inputs"]]
+    sizes = [int(np.prod(i["shape"])) if "shape" in i else n for i, n in zip(document["inputs"], sizes, strict=True)]
+    sizes += [item["steps"] * len(item["variables"]) for item in document["input_sequences"]]
+    starts = np.cumsum([0, *sizes[:-1]])
+    inputs = ", ".join(f"x + {start}" for start in starts)
+    assert len(starts) == len(written.inputs)
+    return f"NETWORK_CALL(network, x, y)=network.run({inputs}, y)"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--library", type=Path, required=True, help="libhepml.a, Release")
+    parser.add_argument("--only", nargs="+", help="names of networks")
+    parser.add_argument("--march", nargs="+", default=["x86-64-v3", "native"])
+    parser.add_argument("--blocks", type=int, default=300)
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--results", type=Path, help="JSON to write, such as docs/source_speed.json")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp())
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, document in networks().items():
+        if options.only and name not in options.only:
+            continue
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(document))
+        header = folder / f"{name.replace(' ', '_')}.hpp"
+        written = export_source(path, header, namespace="net")
+        for march in options.march:
+            program = folder / f"{header.stem}-{march}"
+            words = [options.compiler, "-std=c++17", "-O3", f"-march={march}", f"-I{ROOT / 'cpp' / 'include'}"]
+            words += [f'-DNETWORK_HEADER="{header}"', f"-D{call(written, document)}"]
+            subprocess.run(
+                [*words, str(ROOT / "cpp" / "bench" / "source.cpp"), str(options.library), "-o", str(program)],
+                check=True,
+            )
+            alone = folder / "alone.cpp"
+            alone.write_text(f'#include "{header}"\n{ALONE}')
+            started = time.monotonic()
+            compiled = [*words[:4], words[-1], "-c", str(alone)]
+            subprocess.run([*compiled, "-o", str(folder / "alone.o")], check=True)
+            seconds = time.monotonic() - started
+            for kind, values in events(name, np.random.default_rng(rng.integers(1 << 30))).items():
+                values.astype(np.float32).tofile(folder / "events")
+                done = subprocess.run(
+                    [program, path, folder / "events", str(options.blocks)], check=True, capture_output=True, text=True
+                )
+                row = {"network": name, "input": kind, "march": march, **json.loads(done.stdout)}
+                row |= {
+                    "header_mb": header.stat().st_size / 1e6,
+                    "compile_s": seconds,
+                    "memory_kb": written.memory / 1e3,
+                }
+                if row["difference"] > MOST_DIFFERENT:
+                    sys.exit(f"{name}: differs from the library by {row['difference']}")
+                rows.append(row)
+                print(
+                    f"{name:11} {kind:14} {march:9} library ({row['cpu']}) {row['library_us']:8.2f} us, source "
+                    f"{row['source_us']:8.2f} us, ratio {row['ratio']:.3f} ({row['ratio_low']:.3f} to "
+                    f"{row['ratio_high']:.3f}); {row['header_mb']:.2f} MB, compiled in {seconds:.1f} s",
+                    flush=True,
+                )
+    if options.results:
+        about = {"commit": commit(ROOT), "config": config_hash({"blocks": options.blocks}), "seed": 0}
+        about |= {"machine": machine(), "compiler": f"{options.compiler} -O3"}
+        write_json(options.results, {"about": about, "rows": rows}, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

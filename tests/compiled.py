@@ -1,0 +1,95 @@
+"""Generated headers, compiled and called from Python."""
+
+import ctypes
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+import hepml
+from hepml.export.source import export_source
+
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+_numbers = itertools.count()
+
+
+class Compiled:
+    """Calls like an Evaluator: a dict of arrays of events in, a dict of arrays out, and the status of each event."""
+
+    def __init__(self, network, folder, flags=("-O1",), *, compiler="g++", max_steps=16, width=None):
+        self.evaluator = hepml.Evaluator(network)
+        header = Path(folder) / "net.hpp"
+        self.written = export_source(network, header, max_steps=max_steps, overwrite=True)
+        self.max_steps = max_steps
+        if width is not None:  # vectors that this processor may not have: the compiler makes them of smaller ones
+            text = header.read_text()
+            assert "#define HEPML_SOURCE_WIDTH 4\n" in text
+            header.write_text(re.sub(r"#define HEPML_SOURCE_WIDTH \d+", f"#define HEPML_SOURCE_WIDTH {width}", text))
+            flags = [*flags, "-Wno-psabi"]
+        calls, outputs = [], []
+        for k, record in enumerate(self.evaluator.inputs):
+            calls.append(f"static_cast<const float*>(x[{k}])")
+            if record.shape[0] is None:
+                calls.append(f"n[{k}]")
+        for k, _ in enumerate(self.evaluator.outputs):
+            outputs.append(f"static_cast<float*>(y[{k}])")
+        reference = "reproduces_reference" in header.read_text()
+        has_labels = len(outputs) == 1 and all(self.evaluator.outputs[0].labels)
+        labels = f"net::{self.written.outputs[0]}_labels[k]" if has_labels else "k == 0 ? nullptr : nullptr"
+        program = Path(folder) / "net.cpp"
+        program.write_text(
+            '#include "net.hpp"\n'
+            'extern "C" int run(void** x, std::size_t* n, void** y) {\n'
+            "  static net::Network network;\n"
+            "  static_cast<void>(n);\n"
+            f"  return static_cast<int>(network.run({', '.join([*calls, *outputs])}));\n"
+            "}\n"
+            'extern "C" bool reproduces();\n'
+            + (
+                "bool reproduces() { static net::Network network; return net::reproduces_reference(network); }\n"
+                if reference
+                else ""
+            )
+            + f'extern "C" const char* label(int k);\nconst char* label(int k) {{ return {labels}; }}\n'
+        )
+        library = Path(folder).absolute() / f"net{next(_numbers)}.so"  # a name is loaded once
+        words = [*compiler.split(), "-std=c++17", *WARNINGS, *flags, "-shared", "-fPIC", program, "-o", library]
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[:4000]
+        self.library = ctypes.CDLL(str(library))
+
+    def __call__(self, given):
+        """Arrays by name, as for an Evaluator. Returns outputs and status."""
+        inputs = [np.ascontiguousarray(given[record.name], np.float32) for record in self.evaluator.inputs]
+        n_events = len(inputs[0])
+        steps = (ctypes.c_size_t * len(inputs))(*[array.shape[1] if array.ndim > 1 else 0 for array in inputs])
+        results, status = {record.name: [] for record in self.evaluator.outputs}, []
+        most = max([array.shape[1] for array in inputs if array.ndim > 1] + [self.max_steps])
+        for event in range(n_events):
+            arrays = [
+                np.zeros([most + 8 if size is None else size for size in record.shape], np.float32)
+                for record in self.evaluator.outputs
+            ]
+            x = (ctypes.c_void_p * len(inputs))(*[array[event].ctypes.data for array in inputs])
+            y = (ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
+            status.append(self.library.run(x, steps, y))
+            for record, array in zip(self.evaluator.outputs, arrays, strict=True):
+                results[record.name].append(array)
+        return {name: np.array(arrays) for name, arrays in results.items()}, np.array(status)
+
+    def compare(self, given, tolerance=1e-6):
+        """The largest difference from the evaluator, of max(1, the event's largest value)."""
+        right = self.evaluator(given)
+        found, _ = self(given)
+        worst = 0.0
+        for name, array in right.items():
+            one = found[name].reshape(len(array), -1)[:, : array[0].size].reshape(array.shape)
+            assert np.array_equal(np.isnan(one), np.isnan(array)), name
+            with np.errstate(invalid="ignore"):
+                scale = np.maximum(1.0, np.nanmax(np.abs(array.reshape(len(array), -1)), axis=1, initial=0.0))
+                apart = np.abs(one - array).reshape(len(array), -1) / scale[:, None]
+            worst = max(worst, float(np.nanmax(np.where(one == array, 0.0, apart.reshape(array.shape)), initial=0.0)))
+        assert worst <= tolerance, worst
+        return worst

@@ -1,0 +1,469 @@
+"""Generated C++ source: the numbers of the evaluator, on its own, and whole or not at all."""
+
+import ctypes
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from compiled import WARNINGS, Compiled
+from keras import layers as kl
+from keras import ops
+
+import hepml
+from hepml.cli.main import main
+from hepml.errors import DataError, OutputError, UnsupportedLayerError
+from hepml.export.source import SourceFile, source_text
+from hepml.export.source.activations import FUNCTIONS, ROWS
+from hepml.export.source.network import HANDLERS
+
+COMPILERS = ["g++", *([found] if (found := shutil.which("clang++")) else [])]
+PRESETS = ["hl", "mass", "hl_and_mass", "et", "ht", "et_and_ht", "et_and_ht_and_hl"]
+
+
+def events(evaluator, n=6, steps=5, seed=0):
+    """Normal numbers; images are mostly empty."""
+    rng = np.random.default_rng(seed)
+    given = {}
+    for record in evaluator.inputs:
+        shape = (n, *(steps if size is None else size for size in record.shape))
+        values = rng.normal(size=shape)
+        if len(record.shape) == 3:
+            values = rng.exponential(size=shape) * (rng.random(shape) < 0.03)
+        given[record.name] = values.astype(np.float32)
+    return given
+
+
+def randomised(model, seed=0):
+    """The model with weights that no symmetry hides."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            values = 0.4 * rng.normal(size=weight.shape)
+            weight.assign(np.abs(values) + 0.1 if "variance" in weight.path else values)
+    return model
+
+
+def chain(shape, *layers):
+    return keras.Sequential([keras.Input(shape, name="x"), *layers])
+
+
+def graph(shape, function):
+    x = keras.Input(shape, name="x")
+    return keras.Model(x, function(x))
+
+
+@cache
+def recurrent_text():
+    """A network of everything that needs memory between calls: an image and a sequence."""
+    image, steps = keras.Input((9, 8, 1), name="image"), keras.Input((None, 3), name="steps")
+    y = kl.Conv2D(11, 3, padding="same", activation="relu")(image)
+    y = kl.Flatten()(kl.MaxPooling2D(2, padding="same")(y))
+    y = kl.Concatenate()([y, kl.GRU(7)(kl.Conv1D(5, 2, padding="same")(steps))])
+    model = keras.Model([image, steps], kl.Dense(3, activation="softmax")(kl.Dense(20, activation="tanh")(y)))
+    return randomised(model)
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    path = tmp_path_factory.mktemp("source") / "net.json"
+    hepml.export_model(recurrent_text(), path)
+    return path
+
+
+@pytest.mark.parametrize("features", PRESETS)
+def test_published_networks(features, network, tmp_path):
+    compiled = Compiled(network(features), tmp_path)
+    given = events(compiled.evaluator)
+    compiled.compare(given)
+    assert [*compiled.written.inputs] == [record.name for record in compiled.evaluator.inputs]
+    assert compiled.library.reproduces()
+
+
+LAYERS = {
+    "dense": lambda: chain((9,), kl.Dense(150, activation="relu"), kl.Dense(12, use_bias=False), kl.Dense(1)),
+    "convolutions": lambda: chain(
+        (8, 9, 2),
+        kl.Conv2D(13, (3, 2), strides=2, padding="same", activation="elu"),
+        kl.Conv2D(50, 2, dilation_rate=2),
+        kl.GlobalAveragePooling2D(),
+    ),
+    "batch normalization": lambda: chain(
+        (6, 7, 2), kl.Conv2D(5, 3, use_bias=False), kl.BatchNormalization(), kl.ReLU(), kl.GlobalMaxPooling2D()
+    ),
+    "poolings": lambda: chain(
+        (9, 11, 3), kl.AveragePooling2D(3, padding="same", strides=2), kl.MaxPooling2D(2), kl.Flatten()
+    ),
+    "conv1d": lambda: chain(
+        (None, 4),
+        kl.Conv1D(20, 4, padding="same", strides=2, activation="relu"),
+        kl.Conv1D(9, 3, padding="causal", dilation_rate=2),
+        kl.MaxPooling1D(2, padding="same"),
+        kl.AveragePooling1D(3, padding="same"),
+        kl.Dense(2),
+    ),
+    "layer normalization": lambda: chain(
+        (None, 4), kl.Dense(12, activation="gelu"), kl.LayerNormalization(), kl.GlobalAveragePooling1D(), kl.Dense(3)
+    ),
+    "recurrent": lambda: chain(
+        (None, 4),
+        kl.LSTM(6, return_sequences=True),
+        kl.GRU(9, return_sequences=True),
+        kl.GRU(5, reset_after=False, go_backwards=True, return_sequences=True),
+        kl.SimpleRNN(3),
+    ),
+    "fixed steps": lambda: chain(
+        (8, 4), kl.Masking(), kl.Bidirectional(kl.LSTM(6, return_sequences=True)), kl.GRU(4), kl.Dense(3)
+    ),
+    "every step": lambda: chain((None, 3), kl.SimpleRNN(6, return_sequences=True), kl.TimeDistributed(kl.Dense(4))),
+    "moves": lambda: chain(
+        (6, 4),
+        kl.Permute((2, 1)),
+        kl.Reshape((8, 3)),
+        kl.ZeroPadding1D((1, 2)),
+        kl.Cropping1D((2, 1)),
+        kl.UpSampling1D(2),
+        kl.Flatten(),
+        kl.RepeatVector(3),
+        kl.Softmax(axis=1),
+    ),
+    "merges": lambda: graph(
+        (5,),
+        lambda x: [
+            kl.Add()([kl.Dense(5, activation="relu")(x), x]),
+            kl.Multiply()([x, kl.Dense(5)(x)]),
+            kl.Average()([x, kl.Dense(5)(x), x]),
+            kl.Maximum()([x, kl.Dense(1)(x)]),
+            kl.Concatenate()([x, ops.mean(x, axis=-1, keepdims=True)]),
+        ],
+    ),
+    "operations": lambda: graph(
+        (5, 4),
+        lambda x: [
+            ops.sum(x, axis=1),
+            ops.max(x, axis=2),
+            x[:, ::-1, 1:],
+            ops.logsumexp(x, axis=1),
+            ops.std(x, axis=2),
+            x / (ops.square(x) + 0.5),
+            ops.where(x > 0.1, x, -x),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name, tmp_path):
+    hepml.export_model(randomised(LAYERS[name]()), tmp_path / "net.json")
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    for steps in (1, 2, 15) if compiled.evaluator.inputs[0].shape[0] is None else (1,):
+        given = events(compiled.evaluator, steps=steps)
+        if name == "fixed steps":
+            given["x"][:, 2:4] = 0
+        compiled.compare(given)
+
+
+def activation(name):
+    """As it is written in a file."""
+    parameters = FUNCTIONS[name][2] if name in FUNCTIONS else ()
+    values = {"alpha": 0.7, "low": 0.1 if name == "relu" else -0.5, "high": 1.5}
+    return {"function": name, "alpha": 0.7, **{key: values[key] for key in parameters}} if parameters else name
+
+
+def test_activations(tmp_path):
+    n, names = 40, [*FUNCTIONS, *ROWS]
+    nodes, layers = [{"type": "input", "sources": [0], "size": n}], []
+    for name in names:
+        layers.append({"architecture": "dense", "weights": [], "bias": [], "activation": activation(name)})
+        nodes.append({"type": "feed_forward", "sources": [0], "layer_index": len(layers) - 1})
+    labels = [str(k) for k in range(n)]
+    document = {
+        "inputs": [{"name": "x", "variables": [{"name": label, "offset": 0, "scale": 1} for label in labels]}],
+        "nodes": nodes,
+        "layers": layers,
+        "outputs": {name: {"labels": labels, "node_index": k + 1} for k, name in enumerate(names)},
+    }
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    rng = np.random.default_rng(0)
+    scales = [1, 10, 100, 10 ** rng.uniform(-38, 38, (20, n)), -(10 ** rng.uniform(-38, 38, (20, n)))]
+    x = np.concatenate([scale * rng.normal(size=(20, n)) for scale in scales]).astype(np.float32)
+    x[-1, :4] = 0.0, -0.0, 0.5, -1.5
+    Compiled(tmp_path / "net.json", tmp_path).compare({"x": x[np.all(np.isfinite(x), axis=1)]})
+
+
+def forests():
+    from sklearn.datasets import make_classification
+    from sklearn.ensemble import (
+        GradientBoostingClassifier,
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
+        RandomForestClassifier,
+    )
+
+    x, y = make_classification(300, 6, n_informative=5, n_classes=3, n_redundant=0, random_state=1)
+    x = x.astype(np.float32)
+    holes = x.copy()
+    holes[::7, 2] = np.nan
+    return [
+        (RandomForestClassifier(11, max_depth=5, random_state=0).fit(x, y), x),
+        (GradientBoostingClassifier(n_estimators=7, random_state=0).fit(x, y > 0), x),
+        (HistGradientBoostingClassifier(max_iter=5).fit(holes, y), holes),
+        (HistGradientBoostingRegressor(max_iter=5, loss="poisson").fit(x, y), x),
+    ]
+
+
+@pytest.mark.parametrize("which", range(4), ids=["softmax of leaves", "sigmoid", "missing values", "exp"])
+def test_trees_are_the_same_bits(which, tmp_path):
+    model, x = forests()[which]
+    hepml.export_model(model, tmp_path / "net.json")
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    found, _ = compiled({"x": x})
+    assert np.array_equal(found["output"], compiled.evaluator({"x": x})["output"], equal_nan=True)
+    hole = x[:50].copy()
+    hole[::2, 1] = np.nan  # a missing value, where the library knows those
+    found, _ = compiled({"x": hole})
+    assert np.array_equal(found["output"], compiled.evaluator({"x": hole})["output"], equal_nan=True)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("width", [4, 8, 16, "plain"])
+def test_vectors_of_every_size(width, compiler, everything, tmp_path):
+    how = {"flags": ["-O1", "-DHEPML_SOURCE_PLAIN"]} if width == "plain" else {"width": width}
+    compiled = Compiled(everything, tmp_path, compiler=compiler, **how)
+    for steps in (1, 2, 16):
+        compiled.compare(events(compiled.evaluator, steps=steps))
+
+
+def test_an_event_does_not_depend_on_those_before(everything, tmp_path):
+    compiled = Compiled(everything, tmp_path)
+    given = events(compiled.evaluator, n=40)
+    filled = np.random.default_rng(1).random(40) ** 4  # from empty images to full ones, in no order
+    rng = np.random.default_rng(2)
+    given["image"] = (
+        rng.normal(size=(40, 9, 8, 1)) * (rng.random((40, 9, 8, 1)) < filled[:, None, None, None])
+    ).astype(np.float32)
+    compiled.compare(given)
+    order = rng.permutation(40)
+    forward, _ = compiled(given)
+    shuffled, _ = compiled({name: array[order] for name, array in given.items()})
+    assert np.array_equal(forward["output"][order], shuffled["output"])
+
+
+def test_what_is_no_number_gives_nan(everything, tmp_path):
+    compiled = Compiled(everything, tmp_path)
+    given = events(compiled.evaluator, n=5)
+    given["image"][1, 3, 3] = np.nan
+    given["steps"][2, 0, 0] = np.inf
+    found, status = compiled(given)
+    assert status.tolist() == [0, 1, 1, 0, 0]
+    assert np.isnan(found["output"]).all(axis=1).tolist() == [False, True, True, False, False]
+    compiled.compare(given)
+
+
+def test_steps_that_do_not_fit(tmp_path):
+    hepml.export_model(randomised(chain((None, 2), kl.Conv1D(3, 4), kl.GlobalMaxPooling1D())), tmp_path / "net.json")
+    compiled = Compiled(tmp_path / "net.json", tmp_path, max_steps=6)
+    for steps, right in ((3, 2), (4, 0), (6, 0), (7, 2)):
+        found, status = compiled(events(compiled.evaluator, n=1, steps=steps))
+        assert status.tolist() == [right], steps
+        assert np.isnan(found["output"]).all() == (right != 0)
+
+
+def test_no_floating_point_exception(everything, tmp_path):
+    """At 1e30, where overflow, division by zero and invalid operations would trap."""
+    hepml.export_source(everything, tmp_path / "net.hpp")
+    (tmp_path / "net.cpp").write_text(
+        "#include <cfenv>\n#include <cstdio>\n"
+        '#include "net.hpp"\n'
+        "int main() {\n"
+        "  static net::Network network;\n"
+        "  static float image[net::image_size], steps[5 * net::steps_size], y[net::output_size];\n"
+        "  std::feclearexcept(FE_ALL_EXCEPT);\n"
+        "  const float values[] = {1e30F, -1e30F, 0.0F, 1e-38F};\n"
+        "  for (float value : values) {\n"
+        "    for (float& x : image) x = value;\n"
+        "    for (float& x : steps) x = -value;\n"
+        "    if (network.run(image, steps, 5, y) != net::Status::ok) return 1;\n"
+        "  }\n"
+        "  return std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0 ? 0 : 2;\n"
+        "}\n"
+    )
+    words = ["g++", "-std=c++17", "-O2", str(tmp_path / "net.cpp"), "-o", str(tmp_path / "net")]
+    subprocess.run(words, check=True)
+    assert subprocess.run([str(tmp_path / "net")], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("flags", ["", "-march=x86-64-v3", "-march=x86-64-v4", "-DHEPML_SOURCE_PLAIN"])
+def test_it_needs_nothing_and_changes_nothing(compiler, flags, everything, tmp_path):
+    hepml.export_source(everything, tmp_path / "net.hpp")
+    text = (tmp_path / "net.hpp").read_text()
+    assert set(re.findall(r"#include (\S+)", text)) == {"<cstddef>", "<cstdint>"}
+    (tmp_path / "net.cpp").write_text(
+        '#include "net.hpp"\n'
+        "void run(net::Network& network, const float* a, const float* b, float* y) { network.run(a, b, 9, y); }\n"
+        "struct Made { net::Network network; };\n"
+        "bool check(Made& made) { return net::reproduces_reference(made.network); }\n"
+        "static_assert(sizeof(net::Network) < 100000);\n"
+    )
+    words = [compiler, "-std=c++17", "-O1", *WARNINGS, "-ffreestanding", "-fno-exceptions", "-c"]
+    words += [*flags.split(), str(tmp_path / "net.cpp"), "-o", str(tmp_path / "net.o")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:2000]
+    symbols = subprocess.run(["nm", str(tmp_path / "net.o")], capture_output=True, text=True, check=True).stdout
+    kinds = [line.split()[-2:] for line in symbols.splitlines()]
+    assert {name for kind, name in kinds if kind == "U"} <= {"memcpy", "memset"}
+    # no variable: an object for each thread is enough
+    assert not [name for kind, name in kinds if kind in "bBdD" and not name.startswith("__")]
+
+
+def test_networks_of_one_namespace_do_not_mix(tmp_path):
+    both = []
+    for seed in (1, 2):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        hepml.export_model(randomised(chain((3,), kl.Dense(2)), seed), folder / "net.json")
+        both.append(Compiled(folder / "net.json", folder))
+    given = events(both[0].evaluator)
+    for compiled in both:
+        compiled.compare(given)
+
+
+def test_lwtnn_files(tmp_path):
+    """Sequential, with maxout and highway."""
+    rng = np.random.default_rng(0)
+
+    def part(n_out, n_in=4):
+        return {"weights": rng.normal(size=n_in * n_out).tolist(), "bias": rng.normal(size=n_out).tolist()}
+
+    document = {
+        "inputs": [{"name": name, "offset": 0.5, "scale": 2.0} for name in "abcd"],
+        "layers": [
+            {"architecture": "highway", "components": {"t": part(4), "carry": part(4)}, "activation": "tanh"},
+            {"architecture": "maxout", "sublayers": [part(5), part(5), part(5)]},
+            {"architecture": "normalization", "weights": [2, 1, 1, 1, 3], "bias": [0, 1, 2, 3, 4]},
+            {"architecture": "dense", **part(2, 5), "activation": "softmax"},
+        ],
+        "outputs": ["signal", "background"],
+    }
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    compiled.compare(events(compiled.evaluator, n=20))
+    text = (tmp_path / "net.hpp").read_text()
+    assert 'inputs_variables[] = {"a", "b", "c", "d"}' in text
+    assert 'outputs_labels[] = {"signal", "background"}' in text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ROOT") is None, reason="needs ROOT's interpreter: pip install --pre root")
+def test_it_can_be_included_in_root(everything, tmp_path):
+    hepml.export_source(everything, tmp_path / "net.hpp")
+    given = events(evaluator := hepml.Evaluator(everything), n=1)
+    numbers = {name: ", ".join(map(repr, array.ravel().tolist())) for name, array in given.items()}
+    (tmp_path / "macro.py").write_text(
+        "import ROOT\n"
+        "assert ROOT.gInterpreter.Declare('#include \"net.hpp\"')\n"
+        "ROOT.gInterpreter.Declare('''float score() {\n"
+        "  static net::Network network;\n"
+        f"  const float image[] = {{{numbers['image']}}}, steps[] = {{{numbers['steps']}}};\n"
+        "  float output[3];\n"
+        "  network.run(image, steps, 5, output);\n"
+        "  return output[1];\n"
+        "}''')\n"
+        "print(ROOT.score())\n"
+    )
+    words = [sys.executable, "-W", "ignore", "macro.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert float(done.stdout.splitlines()[-1]) == pytest.approx(evaluator(given)["output"][0, 1], abs=1e-6)
+
+
+def test_names_and_labels(tmp_path):
+    model = keras.Model(x := keras.Input((2,), name="float"), kl.Dense(2, name="d")(x))
+    hepml.export_model(model, tmp_path / "net.json", labels={"output": ['a"b\\', "é?"]})
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    assert compiled.written.inputs == ("float_",)
+    library = compiled.library
+    library.label.restype = ctypes.c_char_p
+    assert [library.label(k).decode() for k in (0, 1)] == ['a"b\\', "é?"]
+
+
+@pytest.mark.parametrize("namespace", ["", "a b", "class", "a::", "1a", "a__b", "_a"])
+def test_a_namespace_has_to_be_a_name(namespace, network):
+    with pytest.raises(DataError, match="no C\\+\\+ name"):
+        source_text(network("hl"), namespace)
+
+
+def test_the_same_file_gives_the_same_header(network):
+    assert source_text(network("hl"), "net") == source_text(json.loads(network("hl").read_text()), "net")
+
+
+def test_what_it_cannot_have_is_refused_by_name(tmp_path):
+    model = graph((5, 4), lambda x: kl.MultiHeadAttention(2, 3)(x, x))
+    with pytest.raises(UnsupportedLayerError, match=r"'attention'(.|\n)*layers\[\d\](.|\n)*conv2d, (.|\n)*trees"):
+        hepml.export_model(model, tmp_path / "net.json", source=tmp_path / "net.hpp")
+    with pytest.raises(UnsupportedLayerError, match=r"activation 'sin'(.|\n)*tanh"):
+        hepml.export_model(
+            graph((5,), lambda x: ops.sin(kl.Dense(2)(x))), tmp_path / "n.json", source=tmp_path / "n.hpp"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_names_every_layer():
+    page = (Path(__file__).parents[2] / "docs" / "source.md").read_text()
+    section = page.split("## Layers")[1].split("##")[0]
+    assert set(re.findall(r"`(\w+)`", section.split("and every activation")[0])) - {"Network"} == set(HANDLERS)
+
+
+def test_both_files_or_none(make, tmp_path):
+    model, specs = make("hl")
+    header = tmp_path / "net.hpp"
+    header.write_text("mine")
+    with pytest.raises(OutputError, match="exists"):
+        hepml.export_model(model, tmp_path / "net.json", inputs=specs, source=header)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.hpp"]
+    assert header.read_text() == "mine"
+    wanted = SourceFile(header, namespace="trigger::hl")
+    hepml.export_model(model, tmp_path / "net.json", inputs=specs, source=wanted, overwrite=True)
+    assert "namespace trigger::hl {" in header.read_text()
+    assert source_text(tmp_path / "net.json", "trigger::hl")[0] == header.read_text()
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs hepml; (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err
+
+    return call
+
+
+def test_commands(run, make, network, tmp_path):
+    make("hl")[0].save(tmp_path / "model.keras")
+    net, header = tmp_path / "net.json", tmp_path / "net.hpp"
+    code, out, _ = run("export", tmp_path / "model.keras", "-o", net, "--source", header)
+    assert (code, str(header) in out) == (0, True)
+    assert "struct Network" in header.read_text()
+    code, _, err = run("export", tmp_path / "model.keras", "-o", tmp_path / "other.json", "--source", header)
+    assert (code, (tmp_path / "other.json").exists()) == (4, False)
+    assert "exists" in err
+    assert run("export", tmp_path / "model.keras", "--source", tmp_path / "a.hpp")[0] == 2
+    assert run("export", tmp_path / "model.keras", "-o", net, "--source", net, "--overwrite")[0] == 2
+    # of a file that is there already
+    code, out, _ = run("export", network("et"), "--source", tmp_path / "et.hpp", "--namespace", "a::b", "--json")
+    assert code == 0
+    summary = json.loads(out)
+    assert (summary["namespace"], summary["inputs"]) == ("a::b", ["et"])
+    assert run("export", network("et"), "--source", tmp_path / "b.hpp", "-o", tmp_path / "b.json")[0] == 2
+    assert run("export", network("et"), "--source", tmp_path / "2.hpp")[0] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["et.hpp", "model.keras", "net.hpp", "net.json"]
