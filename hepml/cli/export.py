@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
+from hepml.cli.inputs import Arrays, input_batches
 from hepml.ledger import check_not_input, check_output, json_text
+
+
+def _batches(path: Path, names: Sequence[str]) -> Iterator[Arrays]:
+    """What the inputs are where the network is valid: an npz, or the training split of a data.h5."""
+    return (arrays for arrays, _ in input_batches(path, names))
+
+
+def _validity(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    if not all(key.strip() and sign for key, sign, _ in pairs):
+        raise click.UsageError("--validity is KEY=VALUE, for example --validity runs=355000-362760")
+    found = {key.strip(): value.strip() for key, _, value in pairs}
+    if len(found) < len(pairs):
+        raise click.UsageError("--validity names a key twice")
+    return found
 
 
 @click.command("export")
@@ -18,6 +37,8 @@ from hepml.ledger import check_not_input, check_output, json_text
 @click.option("--variables", type=click.Path(path_type=Path), help="lwtnn's variables file: names, offsets, scales.")
 @click.option("--fold", type=click.IntRange(0), help="Of a run with folds. Default: the best on validation.")
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
+@click.option("--ranges", type=click.Path(path_type=Path), help="npz or data.h5: what the inputs are, for monitors.")
+@click.option("--validity", multiple=True, metavar="KEY=VALUE", help="What else it is valid for; may be repeated.")
 @click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
@@ -29,6 +50,8 @@ def command(
     variables: Path | None,
     fold: int | None,
     seed: int | None,
+    ranges: Path | None,
+    validity: tuple[str, ...],
     lwtnn: bool,
     overwrite: bool,
     as_json: bool,
@@ -53,8 +76,9 @@ def command(
         raise click.UsageError("--weights and --variables are for the files of Keras 2")
     if output is None and (variables is not None or not of_keras2):
         raise click.UsageError("Missing option '-o' / '--output'.")
+    given = _validity(validity)
     if output is not None:
-        check_not_input(output, [path for path in (source, weights, variables) if path is not None])
+        check_not_input(output, [path for path in (source, weights, variables, ranges) if path is not None])
         check_output(output, overwrite)
     if source.is_dir():
         from hepml.training import load_run
@@ -75,16 +99,20 @@ def command(
     if output is None:
         click.echo(json_text(keras2_template(source, weights)))
         return
+    options: dict[str, Any] = {
+        "ranges": None if ranges is None else partial(_batches, ranges),
+        "validity": given,
+        "lwtnn": lwtnn,
+        "overwrite": overwrite,
+    }
     if source.is_dir():
-        written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, overwrite=overwrite)
+        written = export_run(run, output, fold=fold, seed=seed, **options)
     elif of_xgboost:
-        written = export_booster_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
+        written = export_booster_file(source, output, **options)
     elif of_keras2:
-        written = export_keras2_file(
-            source, output, weights=weights, variables=variables, lwtnn=lwtnn, overwrite=overwrite
-        )
+        written = export_keras2_file(source, output, weights=weights, variables=variables, **options)
     else:
-        written = export_keras_file(source, output, lwtnn=lwtnn, overwrite=overwrite)
+        written = export_keras_file(source, output, **options)
     differences = written.differences
     if as_json:
         summary = {

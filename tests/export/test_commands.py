@@ -185,6 +185,9 @@ def test_export_of_a_run_takes_the_best_network_or_the_one_asked_for(run, folded
     assert block["provenance"]["data"] == record["config"]["data"]
     assert block["provenance"]["config"] == record["config_hash"]
     assert len(block["reference"]["inputs"]["mass"]) == 16
+    one = next(one for one in record["members"] if one["name"] == record["best"]["member"])
+    assert block["ranges"]["events"] == one["n_train"]
+    assert block["ranges"]["quantities"][0]["maximum"] == block["input_ranges"]["mass"]["maximum"][0]
     ids = {json.loads(out)["model_id"]}
     for one in record["members"]:
         path = tmp_path / f"{one['name']}.json"

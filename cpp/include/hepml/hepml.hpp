@@ -4,6 +4,8 @@
 #include <hepml/error.hpp>
 #include <hepml/events.hpp>
 #include <hepml/model.hpp>
+#include <hepml/monitor.hpp>
+#include <hepml/ranges.hpp>
 #include <hepml/session.hpp>
 #include <hepml/span.hpp>
 #include <hepml/tagger.hpp>
