@@ -24,6 +24,7 @@ COMMANDS = {
     "export": ("hepml.cli.export", "Write a trained network as JSON for the C++ evaluator."),
     "predict": ("hepml.cli.predict", "Score arrays with the C++ evaluator."),
     "apply": ("hepml.cli.apply", "Towers in, score out: score ROOT files with the C++ evaluator."),
+    "monitor": ("hepml.cli.monitor", "Inputs of a run against those of the training: PSI, KS, NaN, out of range."),
     "show": ("hepml.cli.show", "What any hepml file is: data, run or network."),
     "doctor": ("hepml.cli.doctor", "Versions, processor, extras and a self-test."),
 }
