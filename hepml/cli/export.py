@@ -39,6 +39,7 @@ def _validity(words: Sequence[str]) -> dict[str, str]:
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
 @click.option("--ranges", type=click.Path(path_type=Path), help="npz or data.h5: what the inputs are, for monitors.")
 @click.option("--validity", multiple=True, metavar="KEY=VALUE", help="What else it is valid for; may be repeated.")
+@click.option("--correctionlib", type=click.Path(path_type=Path), help="The working points of a run for correctionlib.")
 @click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
@@ -52,6 +53,7 @@ def command(
     seed: int | None,
     ranges: Path | None,
     validity: tuple[str, ...],
+    correctionlib: Path | None,
     lwtnn: bool,
     overwrite: bool,
     as_json: bool,
@@ -68,6 +70,7 @@ def command(
       hepml export architecture.json --weights weights.h5 --variables variables.json --lwtnn -o net.json
     """
     from hepml.cli.quiet import load_keras_quietly
+    from hepml.export.correction import correction_document, write_correction
     from hepml.export.estimators.files import is_booster_file
 
     of_xgboost = is_booster_file(source)
@@ -77,17 +80,27 @@ def command(
     if output is None and (variables is not None or not of_keras2):
         raise click.UsageError("Missing option '-o' / '--output'.")
     given = _validity(validity)
-    if output is not None:
-        check_not_input(output, [path for path in (source, weights, variables, ranges) if path is not None])
-        check_output(output, overwrite)
+    if output is None and correctionlib is not None:
+        raise click.UsageError("--correctionlib goes with -o")
+    outputs = [path for path in (output, correctionlib) if path is not None]
+    for path in outputs:
+        check_not_input(path, [path for path in (source, weights, variables, ranges) if path is not None])
+        check_output(path, overwrite)
+    if len({path.absolute() for path in outputs}) < len(outputs):
+        raise click.UsageError("two outputs have one name")
     if source.is_dir():
         from hepml.training import load_run
 
         run = load_run(source)
+        if correctionlib is not None:
+            correction_document(run.thresholds)  # refuses a run without, before anything is written
+    elif correctionlib is not None:
+        raise click.UsageError("--correctionlib is for run folders, which hold working points")
     elif fold is not None or seed is not None:
         raise click.UsageError("--fold and --seed are for run folders")
     if not of_xgboost:
         load_keras_quietly()
+    from hepml.evaluator import Evaluator
     from hepml.export.runs import (
         export_booster_file,
         export_keras2_file,
@@ -113,6 +126,9 @@ def command(
         written = export_keras2_file(source, output, weights=weights, variables=variables, **options)
     else:
         written = export_keras_file(source, output, **options)
+    if correctionlib is not None:
+        thresholds = Evaluator(output).thresholds
+        write_correction(thresholds, correctionlib, model_id=written.model_id, overwrite=overwrite)
     differences = written.differences
     if as_json:
         summary = {
