@@ -39,6 +39,7 @@ def _validity(words: Sequence[str]) -> dict[str, str]:
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
 @click.option("--ranges", type=click.Path(path_type=Path), help="npz or data.h5: what the inputs are, for monitors.")
 @click.option("--validity", multiple=True, metavar="KEY=VALUE", help="What else it is valid for; may be repeated.")
+@click.option("--onnx", type=click.Path(path_type=Path), help="The network as ONNX too, verified with ONNX Runtime.")
 @click.option("--correctionlib", type=click.Path(path_type=Path), help="The working points of a run for correctionlib.")
 @click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -53,6 +54,7 @@ def command(
     seed: int | None,
     ranges: Path | None,
     validity: tuple[str, ...],
+    onnx: Path | None,
     correctionlib: Path | None,
     lwtnn: bool,
     overwrite: bool,
@@ -72,6 +74,7 @@ def command(
     from hepml.cli.quiet import load_keras_quietly
     from hepml.export.correction import correction_document, write_correction
     from hepml.export.estimators.files import is_booster_file
+    from hepml.export.onnx import export_onnx, require_onnx
 
     of_xgboost = is_booster_file(source)
     of_keras2 = not of_xgboost and not source.is_dir() and source.suffix in (".json", ".h5", ".hdf5")
@@ -80,9 +83,11 @@ def command(
     if output is None and (variables is not None or not of_keras2):
         raise click.UsageError("Missing option '-o' / '--output'.")
     given = _validity(validity)
-    if output is None and correctionlib is not None:
-        raise click.UsageError("--correctionlib goes with -o")
-    outputs = [path for path in (output, correctionlib) if path is not None]
+    if output is None and (onnx or correctionlib) is not None:
+        raise click.UsageError("--onnx and --correctionlib go with -o")
+    if onnx is not None:
+        require_onnx()
+    outputs = [path for path in (output, onnx, correctionlib) if path is not None]
     for path in outputs:
         check_not_input(path, [path for path in (source, weights, variables, ranges) if path is not None])
         check_output(path, overwrite)
@@ -126,6 +131,7 @@ def command(
         written = export_keras2_file(source, output, weights=weights, variables=variables, **options)
     else:
         written = export_keras_file(source, output, **options)
+    other = None if onnx is None else export_onnx(output, onnx, overwrite=overwrite)
     if correctionlib is not None:
         thresholds = Evaluator(output).thresholds
         write_correction(thresholds, correctionlib, model_id=written.model_id, overwrite=overwrite)
@@ -139,6 +145,7 @@ def command(
             "parameters": written.parameters,
             "max_difference": differences.outputs,
             "max_logit_difference": differences.logits,
+            "max_onnx_difference": None if other is None else other.difference,
         }
         click.echo(json_text(summary))
         return
@@ -149,3 +156,5 @@ def command(
     click.echo(
         f"{name} and C++ on {differences.events} random events: outputs within {differences.outputs:.1e}{logits}"
     )
+    if other is not None:
+        click.echo(f"{onnx}: ONNX Runtime and C++ within {other.difference:.1e} on {other.events} events")
