@@ -172,8 +172,23 @@ class Evaluator:
 
     @property
     def model_id(self) -> str:
-        """SHA-256 of the network part of the file; empty in a plain lwtnn file."""
+        """SHA-256 of all that the score depends on, weights to geometry; empty in a plain lwtnn file."""
         return str(self._core.model_id)
+
+    @property
+    def format_version(self) -> int:
+        """Of the file's "hepml" object; 0 in a plain lwtnn file."""
+        return int(self._core.format_version)
+
+    @property
+    def validity(self) -> dict[str, str]:
+        """What the exporter says the network is valid for, texts by key."""
+        return dict(self._core.validity)
+
+    @property
+    def ranges(self) -> dict[str, Any] | None:
+        """What the inputs were in training (see `hepml.ranges`), None if the file does not say."""
+        return self.metadata.get("ranges")
 
     @property
     def n_parameters(self) -> int:
@@ -242,6 +257,14 @@ class Evaluator:
         }
 
     def _evaluate(self, arrays: Mapping[str, ArrayLike] | ArrayLike, what: int) -> list[NDArray[np.float32]]:
+        batch, steps = self._batches(arrays)
+        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what)
+        return results
+
+    def _batches(
+        self, arrays: Mapping[str, ArrayLike] | ArrayLike
+    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.int64]]]:
+        """The values of every input and, where they are an event's own, its steps; checked."""
         given = self._by_name(arrays)
         batch, steps = [], []
         for record in self.inputs:
@@ -255,8 +278,32 @@ class Evaluator:
                 expected="the same first axis for every input",
                 found=", ".join(f"{r.name}: {len(a)}" for r, a in zip(self.inputs, batch, strict=True)),
             )
-        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what)
-        return results
+        return batch, steps
+
+    def count(self, arrays: Mapping[str, ArrayLike] | ArrayLike, weight: ArrayLike | None = None) -> dict[str, Any]:
+        """Counts inputs in the bins of `ranges` with `hepml::Monitor`, as a trigger does while it runs.
+
+        Args:
+            arrays: as for a call.
+            weight: of each event, (n,), may be negative; None for 1.
+
+        Returns:
+            The content of the file that `hepml monitor` reads: events, and for each quantity entries, squares (of the
+            weights), not_finite, below, above and bins.
+
+        Raises:
+            DataError: the file has no ranges; a missing or unknown input, a wrong shape, a weight that is not finite.
+        """
+        batch, steps = self._batches(arrays)
+        weights = np.ascontiguousarray([] if weight is None else weight, dtype=np.float64)
+        if weight is not None and (weights.shape != (len(batch[0]),) or not np.isfinite(weights).all()):
+            raise DataError(
+                "the weights do not fit the events",
+                expected=f"{len(batch[0])} finite numbers",
+                found=f"shape {weights.shape}, {np.sum(~np.isfinite(weights))} not finite",
+            )
+        counts: dict[str, Any] = json.loads(self._core.count(batch, steps, weights))
+        return counts
 
     def tag(self, ecal: Towers, hcal: Towers, row: ArrayLike, eta: ArrayLike, phi: ArrayLike) -> Tags:
         """Towers to scores with `hepml::Tagger`: hottest cell, images, variables, network.

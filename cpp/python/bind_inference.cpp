@@ -1,6 +1,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -88,26 +89,15 @@ class Evaluator {
   /// `steps` is, for each input, empty or the number of steps of each event; arrays are padded to the most.
   std::vector<Out<float>> evaluate(const std::vector<Floats>& inputs, const std::vector<Integers>& steps,
                                    What what) {
-    const auto& records = model_.inputs();
-    if (inputs.size() != records.size() || steps.size() != records.size())
-      throw std::invalid_argument("one array an input is needed");
+    const std::size_t max_steps = check_all(inputs, steps);
     const std::size_t n = inputs[0].shape(0);
-    std::size_t max_steps = 1;
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      max_steps = std::max(max_steps, check(records[i], inputs[i], steps[i], n));
     std::vector<Results> results;
     for (const Output& output : model_.outputs()) results.emplace_back(output, n, what == What::leaves);
     {
       const nb::gil_scoped_release release;
       auto session = take(max_steps);
       for (std::size_t event = 0; event < n; ++event) {
-        for (std::size_t i = 0; i < inputs.size(); ++i) {
-          const std::size_t size = inputs[i].size() / n;  // with padding
-          const auto input = steps[i].size() == 0
-                                 ? session->input(i)
-                                 : session->sequence(i, static_cast<std::size_t>(steps[i].data()[event]));
-          std::copy_n(inputs[i].data() + event * size, input.size(), input.begin());
-        }
+        fill(*session, inputs, steps, event);
         session->run();
         const bool has_steps = session->status() != Status::wrong_steps;
         for (std::size_t k = 0; k < results.size(); ++k)
@@ -123,7 +113,45 @@ class Evaluator {
     return arrays;
   }
 
+  /// Counts the inputs with a Monitor; its JSON. `weights` holds one number an event, or none.
+  std::string count(const std::vector<Floats>& inputs, const std::vector<Integers>& steps,
+                    const Doubles& weights) {
+    const std::size_t max_steps = check_all(inputs, steps);
+    const std::size_t n = inputs[0].shape(0);
+    if (weights.size() != 0 && weights.size() != n) throw std::invalid_argument("one weight an event");
+    const nb::gil_scoped_release release;
+    Monitor monitor(model_);
+    auto session = take(max_steps);
+    for (std::size_t event = 0; event < n; ++event) {
+      fill(*session, inputs, steps, event);
+      monitor.count(*session, weights.size() == 0 ? 1.0 : weights.data()[event]);
+    }
+    give(std::move(session));
+    return monitor.to_json();
+  }
+
  private:
+  std::size_t check_all(const std::vector<Floats>& inputs, const std::vector<Integers>& steps) const {
+    const auto& records = model_.inputs();
+    if (inputs.size() != records.size() || steps.size() != records.size())
+      throw std::invalid_argument("one array an input is needed");
+    std::size_t max_steps = 1;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      max_steps = std::max(max_steps, check(records[i], inputs[i], steps[i], inputs[0].shape(0)));
+    return max_steps;
+  }
+
+  static void fill(Session& session, const std::vector<Floats>& inputs, const std::vector<Integers>& steps,
+                   std::size_t event) noexcept {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const std::size_t size = inputs[i].size() / inputs[i].shape(0);  // with padding
+      const auto input = steps[i].size() == 0
+                             ? session.input(i)
+                             : session.sequence(i, static_cast<std::size_t>(steps[i].data()[event]));
+      std::copy_n(inputs[i].data() + event * size, input.size(), input.begin());
+    }
+  }
+
   /// The most steps in the array; throws if it does not fit.
   static std::size_t check(const Input& record, const Floats& array, const Integers& steps, std::size_t n) {
     const bool dynamic = record.shape.size() == 2 && record.shape[0] == any_steps;
@@ -299,6 +327,22 @@ void bind_inference(nb::module_& m) {
   });
 
   m.def("cpus", &cpus);
+  m.def(
+      "image_summaries",
+      [](const Floats& images) {
+        const std::size_t n = images.ndim() == 0 ? 0 : images.shape(0);
+        auto out = array<double>({n, 3});
+        for (std::size_t i = 0; i < n; ++i) {
+          const std::size_t size = images.size() / n;
+          const ImageSummary one = summarise({images.data() + i * size, size});
+          const double nan = std::numeric_limits<double>::quiet_NaN();
+          const double numbers[3] = {one.sum, one.maximum, one.cells};
+          for (std::size_t k = 0; k < 3; ++k) out.data()[3 * i + k] = one.finite ? numbers[k] : nan;
+        }
+        return out;
+      },
+      nb::arg("images"),
+      "(n, ...) float32 -> sum, maximum and cells above zero (n, 3); NaN if one is not finite");
   nb::class_<Evaluator>(m, "Evaluator", "A network file, packed for this processor; see hepml.Evaluator")
       .def_static(
           "load",
@@ -324,6 +368,8 @@ void bind_inference(nb::module_& m) {
           "each the steps of the events or "
           "nothing "
           "-> arrays (n, ...) float32")
+      .def("count", &Evaluator::count, nb::arg("inputs"), nb::arg("steps"), nb::arg("weights"),
+           "arrays as for evaluate, and a weight for each event or none -> the counts of a Monitor, as JSON")
       .def("tag", &tag, nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"),
            "towers (offsets, et, e, eta, phi) of two calorimeters and seeds -> score, logit, status of each "
            "seed")
@@ -331,6 +377,8 @@ void bind_inference(nb::module_& m) {
       .def_prop_ro("outputs", &describe_outputs)
       .def_prop_ro("metadata", [](const Evaluator& e) { return e.model().metadata(); })
       .def_prop_ro("model_id", [](const Evaluator& e) { return e.model().model_id(); })
+      .def_prop_ro("format_version", [](const Evaluator& e) { return e.model().format_version(); })
+      .def_prop_ro("validity", [](const Evaluator& e) { return e.model().validity(); })
       .def_prop_ro("cpu", [](const Evaluator& e) { return std::string(e.model().cpu()); })
       .def_prop_ro("n_parameters", [](const Evaluator& e) { return e.model().n_parameters(); })
       .def_prop_ro("session_bytes", [](const Evaluator& e) { return e.model().session_bytes(); });

@@ -110,6 +110,15 @@ Convention Model::convention() const noexcept {
 const std::string& Model::model_id() const noexcept {
   return network_->extension.model_id;
 }
+int Model::format_version() const noexcept {
+  return network_->extension.format_version;
+}
+const Ranges& Model::ranges() const noexcept {
+  return network_->extension.ranges;
+}
+const std::vector<std::pair<std::string, std::string>>& Model::validity() const noexcept {
+  return network_->extension.validity;
+}
 const std::string& Model::metadata() const noexcept {
   return network_->extension.metadata;
 }

@@ -148,6 +148,37 @@ void per_event() {
   CHECK(passed <= 1000);
 }
 
+/// Counting the inputs of a Session, with NaN among them.
+void monitored() {
+  std::string text = networks::chain(0, 0, 30, {networks::dense({}, {}, "\"tanh\"")}, 30);
+  text.pop_back();
+  std::string quantities;
+  for (const char* name : {"v0", "v7", "v29"}) {
+    quantities +=
+        (quantities.empty() ? "" : ",") + std::string(R"({"input":"x","variable":")") + name +
+        R"(","entries":4,"not_finite":0,"minimum":-0.5,"maximum":0.5,"quantiles":[-0.3,0.3],"bins":[1,2,1]})";
+  }
+  const auto model = hepml::Model::parse(
+      text + R"(,"hepml":{"format_version":1,"ranges":{"events":4,"levels":[0.25,0.75],)" +
+      R"("quantities":[)" + quantities + "]}}}");
+  networks::Random random(8);
+  hepml::Session session(model);
+  hepml::Monitor monitor(model), total(model);
+  allocations = 0;
+  counting = true;
+  for (int event = 0; event < 1000; ++event) {
+    for (float& value : session.input("x")) value = random.next();
+    if (event % 5 == 0) session.input("x")[7] = std::numeric_limits<float>::quiet_NaN();
+    session.run();
+    monitor.count(session);
+  }
+  total.merge(monitor);
+  counting = false;
+  CHECK(allocations == 0);
+  CHECK(total.counts()[1].not_finite == 200 && total.events() == 1000);
+  CHECK(total.counts()[0].below > 100 && total.counts()[0].above > 100);
+}
+
 /// A network file: images with deposits here and there, vectors and sequences with a number everywhere.
 void file(const char* path, std::size_t n_events) {
   networks::Random random(7);
@@ -199,6 +230,7 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) file(argv[i], std::strtoul(argv[1], nullptr, 10));
   if (argc > 1) return check::failures == 0 ? 0 : 1;
   per_event();
+  monitored();
   threads();
   return check::failures == 0 ? 0 : 1;
 }

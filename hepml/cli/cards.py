@@ -177,6 +177,8 @@ def network_card(path: Path) -> dict[str, Any]:
         "collection": extra.get("collection"),
         "thresholds": extra.get("thresholds", []),
         "input_ranges": extra.get("input_ranges", {}),
+        "ranges": extra.get("ranges"),
+        "validity": extra.get("validity") or {},
         "provenance": extra.get("provenance", {}),
         "reference_events": _reference(extra),
     }

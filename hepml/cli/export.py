@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hepml.cli.inputs import Arrays, input_batches
 from hepml.ledger import check_not_input, check_output, json_text
 
 if TYPE_CHECKING:
     from hepml.export.source import SourceFile
+
+
+def _batches(path: Path, names: Sequence[str]) -> Iterator[Arrays]:
+    """What the inputs are where the network is valid: an npz, or the training split of a data.h5."""
+    return (arrays for arrays, _ in input_batches(path, names))
+
+
+def _validity(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    if not all(key.strip() and sign for key, sign, _ in pairs):
+        raise click.UsageError("--validity is KEY=VALUE, for example --validity runs=355000-362760")
+    found = {key.strip(): value.strip() for key, _, value in pairs}
+    if len(found) < len(pairs):
+        raise click.UsageError("--validity names a key twice")
+    return found
 
 
 @click.command("export")
@@ -29,6 +47,10 @@ if TYPE_CHECKING:
 @click.option("--max-steps", type=click.IntRange(1), default=256, help="Of sequences of any length, in the header.")
 @click.option("--fold", type=click.IntRange(0), help="Of a run with folds. Default: the best on validation.")
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
+@click.option("--ranges", type=click.Path(path_type=Path), help="npz or data.h5: what the inputs are, for monitors.")
+@click.option("--validity", multiple=True, metavar="KEY=VALUE", help="What else it is valid for; may be repeated.")
+@click.option("--onnx", type=click.Path(path_type=Path), help="The network as ONNX too, verified with ONNX Runtime.")
+@click.option("--correctionlib", type=click.Path(path_type=Path), help="The working points of a run for correctionlib.")
 @click.option("--lwtnn", is_flag=True, help="Refuse what lwtnn 2.14 cannot read.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
@@ -43,6 +65,10 @@ def command(
     max_steps: int,
     fold: int | None,
     seed: int | None,
+    ranges: Path | None,
+    validity: tuple[str, ...],
+    onnx: Path | None,
+    correctionlib: Path | None,
     lwtnn: bool,
     overwrite: bool,
     as_json: bool,
@@ -62,7 +88,9 @@ def command(
       hepml export architecture.json --weights weights.h5 --variables variables.json --lwtnn -o net.json
     """
     from hepml.cli.quiet import load_keras_quietly
+    from hepml.export.correction import correction_document, write_correction
     from hepml.export.estimators.files import is_booster_file
+    from hepml.export.onnx import export_onnx, require_onnx
     from hepml.export.source import SourceFile, is_network_file
 
     if header is None and namespace is not None:
@@ -80,22 +108,30 @@ def command(
         raise click.UsageError("Missing option '-o' / '--output'.")
     if header is not None and output is None:
         raise click.UsageError("--source is written beside the network: Missing option '-o' / '--output'.")
-    if header is not None and output is not None and header.absolute() == output.absolute():
-        raise click.UsageError("-o and --source are the same file")
-    if output is not None:
-        check_not_input(output, [path for path in (source, weights, variables) if path is not None])
-        check_output(output, overwrite)
-    if header is not None:
-        check_not_input(header, [path for path in (source, weights, variables) if path is not None])
-        check_output(header, overwrite)
+    given = _validity(validity)
+    if output is None and (onnx or correctionlib) is not None:
+        raise click.UsageError("--onnx and --correctionlib go with -o")
+    if onnx is not None:
+        require_onnx()
+    outputs = [path for path in (output, header, onnx, correctionlib) if path is not None]
+    for path in outputs:
+        check_not_input(path, [path for path in (source, weights, variables, ranges) if path is not None])
+        check_output(path, overwrite)
+    if len({path.absolute() for path in outputs}) < len(outputs):
+        raise click.UsageError("two outputs have one name")
     if source.is_dir():
         from hepml.training import load_run
 
         run = load_run(source)
+        if correctionlib is not None:
+            correction_document(run.thresholds)  # refuses a run without, before anything is written
+    elif correctionlib is not None:
+        raise click.UsageError("--correctionlib is for run folders, which hold working points")
     elif fold is not None or seed is not None:
         raise click.UsageError("--fold and --seed are for run folders")
     if not of_xgboost:
         load_keras_quietly()
+    from hepml.evaluator import Evaluator
     from hepml.export.runs import (
         export_booster_file,
         export_keras2_file,
@@ -107,17 +143,25 @@ def command(
     if output is None:
         click.echo(json_text(keras2_template(source, weights)))
         return
-    beside = None if header is None else SourceFile(header, namespace, max_steps)
+    options: dict[str, Any] = {
+        "ranges": None if ranges is None else partial(_batches, ranges),
+        "validity": given,
+        "source": None if header is None else SourceFile(header, namespace, max_steps),
+        "lwtnn": lwtnn,
+        "overwrite": overwrite,
+    }
     if source.is_dir():
-        written = export_run(run, output, fold=fold, seed=seed, lwtnn=lwtnn, source=beside, overwrite=overwrite)
+        written = export_run(run, output, fold=fold, seed=seed, **options)
     elif of_xgboost:
-        written = export_booster_file(source, output, lwtnn=lwtnn, source=beside, overwrite=overwrite)
+        written = export_booster_file(source, output, **options)
     elif of_keras2:
-        written = export_keras2_file(
-            source, output, weights=weights, variables=variables, lwtnn=lwtnn, source=beside, overwrite=overwrite
-        )
+        written = export_keras2_file(source, output, weights=weights, variables=variables, **options)
     else:
-        written = export_keras_file(source, output, lwtnn=lwtnn, source=beside, overwrite=overwrite)
+        written = export_keras_file(source, output, **options)
+    other = None if onnx is None else export_onnx(output, onnx, overwrite=overwrite)
+    if correctionlib is not None:
+        thresholds = Evaluator(output).thresholds
+        write_correction(thresholds, correctionlib, model_id=written.model_id, overwrite=overwrite)
     differences = written.differences
     if as_json:
         summary = {
@@ -129,6 +173,7 @@ def command(
             "max_difference": differences.outputs,
             "max_logit_difference": differences.logits,
             **({} if header is None else {"source": str(header)}),
+            "max_onnx_difference": None if other is None else other.difference,
         }
         click.echo(json_text(summary))
         return
@@ -139,6 +184,8 @@ def command(
     click.echo(
         f"{name} and C++ on {differences.events} random events: outputs within {differences.outputs:.1e}{logits}"
     )
+    if other is not None:
+        click.echo(f"{onnx}: ONNX Runtime and C++ within {other.difference:.1e} on {other.events} events")
     if header is not None:
         click.echo(f"{header}: the same network as C++ source, {header.stat().st_size / 1e6:.2f} MB")
 

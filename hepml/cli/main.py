@@ -25,6 +25,7 @@ COMMANDS = {
     "compact": ("hepml.cli.compact", "A network file that is smaller and loads faster."),
     "predict": ("hepml.cli.predict", "Score arrays with the C++ evaluator."),
     "apply": ("hepml.cli.apply", "Towers in, score out: score ROOT files with the C++ evaluator."),
+    "monitor": ("hepml.cli.monitor", "Inputs of a run against those of the training: PSI, KS, NaN, out of range."),
     "show": ("hepml.cli.show", "What any hepml file is: data, run or network."),
     "doctor": ("hepml.cli.doctor", "Versions, processor, extras and a self-test."),
 }

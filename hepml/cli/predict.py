@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,13 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, HepmlError, InputFileError, nearest
+from hepml.cli.inputs import Arrays, dataset_batches, open_dataset, read_npz
 from hepml.identity import SPLITS
 from hepml.ledger import atomic_path, check_not_input, check_output, json_text
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
     from hepml.evaluator import Evaluator
-
-Arrays = dict[str, NDArray[Any]]
-_CHUNK = 4096
 
 
 @click.command("predict")
@@ -47,7 +43,7 @@ def command(
     if inputs.suffix in (".h5", ".hdf5"):
         results = _from_dataset(evaluator, inputs, split, logits)
     else:
-        results = evaluator(_read_npz(inputs, [record.name for record in evaluator.inputs]), logits=logits)
+        results = evaluator(read_npz(inputs, [record.name for record in evaluator.inputs]), logits=logits)
     buffer = io.BytesIO()  # on a full disk an open zip file would complain again when it is closed
     np.savez(buffer, **results)
     with atomic_path(output, overwrite=overwrite) as temporary:
@@ -61,76 +57,13 @@ def command(
         click.echo(f"{output}: {len(scores)} events" + (f", {bad} of them not finite" if bad else ""))
 
 
-def _read_npz(path: Path, names: list[str]) -> Arrays:
-    """The arrays of an npz whose keys are exactly `names`; nothing in it is executed."""
-    import zipfile
-
-    expected = "an npz file with the keys " + ", ".join(names)
-    try:
-        with path.open("rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputFileError(
-                    "a single array instead of an npz",
-                    where=path,
-                    expected=expected,
-                    fix=f"np.savez(path, {names[0]}=array) names the input",
-                )
-            with file:
-                _check_keys(path, file.files, names)
-                return {name: file[name] for name in names}
-    except HepmlError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputFileError("the inputs cannot be read", where=path, expected=expected, found=reason) from error
-
-
-def _check_keys(path: Path, keys: list[str], names: list[str]) -> None:
-    for key in keys:
-        if key not in names:
-            raise DataError(
-                f"the network has no input {key!r}",
-                where=path,
-                expected="exactly the keys " + ", ".join(names),
-                found=", ".join(keys),
-                nearest=nearest(key, names),
-            )
-    for name in names:
-        if name not in keys:
-            raise DataError(
-                f"the input {name!r} is missing",
-                where=path,
-                expected="exactly the keys " + ", ".join(names),
-                found=", ".join(keys) or "no arrays",
-            )
-
-
 def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) -> Arrays:
-    from hepml.dataset import Dataset
-
     splits = SPLITS if split == "all" else (split,)
-    data = Dataset.open(path)
-    for record in evaluator.inputs:
-        if record.name not in data.tokens:
-            raise DataError(
-                f"the data file does not hold the input {record.name!r}",
-                where=path,
-                expected=", ".join(one.name for one in evaluator.inputs),
-                found=", ".join(data.tokens),
-            )
-    convention = evaluator.metadata.get("convention")
-    if convention is not None and convention != data.convention:
-        raise DataError(
-            "the network and the data are of different conventions",
-            where=path,
-            expected=convention,
-            found=data.convention,
-        )
+    data = open_dataset(path, [record.name for record in evaluator.inputs], evaluator.metadata.get("convention"))
     _warn_of_folds(evaluator, data)
     parts: dict[str, list[NDArray[Any]]] = {record.name: [] for record in evaluator.outputs}
     for name in splits:
-        for batch in _batches(data, [record.name for record in evaluator.inputs], name):
+        for batch in dataset_batches(data, [record.name for record in evaluator.inputs], name):
             for key, values in evaluator(batch, logits=logits).items():
                 parts[key].append(values)
     empty = {
@@ -153,8 +86,3 @@ def _warn_of_folds(evaluator: Evaluator, data: Dataset) -> None:
             "its scores are not held out; those of hepml evaluate are",
             err=True,
         )
-
-
-def _batches(data: Dataset, tokens: list[str], split: str) -> Iterator[Arrays]:
-    for x, _, _ in data.batches(tokens, split, _CHUNK, shuffle=False):
-        yield dict(x)

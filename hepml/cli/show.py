@@ -215,6 +215,8 @@ def _show_network(card: dict[str, Any], console: Console) -> None:
             "parameters": card["parameters"],
             "convention": card["convention"],
             "collection": card["collection"],
+            "valid for": ", ".join(f"{key}: {value}" for key, value in card["validity"].items()) or None,
+            "ranges": card["ranges"] and f"{len(card['ranges']['quantities'])} of {card['ranges']['events']} events",
             "outputs": [f"{each['name']} ({', '.join(each['labels'])})" for each in card["outputs"]],
             "reference": f"{card['reference_events']} events, reproduced" if card["reference_events"] else None,
         },

@@ -19,6 +19,7 @@ import numpy as np
 
 from hepml.errors import DataError, UnsupportedLayerError, VerificationError
 from hepml.evaluator import Evaluator
+from hepml.export.deployment import Ranges, deployment
 from hepml.export.graph import add_model, key_of, traced
 from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
@@ -45,7 +46,7 @@ class Export:
 
     Attributes:
         path: the file.
-        model_id: SHA-256 of the network; another weight, another id.
+        model_id: SHA-256 of all that the score depends on; another weight, another id.
         inputs, outputs: names, in file order.
         parameters: numbers in the layers.
         differences: the largest ones between Keras and C++.
@@ -71,6 +72,8 @@ def export_model(
     collection: str | None = None,
     thresholds: Sequence[Mapping[str, Any]] = (),
     provenance: Mapping[str, Any] | None = None,
+    ranges: Ranges | None = None,
+    validity: Mapping[str, str] | None = None,
     variables: Variables | None = None,
     lwtnn: bool = False,
     source: SourceFile | str | Path | None = None,
@@ -96,6 +99,9 @@ def export_model(
         collection: the objects that were the candidates ("electron", "jet" ...), if `inputs` do not carry it.
         thresholds: working points: signal_efficiency, threshold, and pt and eta bins or None.
         provenance: what the model was made from, for example {"data": checksum, "config": hash}.
+        ranges: what the inputs are where the network is valid, for monitors: the `ranges` of a run, or a function that
+            takes the names of the inputs and gives batches of raw arrays by name, to be measured.
+        validity: what else the network is valid for, texts by key: {"runs": "355000-362760", "pt": "> 20 GeV"}.
         variables: from `read_variables`: names, offsets and scales that are not in the model, as lwtnn's converters
             take them. The file then takes raw values, in lwtnn's sequential form if the variables are of that form.
         lwtnn: refuse whatever lwtnn 2.14 cannot read.
@@ -134,6 +140,8 @@ def export_model(
             collection=collection,
             thresholds=thresholds,
             provenance=provenance,
+            ranges=ranges,
+            validity=validity,
             lwtnn=lwtnn,
             source=source,
             overwrite=overwrite,
@@ -145,19 +153,20 @@ def export_model(
     if variables is not None:
         apply_variables(records, variables)
     network, names, document = _network(model, records, labels, lwtnn, variables)
-    identity = model_id(json.loads(to_text(document)))
     document["hepml"] = {
         "format_version": FORMAT_VERSION,
-        "model_id": identity,
+        "model_id": None,
         "features": features,
         "geometry": shared(records, "geometry", None if geometry is None else dict(geometry)),
         "convention": shared(records, "convention", convention),
         "collection": shared(records, "collection", collection),
         "thresholds": [dict(threshold) for threshold in thresholds],
-        "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
+        "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
+        **deployment(records, ranges, validity),
         "provenance": _provenance(provenance),
         "reference": _reference(model, records, names, TOLERANCE),
     }
+    identity = document["hepml"]["model_id"] = model_id(json.loads(to_text(document)))
     with atomic_path(path, overwrite=overwrite) as temporary, beside(source, overwrite) as write_source:
         differences = _write(document, temporary, model, records, path)
         write_source(temporary)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepml.errors import DataError, InputFileError
+from hepml.export.deployment import Ranges
 from hepml.export.model import Export, export_model
 from hepml.export.source.writer import SourceFile
 from hepml.export.variables import read_variables, template
@@ -58,14 +60,16 @@ def export_keras_file(
     path: str | Path,
     output: str | Path,
     *,
+    ranges: Ranges | None = None,
+    validity: Mapping[str, str] | None = None,
     lwtnn: bool = False,
     source: SourceFile | None = None,
     overwrite: bool = False,
 ) -> Export:
     """Exports a .keras file; its inputs get the names that they have in Keras."""
     provenance = {"model": sha256_file(path) if Path(path).is_file() else None}
-    model = load_keras_file(path)
-    return export_model(model, output, provenance=provenance, lwtnn=lwtnn, source=source, overwrite=overwrite)
+    options: dict[str, Any] = {"ranges": ranges, "validity": validity, "lwtnn": lwtnn, "source": source}
+    return export_model(load_keras_file(path), output, provenance=provenance, overwrite=overwrite, **options)
 
 
 def export_keras2_file(
@@ -74,6 +78,8 @@ def export_keras2_file(
     *,
     weights: str | Path | None = None,
     variables: str | Path | None = None,
+    ranges: Ranges | None = None,
+    validity: Mapping[str, str] | None = None,
     lwtnn: bool = False,
     source: SourceFile | None = None,
     overwrite: bool = False,
@@ -86,6 +92,7 @@ def export_keras2_file(
         weights: the .h5 of `model.save_weights()`; not needed with a whole model.
         variables: lwtnn's variables file; its offsets and scales are done before the network. Without it the inputs
             have their Keras names.
+        ranges, validity: as for `export_model`.
         lwtnn: refuse whatever lwtnn 2.14 cannot read, and read sequences as lwtnn does: of any number of steps,
             without padding, so that Masking layers are left out.
         source: a C++ header to write as well.
@@ -101,9 +108,8 @@ def export_keras2_file(
     given = None if variables is None else read_variables(variables)
     files = {"architecture": architecture, "weights": weights, "variables": variables}
     provenance = {name: sha256_file(path) for name, path in files.items() if path is not None}
-    return export_model(
-        model, output, variables=given, provenance=provenance, lwtnn=lwtnn, source=source, overwrite=overwrite
-    )
+    options: dict[str, Any] = {"ranges": ranges, "validity": validity, "lwtnn": lwtnn, "source": source}
+    return export_model(model, output, variables=given, provenance=provenance, overwrite=overwrite, **options)
 
 
 def keras2_template(architecture: str | Path, weights: str | Path | None = None) -> dict[str, Any]:
@@ -117,6 +123,8 @@ def export_booster_file(
     path: str | Path,
     output: str | Path,
     *,
+    ranges: Ranges | None = None,
+    validity: Mapping[str, str] | None = None,
     lwtnn: bool = False,
     source: SourceFile | None = None,
     overwrite: bool = False,
@@ -125,8 +133,8 @@ def export_booster_file(
     from hepml.export.estimators import load_booster
 
     booster = load_booster(path)
-    provenance = {"file": sha256_file(path)}
-    return export_model(booster, output, provenance=provenance, lwtnn=lwtnn, source=source, overwrite=overwrite)
+    options: dict[str, Any] = {"ranges": ranges, "validity": validity, "lwtnn": lwtnn, "source": source}
+    return export_model(booster, output, provenance={"file": sha256_file(path)}, overwrite=overwrite, **options)
 
 
 def export_run(
@@ -135,6 +143,8 @@ def export_run(
     *,
     fold: int | None = None,
     seed: int | None = None,
+    ranges: Ranges | None = None,
+    validity: Mapping[str, str] | None = None,
     lwtnn: bool = False,
     source: SourceFile | None = None,
     overwrite: bool = False,
@@ -146,7 +156,8 @@ def export_run(
         output: the file to write.
         fold, seed: which network of a run of several; by default the run's own choice, the best on validation.
             Working points belong to that one and are left out for others.
-        lwtnn, source, overwrite: as for `export_model`.
+        ranges: of the inputs; by default what they were in the training of this network, if the run has that.
+        validity, lwtnn, source, overwrite: as for `export_model`.
 
     Raises:
         DataError: the run has no such fold or seed.
@@ -174,6 +185,8 @@ def export_run(
         geometry=None if run.geometry is None else run.geometry.to_dict(),
         thresholds=thresholds,
         provenance=provenance,
+        ranges=run.ranges(member) if ranges is None else ranges,
+        validity=validity,
         lwtnn=lwtnn,
         source=source,
         overwrite=overwrite,

@@ -82,13 +82,29 @@ def _compact(value: Any, path: str) -> str:
 
 
 def model_id(document: Mapping[str, Any]) -> str:
-    """The identity of a network: SHA-256 of its part of the file, as canonical JSON with sorted keys.
+    """The identity of a network: SHA-256 of all that its score depends on, as canonical JSON.
 
-    Layout and the `hepml` block do not count; every weight, offset and node does.
+    Every weight, offset, node and name counts, and of the block `hepml` the geometry and the convention, with which a
+    Tagger makes the inputs. Layout, the spelling of numbers, thresholds, ranges, provenance and texts do not.
 
     Args:
         document: a file read by `json.loads`.
     """
-    network = {key: value for key, value in document.items() if key != "hepml"}
-    text = json.dumps(network, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    network = {key: value for key, value in document.items() if key not in _NO_SCORE}
+    block = document.get("hepml") or {}
+    network |= {key: block[key] for key in ("geometry", "convention") if block.get(key) is not None}
+    text = json.dumps(_canonical(network), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_NO_SCORE = ("hepml", "defaults", "miscellaneous")  # the last two are notes of lwtnn's sequential form
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers as doubles, so that 1 is 1.0; variables without the note of what a user may put for a missing value."""
+    if isinstance(value, dict):
+        noted = "name" in value and "default" in value
+        return {key: _canonical(item) for key, item in value.items() if not (noted and key == "default")}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value

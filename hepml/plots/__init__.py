@@ -12,6 +12,7 @@ from hepml.plots.evaluation import comparison_figures, dataset_figures, evaluati
 from hepml.plots.features import VARIABLES, Variable, distribution, distributions
 from hepml.plots.history import training_curves
 from hepml.plots.images import candidate_images, mean_image, mean_images, pixel_grid
+from hepml.plots.monitoring import Drifted, drift_panels
 from hepml.plots.performance import efficiency_profile, residual_profile, truth_classes
 from hepml.plots.record import Column, FigureRecord, Table, save
 from hepml.plots.roc import roc_curves
@@ -25,6 +26,7 @@ __all__ = [
     "PAGE",
     "VARIABLES",
     "Column",
+    "Drifted",
     "FigureRecord",
     "Style",
     "Table",
@@ -37,6 +39,7 @@ __all__ = [
     "distribution",
     "distributions",
     "drawing",
+    "drift_panels",
     "efficiency_profile",
     "evaluation_figures",
     "mean_image",

@@ -149,6 +149,8 @@ def train(
         if best.folder != folder:
             for name in ("model.keras", "history.csv", "reference.npz"):
                 shutil.copyfile(best.folder / name, folder / name)
+            if (best.folder / "ranges.json").exists():  # not in a network of an older hepml
+                shutil.copyfile(best.folder / "ranges.json", folder / "ranges.json")
         write_scores(folder / "scores.h5", _scores(source, fitted, parts, fold, config))
         write_json(folder / "run.json", _record("done", config, fitted, best))
         log("done")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hepml.errors import DataError, TrainingError
 from hepml.ledger import read_json, sha256_array, write_json
 from hepml.models import InputSpec
+from hepml.ranges import measure_ranges
 from hepml.training import collapse
 from hepml.training.checkpoint import read_arrays, read_checkpoint, restore, write_arrays
 from hepml.training.decorrelate import fold
@@ -51,7 +52,7 @@ class Job:
         source: the rows.
         member: which of them train, stop and score.
         recipe: makes the network.
-        folder: gets model.keras, history.csv, scores.npz, reference.npz and, last, member.json.
+        folder: gets model.keras, history.csv, scores.npz, reference.npz, ranges.json and, last, member.json.
         config: hash of the run's configuration; a checkpoint of another one is refused.
         report: is told each epoch.
         progress: what to tell besides.
@@ -238,6 +239,14 @@ def _keep(deployed: Any, matrix: Any, path: Path, network: Any, best: list[NDArr
     save_model(deployed, path)
 
 
+def _ranges(source: Source, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """What the inputs are in the rows that were trained on."""
+    names = [spec.name for spec in source.specs]
+    parts = (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
+    batches = (dict(zip(names, source.batches(part, names), strict=True)) for part in parts)
+    return measure_ranges(batches, {spec.name: spec.variables for spec in source.specs})
+
+
 def _finish(
     job: Job, network: Any, specs: tuple[InputSpec, ...], attempt: Attempt, tried: list[dict[str, Any]]
 ) -> Fitted:
@@ -251,6 +260,7 @@ def _finish(
     write_history(folder / "history.csv", state.history)
     rows, names = _reference_rows(source, member.valid, specs), [spec.name for spec in specs]
     write_arrays(folder / "reference.npz", dict(zip(names, source.batches(rows, names), strict=True)))
+    write_json(folder / "ranges.json", _ranges(source, member.train))
     write_arrays(folder / "scores.npz", {"score": scores})
     record = {
         "name": member.name,

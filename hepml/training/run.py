@@ -4,6 +4,7 @@ runs/NAME/run.json        configuration, versions, seeds, networks, inputs
 runs/NAME/model.keras     the best network on validation; takes raw inputs
 runs/NAME/history.csv     of that network
 runs/NAME/reference.npz   raw validation events that exported files carry
+runs/NAME/ranges.json     what its inputs were in training, for monitors
 runs/NAME/scores.h5       a score of every candidate
 runs/NAME/fold0_seed0/... the single networks, where there are several
 runs/NAME/log.txt         times and host: the only file that differs between two equal runs
@@ -157,6 +158,15 @@ class Run:
     def metrics(self) -> dict[str, Any] | None:
         """What `hepml evaluate` stored, None before."""
         path = self.path / "metrics.json"
+        return dict(read_json(path)) if path.exists() else None
+
+    def ranges(self, member: str = "") -> dict[str, Any] | None:
+        """What the inputs were in training, see `hepml.ranges`; None for a run that was made without.
+
+        Args:
+            member: the name of a network; "" for `model`.
+        """
+        path = self.path / member / "ranges.json"
         return dict(read_json(path)) if path.exists() else None
 
     @property

@@ -185,6 +185,22 @@ def test_export_of_a_run_takes_the_best_network_or_the_one_asked_for(run, folded
     assert block["provenance"]["data"] == record["config"]["data"]
     assert block["provenance"]["config"] == record["config_hash"]
     assert len(block["reference"]["inputs"]["mass"]) == 16
+    one = next(one for one in record["members"] if one["name"] == record["best"]["member"])
+    assert block["ranges"]["events"] == one["n_train"]
+    assert block["ranges"]["quantities"][0]["maximum"] == block["input_ranges"]["mass"]["maximum"][0]
+    extras = ("--correctionlib", tmp_path / "wp.json", "--validity", "runs=1-9", "--validity", "pt = > 20 GeV")
+    code, _, err = run("export", folded, "-o", tmp_path / "extras.json", *extras)
+    assert code == 0, err
+    evaluator = hepml.Evaluator(tmp_path / "extras.json")
+    assert evaluator.validity == {"runs": "1-9", "pt": "> 20 GeV"}
+    assert evaluator.model_id == json.loads(out)["model_id"] == block["model_id"]
+    assert json.loads((tmp_path / "wp.json").read_text())["corrections"][0]["data"]["content"][0]["value"] == 0.25
+    for wrong in (
+        ("--validity", "runs"),
+        ("--validity", "a=1", "--validity", "a=2"),
+        ("--correctionlib", tmp_path / "wrong.json"),
+    ):
+        assert run("export", folded, "-o", tmp_path / "wrong.json", *wrong)[0] == 2
     ids = {json.loads(out)["model_id"]}
     for one in record["members"]:
         path = tmp_path / f"{one['name']}.json"

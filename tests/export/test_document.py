@@ -112,6 +112,89 @@ def test_another_weight_gives_another_id(make, tmp_path):
     assert len(ids) == 3
 
 
+def test_the_id_is_of_what_the_score_depends_on(make, tmp_path):
+    model, specs = make("et_and_hl")
+    first = export_model(model, tmp_path / "0.json", inputs=specs)
+    document = json.loads((tmp_path / "0.json").read_text())
+    notes = {
+        "thresholds": [{"signal_efficiency": 0.8, "threshold": 0.5, "pt": None, "eta": None}],
+        "provenance": {"run": "another", "data": "ab" * 32},
+        "collection": "electron",
+        "validity": {"runs": "1-9"},
+        "ranges": lambda names: [{"et": np.ones((3, 31, 31, 1)), "hl": np.ones((3, 7))}],
+    }
+    assert export_model(model, tmp_path / "1.json", inputs=specs, **notes).model_id == first.model_id
+
+    def changed(*path, to):
+        other = json.loads(json.dumps(document))
+        place = other
+        for key in path[:-1]:
+            place = place[key]
+        assert place[path[-1]] != to
+        place[path[-1]] = to
+        return model_id(other)
+
+    assert changed("hepml", "reference", "tolerance", to=2e-6) == first.model_id
+    other = {
+        changed("hepml", "geometry", "search", to=7),
+        changed("hepml", "geometry", "ecal", "eta_max", to=2.6),
+        changed("hepml", "convention", to="2011.01984"),
+        changed("inputs", 1, "variables", 2, "offset", to=0.25),
+        changed("inputs", 1, "variables", 2, "name", to="renamed"),
+        changed("inputs", 0, "scale", to=0.5),
+        changed("layers", 0, "activation", to="linear"),
+        changed("nodes", -1, "sources", to=[0]),
+        first.model_id,
+    }
+    assert len(other) == 9
+    spelt = json.loads(json.dumps(document), parse_int=float)  # 1.0 for 1
+    spelt["inputs"][1]["variables"][0]["default"] = 0.5
+    assert model_id(dict(reversed(spelt.items()))) == first.model_id
+
+
+def test_what_a_file_says_of_its_use(make, tmp_path):
+    model, specs = make("et_and_hl")
+    generator = np.random.default_rng(0)
+    batches = [{"et": generator.random((50, 31, 31, 1)), "hl": generator.random((50, 7))} for _ in range(2)]
+    asked = []
+
+    def data(names):
+        asked.extend(names)
+        return iter(batches)
+
+    validity = {"runs": "355000-362760", "pileup": "<µ> < 60"}
+    export_model(model, tmp_path / "net.json", inputs=specs, ranges=data, validity=validity)
+    document = json.loads((tmp_path / "net.json").read_text())
+    validate(document)
+    evaluator = hepml.Evaluator(tmp_path / "net.json")
+    assert asked == ["et", "hl"]
+    assert (evaluator.format_version, evaluator.validity) == (1, validity)
+    ranges = evaluator.ranges
+    assert ranges == document["hepml"]["ranges"]
+    assert ranges["events"] == 100
+    names = [one.get("variable") or one["quantity"] for one in ranges["quantities"]]
+    assert names == ["sum", "maximum", "cells", *specs[1].variables]
+    counts = [evaluator.count(batch) for batch in batches]  # C++ puts every event into the bin that Python put it in
+    for k, one in enumerate(ranges["quantities"]):
+        assert one["bins"] == [sum(pair) for pair in zip(*(c["quantities"][k]["bins"] for c in counts), strict=True)]
+        assert counts[0]["quantities"][k]["below"] == counts[0]["quantities"][k]["above"] == 0
+
+
+def test_deployment_that_does_not_fit_is_refused(make, tmp_path):
+    model, specs = make("hl")
+    good = {"input": "hl", "variable": "r_had", "entries": 4, "not_finite": 0, "minimum": 0, "maximum": 1}
+    good |= {"quantiles": [0.5], "bins": [2, 2]}
+    for change in ({"variable": "r_hat"}, {"input": "et"}, {"bins": [2, 1]}):
+        ranges = {"events": 4, "levels": [0.5], "quantities": [good | change]}
+        with pytest.raises(SchemaError):
+            export_model(model, tmp_path / "net.json", inputs=specs, ranges=ranges)
+    with pytest.raises(DataError, match="no text"):
+        export_model(model, tmp_path / "net.json", inputs=specs, validity={"runs": 7})
+    with pytest.raises(DataError, match="'hl' is missing"):
+        export_model(model, tmp_path / "net.json", inputs=specs, ranges=lambda names: [{"x": np.zeros((2, 7))}])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_without_specs_come_from_keras(tmp_path):
     x = keras.Input((2,), name="kinematics")
     export_model(keras.Model(x, layers.Dense(3, activation="softmax")(x)), tmp_path / "net.json")

@@ -5,6 +5,8 @@
 #include <hepml/events.hpp>
 #include <hepml/export.hpp>
 #include <hepml/model.hpp>
+#include <hepml/monitor.hpp>
+#include <hepml/ranges.hpp>
 #include <hepml/session.hpp>
 #include <hepml/span.hpp>
 #include <hepml/tagger.hpp>

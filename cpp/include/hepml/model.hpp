@@ -3,6 +3,7 @@
 #include <hepml/error.hpp>
 #include <hepml/events.hpp>
 #include <hepml/export.hpp>
+#include <hepml/ranges.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -78,7 +79,12 @@ class HEPML_API Model {
   const std::optional<Geometry>& geometry()
       const noexcept;  ///< of the images; absent for networks without towers
   Convention convention() const noexcept;
-  const std::string& model_id() const noexcept;  ///< sha256 of the network part; empty in a plain lwtnn file
+  /// SHA-256 of all that the score depends on, weights to geometry; empty in a plain lwtnn file.
+  const std::string& model_id() const noexcept;
+  int format_version() const noexcept;    ///< of the file's "hepml" object; 0 in a plain lwtnn file
+  const Ranges& ranges() const noexcept;  ///< of the inputs in training, see Monitor; may be empty
+  /// What the exporter says the network is valid for: (key, text), such as ("runs", "355000-362760").
+  const std::vector<std::pair<std::string, std::string>>& validity() const noexcept;
   const std::string& metadata()
       const noexcept;                ///< the file's "hepml" object without its reference vectors, as JSON
   const char* cpu() const noexcept;  ///< instruction set of the kernels: generic, avx2 or avx512

@@ -123,7 +123,7 @@ Extension read_extension(const At& block, const File& file) {
                  "format_version " + std::to_string(newest_version), text::number(number), {},
                  "update hepml");
   }
-  version.count(1, newest_version);
+  extension.format_version = static_cast<int>(version.count(1, newest_version));
   if (block.has("model_id")) extension.model_id = block.member("model_id").string();
   if (block.has("geometry")) extension.geometry = read_geometry(block.member("geometry"));
   if (block.has("convention")) {
@@ -139,6 +139,8 @@ Extension read_extension(const At& block, const File& file) {
     for (std::size_t i = 0; i < thresholds.size(); ++i)
       extension.thresholds.push_back(read_threshold(thresholds.item(i)));
   }
+  if (block.has("ranges")) extension.ranges = read_ranges(block.member("ranges"), file);
+  if (block.has("validity")) extension.validity = read_validity(block.member("validity"));
   if (block.has("reference")) extension.reference = read_reference(block.member("reference"), file);
   Value::Object rest;
   for (const auto& [key, value] : block.members()) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parse/json.hpp"
@@ -47,11 +48,14 @@ struct Reference {
 };
 
 struct Extension {
+  int format_version = 0;
   std::string model_id;
   std::string metadata = "{}";
   std::optional<Geometry> geometry;
   Convention convention = Convention::standard;
   std::vector<Threshold> thresholds;
+  Ranges ranges;
+  std::vector<std::pair<std::string, std::string>> validity;
   Reference reference;
 };
 
@@ -71,6 +75,10 @@ File read_network(const Value& root);
 
 /// The object "hepml"; the inputs give the sizes that the reference vectors must have.
 Extension read_extension(const At& block, const File& file);
+
+/// The objects "ranges" and "validity" of it.
+Ranges read_ranges(const At& at, const File& file);
+std::vector<std::pair<std::string, std::string>> read_validity(const At& at);
 
 /// Throws Error (schema) if two names are equal.
 void check_distinct(const std::vector<std::string>& names, const char* what, const At& where);

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError, UnsupportedLayerError, VerificationError, nearest
 from hepml.evaluator import Evaluator, cpus
+from hepml.export.deployment import Ranges, deployment
 from hepml.export.estimators.common import quiet
 from hepml.export.estimators.ensemble import Answers, Reading
 from hepml.export.estimators.events import threshold_events
@@ -51,6 +52,8 @@ def export_estimator(
     geometry: Mapping[str, Any] | None,
     thresholds: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any] | None,
+    ranges: Ranges | None,
+    validity: Mapping[str, str] | None,
     lwtnn: bool,
     source: SourceFile | str | Path | None,
     overwrite: bool,
@@ -67,19 +70,20 @@ def export_estimator(
     if features is None and inputs is not None:
         features = "_and_".join(record.name for record in records)
     document = _network(reading, records, _labels(reading, labels))
-    identity = model_id(json.loads(to_text(document)))
     document["hepml"] = {
         "format_version": FORMAT_VERSION,
-        "model_id": identity,
+        "model_id": None,
         "features": features,
         "geometry": shared(records, "geometry", None if geometry is None else dict(geometry)),
         "convention": shared(records, "convention", convention),
         "collection": shared(records, "collection", collection),
         "thresholds": [dict(threshold) for threshold in thresholds],
-        "input_ranges": {r.name: ranges for r in records if (ranges := r.ranges()) is not None},
+        "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
+        **deployment(records, ranges, validity),
         "provenance": _provenance(reading, provenance),
         "reference": _reference(reading, records),
     }
+    identity = document["hepml"]["model_id"] = model_id(json.loads(to_text(document)))
     with atomic_path(path, overwrite=overwrite) as temporary, beside(source, overwrite) as write_source:
         temporary.write_text(to_text(document), encoding="utf-8")
         differences = _verify(temporary, reading, records, path)

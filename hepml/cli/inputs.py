@@ -1,0 +1,135 @@
+"""Raw inputs from an npz or a data.h5, as several commands take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.errors import DataError, HepmlError, InputFileError, nearest
+
+if TYPE_CHECKING:
+    from hepml.dataset import Dataset
+
+__all__ = ["Arrays", "dataset_batches", "input_batches", "open_dataset", "read_npz"]
+
+Arrays = dict[str, NDArray[Any]]
+_CHUNK = 4096
+_HDF5 = (".h5", ".hdf5")
+
+
+def read_npz(path: Path, names: Sequence[str], more: Sequence[str] = ()) -> Arrays:
+    """The arrays of an npz whose keys are exactly `names`; nothing in it is executed.
+
+    Args:
+        path: the file.
+        names: of the network's inputs.
+        more: keys that may be there too.
+
+    Raises:
+        InputFileError: absent, not an npz, damaged.
+        DataError: other keys.
+    """
+    import zipfile
+
+    expected = "an npz file with the keys " + ", ".join(names)
+    try:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputFileError(
+                    "a single array instead of an npz",
+                    where=path,
+                    expected=expected,
+                    fix=f"np.savez(path, {names[0]}=array) names the input",
+                )
+            with file:
+                _check_keys(path, file.files, names, more)
+                return {name: file[name] for name in file.files}
+    except HepmlError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputFileError("the inputs cannot be read", where=path, expected=expected, found=reason) from error
+
+
+def _check_keys(path: Path, keys: Sequence[str], names: Sequence[str], more: Sequence[str]) -> None:
+    for key in keys:
+        if key not in names and key not in more:
+            raise DataError(
+                f"the network has no input {key!r}",
+                where=path,
+                expected="exactly the keys " + ", ".join(names),
+                found=", ".join(keys),
+                nearest=nearest(key, names),
+            )
+    for name in names:
+        if name not in keys:
+            raise DataError(
+                f"the input {name!r} is missing",
+                where=path,
+                expected="exactly the keys " + ", ".join(names),
+                found=", ".join(keys) or "no arrays",
+            )
+
+
+def open_dataset(path: Path, names: Sequence[str], convention: str | None = None) -> Dataset:
+    """A data.h5 that holds these inputs, of the network's convention (None: any).
+
+    Raises:
+        InputFileError: it cannot be read.
+        DataError: an input is missing, or it is of another convention.
+    """
+    from hepml.dataset import Dataset
+
+    data = Dataset.open(path)
+    for name in names:
+        if name not in data.tokens:
+            raise DataError(
+                f"the data file does not hold the input {name!r}",
+                where=path,
+                expected=", ".join(names),
+                found=", ".join(data.tokens),
+            )
+    if convention is not None and convention != data.convention:
+        raise DataError(
+            "the network and the data are of different conventions",
+            where=path,
+            expected=convention,
+            found=data.convention,
+        )
+    return data
+
+
+def dataset_batches(data: Dataset, names: Sequence[str], split: str) -> Iterator[Arrays]:
+    """The raw inputs of a split, 4096 rows at a time."""
+    for x, _, _ in data.batches(list(names), split, _CHUNK, shuffle=False):
+        yield dict(x)
+
+
+def input_batches(
+    path: Path, names: Sequence[str], split: str = "train", *, convention: str | None = None, weighted: bool = False
+) -> Iterator[tuple[Arrays, NDArray[np.float64] | None]]:
+    """Raw inputs and weights, of an npz or of a split of a data.h5.
+
+    Args:
+        path: the file.
+        names: of the inputs.
+        split: of a data.h5.
+        convention: that a data.h5 has to have.
+        weighted: take the weights of a data.h5. Those of an npz are under the key `weight`, and taken if there.
+
+    Yields:
+        Arrays by name, and a weight for each event or None.
+    """
+    if path.suffix in _HDF5:
+        data = open_dataset(path, names, convention)
+        for x, _, given in data.batches(list(names), split, _CHUNK, shuffle=False):
+            yield dict(x), given if weighted else None
+        return
+    arrays = read_npz(path, names, ("weight",))
+    weight = np.asarray(arrays.pop("weight"), dtype=np.float64) if "weight" in arrays else None
+    yield arrays, weight
