@@ -35,6 +35,7 @@ ROAD = [
     "export",
     "working_points",
     "applying",
+    "root",
     "demo",
     "cli",
 ]
@@ -46,6 +47,7 @@ HEAVY = {
     "uproot": {"trees", "layouts", "cli", "applying", "identity"},
     "h5py": {"dataset", "training", "export"},
     "energyflow": set(),
+    "ROOT": {"root"},
 }
 
 
