@@ -70,6 +70,7 @@ __all__ = [
     "make_images",
     "mass",
     "open_events",
+    "root",
     "select_candidates",
     "train",
 ]
