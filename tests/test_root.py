@@ -204,6 +204,36 @@ def test_what_an_input_cannot_take_gives_nan(ROOT, files):
     assert np.array_equal(np.isfinite(odd), entries % 2 == 0)
 
 
+def test_columns_in_a_functor_of_ones_own(ROOT, rdf, files):
+    hepml.root.load()
+    ROOT.gInterpreter.Declare("""
+#ifndef HEPML_TEST_BOOK
+#define HEPML_TEST_BOOK
+#include <memory>
+ROOT::RDF::RNode book(ROOT::RDF::RNode rdf, const char* path) {
+  const auto model = hepml::Model::load(path);
+  const std::vector<std::size_t> each{1, 2};
+  const auto scorer = std::make_shared<hepml::Columns>(model, rdf.GetNSlots(), each);
+  auto score = [scorer](unsigned slot, const ROOT::RVecD& image, double a, float b) {
+    return (*scorer)(slot, 0, image, a, b)[0];
+  };
+  return rdf.DefineSlot("score", score, {"image", "a", "b"});
+}
+bool refuses(const char* path, std::vector<std::size_t> each) try {
+  hepml::Columns(hepml::Model::load(path), 1, each);
+  return false;
+} catch (const hepml::Error& error) {
+  return error.code() == hepml::Error::Code::usage;
+}
+#endif
+""")
+    frame = hepml.root.define(ROOT.book(ROOT.RDF.AsRNode(rdf), files["image"]), "other", files["image"])
+    score, other = taken(frame, "score", "other")
+    same(score, other)
+    for each, refused in [([1, 2], False), ([1, 1], False), ([1], True), ([2, 2], True), ([1, 3], True), ([1, 0], True)]:
+        assert ROOT.refuses(files["image"], each) == refused, each
+
+
 def test_working_points(rdf, files):
     frame = hepml.root.define(rdf, "score", files["scalars"])
     frame = hepml.root.passes(frame, "loose", files["scalars"], "score", 0.8)
