@@ -200,8 +200,8 @@ def passes(
 
 def _known(rdf: Any, name: str) -> list[str]:
     """The columns that there are; `name` must not be one."""
-    if not hasattr(rdf, "GetColumnNames"):
-        raise DataError("not an RDataFrame", expected="ROOT.RDataFrame or a node of one", found=type(rdf).__name__)
+    if not hasattr(rdf, "GetNSlots"):  # a distributed one has none
+        raise DataError("not a local RDataFrame", expected="ROOT.RDataFrame or a node of one", found=type(rdf).__name__)
     known = [str(column) for column in rdf.GetColumnNames()]
     if not re.fullmatch(r"[A-Za-z_]\w*", name):
         raise DataError(f"a column cannot be called {name!r}", expected="letters, digits and _")

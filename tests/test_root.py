@@ -230,7 +230,14 @@ bool refuses(const char* path, std::vector<std::size_t> each) try {
     frame = hepml.root.define(ROOT.book(ROOT.RDF.AsRNode(rdf), files["image"]), "other", files["image"])
     score, other = taken(frame, "score", "other")
     same(score, other)
-    for each, refused in [([1, 2], False), ([1, 1], False), ([1], True), ([2, 2], True), ([1, 3], True), ([1, 0], True)]:
+    for each, refused in [
+        ([1, 2], False),
+        ([1, 1], False),
+        ([1], True),
+        ([2, 2], True),
+        ([1, 3], True),
+        ([1, 0], True),
+    ]:
         assert ROOT.refuses(files["image"], each) == refused, each
 
 
@@ -267,7 +274,7 @@ def test_everything_is_refused_before_the_event_loop(ROOT, files, tmp_path):
         ((frame, "score", image, {"image": "a"}), {}, ["'a' cannot fill the input 'image'", "an array"]),
         ((frame, "score", image, {"image": "v"}), {"output": "regresion"}, ["no output 'regresion'", "'regression'"]),
         ((frame, "s", image, {"image": "v"}), {"output": "regression", "label": "mas"}, ["no label 'mas'", "'mass'"]),
-        (("events.root", "score", net), {}, ["not an RDataFrame", "str"]),
+        (("events.root", "score", net), {}, ["not a local RDataFrame", "str"]),
     ]
     for arguments, options, words in cases:
         with pytest.raises(DataError) as caught:

@@ -1,6 +1,7 @@
 // hepml in cling, without compiling anything: include and load.
 //   P=$(hepml --cmake-dir)/../../..
-//   ROOT_INCLUDE_PATH=$P/include root -l -b -q -e "gSystem->Load(\"$P/lib/libhepml.so\")" 'score.C("net.json")'
+//   ROOT_INCLUDE_PATH=$P/include root -l -b -q -e "gSystem->Load(\"$P/lib/libhepml.so\")"
+//   'score.C("net.json")'
 // or in Python: hepml.root.load().gROOT.Macro('score.C("net.json")')
 #include <hepml/hepml.hpp>
 

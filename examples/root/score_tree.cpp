@@ -30,7 +30,8 @@ int main(int argc, char** argv) try {
   tree->SetBranchStatus("*", false);
   std::vector<std::pair<TLeaf*, float*>> variables;
   for (std::size_t i = 0; i < model.inputs().size(); ++i) {
-    if (model.inputs()[i].shape.size() != 1) throw std::runtime_error(model.inputs()[i].name + " is no vector");
+    if (model.inputs()[i].shape.size() != 1)
+      throw std::runtime_error(model.inputs()[i].name + " is no vector");
     float* to = session.input(i).data();
     for (const auto& variable : model.inputs()[i].variables) {
       TLeaf* leaf = tree->GetLeaf(variable.name.c_str());
@@ -47,7 +48,8 @@ int main(int argc, char** argv) try {
   scores->Branch("score", &score);
 
   for (Long64_t entry = 0; entry < tree->GetEntries(); ++entry) {
-    if (tree->GetEntry(entry) <= 0) throw std::runtime_error("entry " + std::to_string(entry) + " cannot be read");
+    if (tree->GetEntry(entry) <= 0)
+      throw std::runtime_error("entry " + std::to_string(entry) + " cannot be read");
     for (const auto& [leaf, to] : variables) *to = static_cast<float>(leaf->GetValue());
     score = session.run()[0];
     scores->Fill();
