@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import ROOT
-import uproot
 from machine import commit, machine
 
 import hepml
@@ -36,10 +35,9 @@ def files(folder: Path, n: int) -> tuple[str, str]:
     export_model(build_model(specs, PRESETS["hl"].settings, seed=1), folder / "net.json", inputs=specs)
     rng = np.random.default_rng(1)
     columns = {name: rng.normal(size=n).astype(np.float32) for name in hepml.FEATURE_NAMES}
-    with uproot.recreate(folder / "events.root") as file:
-        file.mktree("electrons", {name: np.dtype("f4") for name in columns})
-        for i in range(0, n, 50_000):
-            file["electrons"].extend({name: column[i : i + 50_000] for name, column in columns.items()})
+    options = ROOT.RDF.RSnapshotOptions()
+    options.fAutoFlush = 10_000  # entries of a cluster, which is what a thread takes at a time
+    ROOT.RDF.FromNumpy(columns).Snapshot("electrons", str(folder / "events.root"), list(columns), options)
     return str(folder / "net.json"), str(folder / "events.root")
 
 
