@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hepml import root
     from hepml.candidates import Candidates, select_candidates
     from hepml.dataset import Dataset, load_combined_data, load_data
     from hepml.errors import HepmlError
@@ -71,6 +72,7 @@ __all__ = [
     "make_images",
     "mass",
     "open_events",
+    "root",
     "select_candidates",
     "train",
 ]
@@ -81,6 +83,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("hepml")
+    if name == "root":
+        return import_module("hepml.root")
     if name in _OWNERS:
         return getattr(import_module(f"hepml.{_OWNERS[name]}"), name)
     raise AttributeError(f"module 'hepml' has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json,
-training_speed.json, inference_speed.json and source_speed.json.
+training_speed.json, inference_speed.json, source_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -26,7 +26,7 @@ PAPER = {
     "et_and_ht": "0.972",
     "et_and_ht_and_hl": "0.975",
 }
-PAGES = ("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/source.md")
+PAGES = ("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/source.md", "docs/root.md")
 
 
 def rejection(point: dict[str, Any]) -> str:
@@ -105,6 +105,24 @@ def source_table(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"{about['compiler']}; library with {kernels}; {about['machine']}."])
 
 
+def root_table(record: dict[str, Any]) -> str:
+    """One row per way to score a tree, relative to hepml.root.define on as many threads."""
+    rows = ["| way | us an event (lowest, highest) | processor time, us | relative to define |", "|---|---|---|---|"]
+    for name, one in record["rows"].items():
+        threads = name.partition(", ")[2]
+        define = record["rows"]["hepml.root.define" + (f", {threads}" if threads else "")]
+        cells = [
+            name,
+            f"{one['ns'] / 1e3:.2f} ({one['low'] / 1e3:.2f}, {one['high'] / 1e3:.2f})",
+            f"{one['cpu_ns'] / 1e3:.2f}",
+            f"{one['ns'] / define['ns']:.2f}",
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    about = record["about"]
+    what = f"Medians of {about['rounds']} rounds of {about['events']} events, reading included"
+    return "\n".join([*rows, "", f"{what}; ROOT {about['root']}; {about['cpu']}; {about['machine']}."])
+
+
 def filled(text: str, tables: dict[str, str]) -> str:
     """The page with every marked table replaced."""
     for name, new in tables.items():
@@ -125,6 +143,7 @@ def main() -> None:
     inference = json.loads((ROOT / "docs" / "inference_speed.json").read_text())
     tables["inference"] = inference_table(inference)
     tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
+    tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))
     differing = []
     for name in PAGES:
         path = ROOT / name

@@ -56,6 +56,8 @@ def folder(tmp_path: Path, sample: dict[str, Path], monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("page", [page for page in PAGES if has(page, "python")], ids=lambda page: page.stem)
 def test_python_of_a_page_runs_and_prints_what_the_page_shows(page: Path, folder: Path) -> None:
+    if any(kind == "python" and "import ROOT" in body for kind, body in blocks(page)):
+        pytest.importorskip("ROOT", reason="ROOT is not installed: pip install 'hepml[root]'")
     names: dict[str, Any] = {"__name__": "page"}
     printed = ""
     for kind, body in blocks(page):

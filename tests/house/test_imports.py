@@ -37,6 +37,7 @@ ROAD = [
     "export",
     "working_points",
     "applying",
+    "root",
     "demo",
     "cli",
 ]
@@ -48,6 +49,7 @@ HEAVY = {
     "uproot": {"trees", "layouts", "cli", "applying", "identity"},
     "h5py": {"dataset", "training", "export"},
     "energyflow": set(),
+    "ROOT": {"root"},
 }
 
 

@@ -1,6 +1,7 @@
 #pragma once
 
 // Everything: load a network, evaluate it event by event, from variables or from towers.
+#include <hepml/columns.hpp>
 #include <hepml/error.hpp>
 #include <hepml/events.hpp>
 #include <hepml/export.hpp>
