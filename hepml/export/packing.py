@@ -18,7 +18,7 @@ from hepml.errors import DataError, InputFileError
 from hepml.evaluator import Evaluator
 from hepml.ledger import atomic_path, check_not_input
 
-__all__ = ["compact"]
+__all__ = ["compact", "expanded"]
 
 FEWEST = 16  # shorter lists stay readable
 
@@ -58,6 +58,18 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
         temporary.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
         Evaluator(temporary)
     return output
+
+
+def expanded(value: Any) -> Any:
+    """A document, or a part of one, with its packed lists as lists again: float32 numbers as float64."""
+    if isinstance(value, list):
+        return [expanded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    for kind, dtype in (("float32", "<f4"), ("float64", "<f8")):
+        if set(value) == {kind, "crc32"}:
+            return np.frombuffer(base64.b64decode(value[kind]), dtype).astype(float).tolist()
+    return {key: expanded(member) for key, member in value.items()}
 
 
 def _packed(value: Any, *, exact: bool) -> Any:

@@ -71,6 +71,14 @@ def network_file(tmp_path):
     return tmp_path / "plain.json"
 
 
+def test_the_header_of_a_compact_file_is_the_same(network_file, tmp_path):
+    headers = []
+    for path in (network_file, compact(network_file, tmp_path / "net.json")):
+        hepml.export_source(path, tmp_path / f"{path.stem}.hpp", namespace="one")
+        headers.append((tmp_path / f"{path.stem}.hpp").read_text())
+    assert headers[0] == headers[1]
+
+
 def test_damage_is_told(network_file, tmp_path):
     output = compact(network_file, tmp_path / "net.json")
     text = output.read_text()

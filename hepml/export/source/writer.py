@@ -13,6 +13,7 @@ from typing import Any
 
 from hepml.errors import DataError
 from hepml.evaluator import Evaluator
+from hepml.export.packing import expanded
 from hepml.export.source.header import header
 from hepml.export.source.names import Names, reserved_words
 from hepml.export.source.network import build
@@ -145,6 +146,7 @@ def source_text(
         document = json.loads(Path(network).read_text(encoding="utf-8"))
     records = evaluator.inputs, evaluator.outputs
     names = Names.of(namespace, *([record.name for record in one] for one in records))
+    document = expanded(document)
     program, ports, results = build(document, evaluator, names, max_steps)
     program.place()
     text = header(program, ports, results, names, document.get("hepml") or {})
