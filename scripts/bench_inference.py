@@ -26,6 +26,7 @@ from machine import commit, machine
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from hepml.evaluator import cpus
 from hepml.ledger import config_hash, write_json
 
 ROOT = Path(__file__).parents[1]
@@ -191,7 +192,7 @@ def main() -> None:
         for label, kind in ((1, "electrons"), (0, "jets")):
             runs.append(("et_and_ht", kind, images(options.data, label, 256)))
     rows = []
-    for cpu in ("", "avx2"):
+    for cpu in ("",) if cpus()[0] == "avx2" else ("", "avx2"):
         for name, kind, values in runs:
             values.tofile(folder / "events")
             words = [program, peer, folder / f"{name}.json", folder / f"{name}.onnx", folder / "events"]
