@@ -47,4 +47,15 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 #include "kernels/tensors.inl"
 #include "kernels/tower.inl"
 
+/// A constant expression: a table that were set up at run time would be so with this set's instructions.
+constexpr hepml::kernels::Kernels kernels_named(const char* name) {
+  return {name,           width,          &dense_size,       &pack_dense,
+          &dense,         &conv2d_size,   &pack_conv2d,      &conv2d,
+          &conv2d_at,     &maxpool2d,     &maxpool2d_at,     &activate,
+          &lstm_cell,     &gru_gates,     &gru_update,       &gru_cell,
+          &normalize,     &add,           &prepare,          &combine,
+          &reduce,        &standardize,   &row_times_matrix, &dot,
+          &tower_scratch, &tower_forward, &tower_backward};
+}
+
 }  // namespace

@@ -1,7 +1,8 @@
 #pragma once
 
 // A vector of HEPML_WIDTH floats in terms of the compiler's vector extension: the same code for every
-// instruction set. Included once by each kernels/<set>.cpp, inside its unnamed namespace.
+// instruction set. Only AVX-512 has vectors of 16, only AVX2 of 8. Included once by each kernels/<set>.cpp,
+// inside its unnamed namespace.
 
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +44,7 @@ HEPML_INLINE V min(V a, V b) {
 
 /// The first n < width floats, `fill` behind them.
 HEPML_INLINE V load_some(const float* p, std::size_t n, float fill) {
-#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+#if HEPML_WIDTH == 16
   return (V)_mm512_mask_loadu_ps((__m512)set(fill), static_cast<__mmask16>((1U << n) - 1U), p);
 #else
   float buffer[width];
@@ -54,7 +55,7 @@ HEPML_INLINE V load_some(const float* p, std::size_t n, float fill) {
 }
 /// The first n <= width floats of v.
 HEPML_INLINE void store_some(float* p, V v, std::size_t n) {
-#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+#if HEPML_WIDTH == 16
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), (__m512)v);
 #else
   float buffer[width];
@@ -88,9 +89,9 @@ HEPML_INLINE float largest(V v) {
 
 /// Of numbers that are not negative.
 HEPML_INLINE V square_root(V x) {
-#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+#if HEPML_WIDTH == 16
   return (V)_mm512_maskz_sqrt_ps(static_cast<__mmask16>(0xffff), (__m512)x);
-#elif HEPML_WIDTH == 8 && defined(__AVX__)
+#elif HEPML_WIDTH == 8
   return (V)_mm256_sqrt_ps((__m256)x);
 #elif HEPML_WIDTH == 4 && defined(__SSE__)
   return (V)_mm_sqrt_ps((__m128)x);

@@ -8,8 +8,8 @@
 namespace hepml::parse {
 namespace {
 
-constexpr std::size_t most = std::size_t{1} << 24;  // values of all inputs, sources of a node
-constexpr std::size_t most_records = 4096;          // inputs, outputs
+constexpr std::size_t most_values = std::size_t{1} << 24;  // values of all inputs, sources of a node
+constexpr std::size_t most_records = 4096;                 // inputs, outputs
 constexpr std::size_t most_nodes = 65536;
 constexpr std::size_t most_dimensions = 4;
 
@@ -53,7 +53,7 @@ InputRecord read_input(const At& at) {
   InputRecord record{{at.member("name").string(), {}}, {}, {}, at};
   Input& input = record.input;
   if (at.has("shape")) {
-    input.shape = at.member("shape").counts(1, most);
+    input.shape = at.member("shape").counts(1, most_values);
     if (input.shape.empty() || input.shape.size() > most_dimensions) {
       at.member("shape").fail(
           Error::Code::unsupported, "an input of another rank",
@@ -89,7 +89,7 @@ InputRecord read_input_sequence(const At& at) {
   read_variables(at.member("variables"), record);
   const std::size_t n = input.variables.size();
   if (n == 0) at.wrong("an input without variables", "at least one variable", "none");
-  input.shape = {at.has("steps") ? at.member("steps").count(1, most) : any_steps, n};
+  input.shape = {at.has("steps") ? at.member("steps").count(1, most_values) : any_steps, n};
   input.size = layers::elements(input.shape, at);
   return record;
 }
@@ -105,10 +105,10 @@ constexpr NodeRow node_table[] = {
     {"feed_forward", NodeType::feed_forward, true, 1},
     {"sequence", NodeType::sequence, true, 1},
     {"time_distributed", NodeType::time_distributed, true, 1},
-    {"concatenate", NodeType::concatenate, false, most},
-    {"add", NodeType::add, false, most},
+    {"concatenate", NodeType::concatenate, false, most_values},
+    {"add", NodeType::add, false, most_values},
     {"sum", NodeType::sum, false, 1},
-    {"layer", NodeType::layer, true, most},
+    {"layer", NodeType::layer, true, most_values},
 };
 
 /// `first` is the index in file.inputs of what source 0 means, `n` how many there are of the kind.
@@ -202,7 +202,7 @@ File read_graph(const At& root) {
   }
   std::size_t n_values = 0;
   for (const InputRecord& record : file.inputs) n_values += record.input.size;
-  need_few(inputs, "input values", n_values, most);
+  need_few(inputs, "input values", n_values, most_values);
   const At layers = root.member("layers");
   for (std::size_t i = 0; i < layers.size(); ++i) file.layers.push_back(layers.item(i));
   const At nodes = root.member("nodes");

@@ -12,8 +12,7 @@
 
 namespace hepml::parse {
 
-class Value;
-using Member = std::pair<std::string, Value>;
+struct Member;
 
 /// A JSON value as a network file needs it: an array of numbers is one packed vector of doubles.
 class Value {
@@ -25,6 +24,14 @@ class Value {
 
   /// "a number", "an object", ... for messages.
   const char* kind() const noexcept;
+};
+
+/// Of an object. No std::pair, which asks for the constructors of a Value before Value is complete.
+struct Member {
+  Member(std::string key, Value&& value) : first(std::move(key)), second(std::move(value)) {}
+  Member(std::string key, const Value& value) : first(std::move(key)), second(value) {}
+  std::string first;
+  Value second;
 };
 
 /// Parse strictly: one value, no duplicate keys, no NaN or overflowing numbers, nested at most 64 deep.

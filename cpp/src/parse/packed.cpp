@@ -101,16 +101,17 @@ bool is_packed(const Value::Object& object, const char* kind) {
   return object.size() == 2 && object[0].first == kind && object[1].first == "crc32";
 }
 
-void unpack(Value& value, const std::string& path) {
+void unpack_at(Value& value, const std::string& path) {
   if (auto* array = std::get_if<Value::Array>(&value.data)) {
-    for (std::size_t i = 0; i < array->size(); ++i) unpack((*array)[i], path + "[" + std::to_string(i) + "]");
+    for (std::size_t i = 0; i < array->size(); ++i)
+      unpack_at((*array)[i], path + "[" + std::to_string(i) + "]");
     return;
   }
   auto* object = std::get_if<Value::Object>(&value.data);
   if (object == nullptr) return;
   const bool narrow = is_packed(*object, "float32");
   if (!narrow && !is_packed(*object, "float64")) {
-    for (auto& [key, member] : *object) unpack(member, path.empty() ? key : path + "." + key);
+    for (auto& [key, member] : *object) unpack_at(member, path.empty() ? key : path + "." + key);
     return;
   }
   const At at(value, path);
@@ -125,7 +126,7 @@ void unpack(Value& value, const std::string& path) {
 }  // namespace
 
 void unpack(Value& root) {
-  unpack(root, "");
+  unpack_at(root, "");
 }
 
 }  // namespace hepml::parse
