@@ -1,11 +1,17 @@
-"""Time hepml's evaluator against ONNX Runtime's C API, one event on one thread.
+"""Time hepml's evaluator against the peers that are on this machine, one event on one thread.
 
-    python scripts/bench_inference.py --library build/libhepml.a --headers FOLDER [--data data.h5]
+    python scripts/bench_inference.py --library build/libhepml.a FOLDER... [--data data.h5]
 
-The peer is the `onnxruntime` package of PyPI; FOLDER has its onnxruntime_c_api.h, of this or an older version. Networks
-have random weights, or those that networks.py draws, and are written as network file and as ONNX; the outputs of both
-are compared. With --data the convolutional network sees its images too, electrons and jets apart. The results replace
-those of the same machine.
+All answer the same events in turn in one program, and the outputs of all are compared. A FOLDER is a checkout or an
+install of something that a peer needs; a peer that lacks something is left out:
+
+    ONNX Runtime    the package of PyPI, and onnxruntime_c_api.h of this or an older version
+    lwtnn           its sources or an install, Eigen, headers of Boost
+    frugally-deep   its sources, with the converter, FunctionalPlus, Eigen
+    RTNeural        its sources, Eigen
+
+Networks have random weights, or those that networks.py draws, and each peer gets those that it can express. With --data
+the convolutional network sees its images too, electrons and jets apart. The results replace those of the same machine.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+from bench_peers import FLAGS, peers
 from machine import commit, machine
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -36,6 +42,8 @@ from networks import network  # noqa: E402
 
 OCCUPANCIES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 ROUNDS = {"et_and_ht": 100}
+# hepml's instructions, and what the peers that do not choose for themselves are built for
+CPUS = (("avx512", "native"), ("avx2", "x86-64-v3"))
 MOST_DIFFERENT = 1e-6
 ONNX_GATES = {"gru": "zrh", "lstm": "iofc"}
 CELL = {"weights": 6, "U": 25}
@@ -91,11 +99,14 @@ class Translation:
             parts = [layer["components"][gate] for gate in ONNX_GATES[kind]]
             matrices = [np.array([part[key] for part in parts], np.float32).reshape(-1, n) for key, n in CELL.items()]
             bias = np.array([part["bias"] for part in parts], np.float32).ravel()
+            after = "reset_after" in layer
+            of_state = np.array([part["recurrent_bias"] for part in parts]).ravel() if after else np.zeros_like(bias)
             last = f"h{len(self.nodes)}"
             steps_first = self.add("Transpose", [name], perm=[1, 0, 2])
             inputs = [steps_first, *(self.constant(m[None]) for m in matrices)]
-            inputs.append(self.constant(np.concatenate([bias, np.zeros_like(bias)])[None]))
-            self.nodes.append(helper.make_node(kind.upper(), inputs, ["", last], hidden_size=25))
+            inputs.append(self.constant(np.concatenate([bias, of_state])[None]))
+            extra = {"linear_before_reset": 1} if after else {}
+            self.nodes.append(helper.make_node(kind.upper(), inputs, ["", last], hidden_size=25, **extra))
             name = self.add("Squeeze", [last, self.axis_0()])
             shape, order = None, np.arange(25)
         else:
@@ -148,23 +159,17 @@ def images(data: Path, label: int, n: int) -> NDArray[np.float32]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="*", help="checkouts and installs for the peers")
     parser.add_argument("--library", type=Path, required=True, help="libhepml.a")
-    parser.add_argument("--headers", type=Path, required=True, help="folder of onnxruntime_c_api.h")
     parser.add_argument("--data", type=Path, help="a data.h5 with et and ht")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "inference_speed.json")
     options = parser.parse_args()
-    if not (options.headers / "onnxruntime_c_api.h").exists():
-        sys.exit(f"{options.headers} has no onnxruntime_c_api.h: take it from ONNX Runtime's sources or release")
     rng = np.random.default_rng(0)
     folder = Path(tempfile.mkdtemp())
     program = folder / "compare"
-    include = [f"-I{options.headers}", f"-I{ROOT / 'cpp' / 'include'}"]
-    source = str(ROOT / "cpp" / "bench" / "compare.cpp")
-    subprocess.run(
-        ["g++", "-std=c++17", "-O2", *include, source, str(options.library), "-ldl", "-o", program], check=True
-    )
-    peer = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    words = ["g++", "-std=c++17", "-O2", f"-I{ROOT / 'cpp' / 'include'}", ROOT / "cpp" / "bench" / "compare.cpp"]
+    subprocess.run([str(word) for word in (*words, options.library, "-ldl", "-o", program)], check=True)
 
     files = {
         "et_and_ht": unscaled(network("et_and_ht")),
@@ -172,6 +177,7 @@ def main() -> None:
         "HIGGS deep": deep(28, 5, 300),
         "MNIST": mnist(),
         "GRU": recurrent("gru"),
+        "GRU, reset after": recurrent("gru", reset_after=True),
         "LSTM": recurrent("lstm"),
     }
     for name, file in files.items():
@@ -183,6 +189,7 @@ def main() -> None:
         ("HIGGS deep", "normal", rng.normal(size=(64, 28)).astype(np.float32)),
         ("MNIST", "uniform", rng.random((64, 784)).astype(np.float32)),
         ("GRU", "normal", rng.normal(size=(64, 90)).astype(np.float32)),
+        ("GRU, reset after", "normal", rng.normal(size=(64, 90)).astype(np.float32)),
         ("LSTM", "normal", rng.normal(size=(64, 90)).astype(np.float32)),
     ]
     for occupancy in OCCUPANCIES:
@@ -192,33 +199,44 @@ def main() -> None:
         for label, kind in ((1, "electrons"), (0, "jets")):
             runs.append(("et_and_ht", kind, images(options.data, label, 256)))
     rows = []
-    for cpu in ("",) if cpus()[0] == "avx2" else ("", "avx2"):
+    for cpu, march in CPUS[-1:] if cpus()[0] == "avx2" else CPUS:
+        (folder / march).mkdir()
+        there = peers(options.folders, folder / march, march)
+        forms = {
+            (name, peer.name): peer.write(file, folder / f"{name}.json", folder / march)
+            for name, file in files.items()
+            for peer in there
+        }
         for name, kind, values in runs:
             values.tofile(folder / "events")
-            words = [program, peer, folder / f"{name}.json", folder / f"{name}.onnx", folder / "events"]
             rounds = str(min(options.rounds, ROUNDS.get(name, options.rounds)))
-            environment = os.environ | ({"HEPML_CPU": cpu} if cpu else {})
-            done = subprocess.run([*words, rounds], env=environment, check=True, capture_output=True, text=True)
+            command: list[str | Path] = [program, folder / f"{name}.json", folder / "events", rounds]
+            for peer in there:
+                if form := forms[name, peer.name]:
+                    command += [peer.name, peer.library, form]
+            environment = os.environ | {"HEPML_CPU": cpu}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{name}: {done.stderr}")
             row = {"network": name, "input": kind, **json.loads(done.stdout)}
-            if row["difference"] > MOST_DIFFERENT:
-                sys.exit(f"{name}: differs from ONNX Runtime by {row['difference']}")
+            for one, measured in row["peers"].items():
+                if measured["difference"] > MOST_DIFFERENT:
+                    sys.exit(f"{name}: differs from {one} by {measured['difference']}")
             occupied = {"occupied": float(np.mean(values != 0))} if name == "et_and_ht" else {}
             rows.append(row | occupied)
-            print(
-                f"{row['cpu']:7} {name:11} {kind:15} {row['hepml_us']:9.2f} us, ONNX Runtime {row['peer_us']:9.2f} us, "
-                f"ratio {row['ratio']:.3f}, difference {row['difference']:.1e}",
-                flush=True,
-            )
+            others = ", ".join(f"{one} {part['us']:.2f} ({part['ratio']:.2f})" for one, part in row["peers"].items())
+            print(f"{row['cpu']:7} {name:16} {kind:15} {row['hepml_us']:9.2f} us; {others}", flush=True)
     about = {
         "commit": commit(ROOT),
-        "config": config_hash({"occupancies": list(OCCUPANCIES), "rounds": options.rounds}),
+        "config": config_hash({"occupancies": list(OCCUPANCIES), "rounds": options.rounds, "flags": FLAGS}),
         "seed": 0,
         "machine": machine(),
-        "peer": f"ONNX Runtime {onnxruntime.__version__}, C API, one thread",
+        "load": round(os.getloadavg()[1], 1),
+        "peers": {peer.name: peer.version for peer in there},
     }
     known = json.loads(options.results.read_text())["runs"] if options.results.exists() else []
-    others = [run for run in known if run["about"]["machine"] != about["machine"]]
-    write_json(options.results, {"runs": [*others, {"about": about, "rows": rows}]}, overwrite=True)
+    elsewhere = [run for run in known if run["about"]["machine"] != about["machine"]]
+    write_json(options.results, {"runs": [*elsewhere, {"about": about, "rows": rows}]}, overwrite=True)
 
 
 if __name__ == "__main__":

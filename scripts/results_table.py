@@ -73,18 +73,22 @@ def speed_table(record: dict[str, Any]) -> str:
 
 
 def inference_table(record: dict[str, Any]) -> str:
-    """A table for each machine; one row per network and kind of input."""
+    """A table for each machine; one row per network and kind of input, the ratio to the fastest of the peers."""
     parts = []
     for run in record["runs"]:
-        rows = [
-            "| network | input | instructions | hepml, us | ONNX Runtime, us | ratio |",
-            "|---|---|---|---|---|---|",
-        ]
-        for one in run["rows"]:
-            cells = [f"`{one['network']}`", one["input"], one["cpu"], f"{one['hepml_us']:.1f}", f"{one['peer_us']:.1f}"]
-            rows.append("| " + " | ".join([*cells, f"{one['ratio']:.2f}"]) + " |")
         about = run["about"]
-        parts.append("\n".join([*rows, "", f"Medians of single events; {about['peer']}; {about['machine']}."]))
+        names = list(about["peers"])
+        head = ["network", "input", "instructions", "hepml, us", *(f"{name}, us" for name in names), "ratio"]
+        rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+        for one in run["rows"]:
+            times = [one["peers"].get(name) for name in names]
+            cells = [f"`{one['network']}`", one["input"], one["cpu"], f"{one['hepml_us']:.1f}"]
+            cells += [f"{peer['us']:.1f}" if peer else "" for peer in times]
+            ratio = max(peer["ratio"] for peer in times if peer)
+            rows.append("| " + " | ".join([*cells, f"{ratio:.2f}"]) + " |")
+        peers = "; ".join(f"{name} {version}" for name, version in about["peers"].items())
+        load = f"; load average {about['load']}" if "load" in about else ""
+        parts.append("\n".join([*rows, "", f"Medians of single events; {peers}; {about['machine']}{load}."]))
     return "\n\n".join(parts)
 
 

@@ -53,17 +53,21 @@ def mnist() -> dict[str, Any]:
     }
 
 
-def recurrent(kind: str) -> dict[str, Any]:
-    """25 units on 15 steps of 6 variables, and 4 classes."""
+def recurrent(kind: str, *, reset_after: bool = False) -> dict[str, Any]:
+    """25 units on 15 steps of 6 variables, and 4 classes; of a GRU, Keras' reset_after."""
     writer = Writer(0)
     writer.node("input_sequence", [0], size=6)
 
     def component() -> dict[str, Any]:
         parts = {"weights": ((25, 6), 31), "U": ((25, 25), 50), "bias": ((25,), 600)}
+        if reset_after:
+            parts["recurrent_bias"] = ((25,), 600)
         return {key: writer.weights(*size).ravel().tolist() for key, size in parts.items()}
 
     components = {gate: component() for gate in GATES[kind]}
     cell = {"architecture": kind, "components": components, "activation": "tanh", "inner_activation": "sigmoid"}
+    if reset_after:
+        cell["reset_after"] = True
     writer.layers.append({**cell, "return_sequences": False})
     at = writer.dense(writer.node("sequence", [0], layer_index=0), 25, 4, "softmax")
     variables = [{"name": f"v{i}", "offset": 0.0, "scale": 1.0} for i in range(6)]
