@@ -359,9 +359,20 @@ class Builder {
   }
 };
 
-std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels, bool sparse) {
-  auto network = std::make_shared<const Network>(Builder(std::move(file), kernels, sparse).build());
-  make_plan(*network, 1);  // a network without room for an event is refused at load
+std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels,
+                                              const LoadOptions& options) {
+  auto network = std::make_shared<const Network>(Builder(std::move(file), kernels, options.sparse).build());
+  // A network without room or time for an event is refused at load.
+  const double found = work(*network, make_plan(*network, 1));
+  if (found > options.most_work) {
+    throw Error(Error::Code::unsupported, {"a network with too much to do for an event",
+                                           {},
+                                           {},
+                                           "at most " + text::number(options.most_work) + " multiplications",
+                                           text::number(found),
+                                           {},
+                                           "if it is meant to be so large, raise LoadOptions::most_work"});
+  }
   return network;
 }
 

@@ -39,7 +39,7 @@ class Network {
   };
 
   static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels,
-                                              bool sparse = true);
+                                              const LoadOptions& options = {});
 
   std::vector<Input> inputs;
   std::vector<Output> outputs;

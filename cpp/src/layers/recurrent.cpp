@@ -111,6 +111,9 @@ RecurrentOperation::RecurrentOperation(const Recurrent& layer, const Shape& inpu
       n_(layer.n),
       pad_(padded_size(layer.n, kernels)),
       n_states_(n_states),
+      fixed_steps_(input[0]),
+      work_of_step_(static_cast<double>(layer.weights.size() * layer.n) *
+                    static_cast<double>(layer.n_in + layer.n)),
       sequences_(layer.sequences),
       backwards_(layer.backwards),
       masked_(layer.masked),

@@ -44,6 +44,9 @@ class RecurrentOperation : public Operation {
   RecurrentOperation(const Recurrent& layer, const Shape& input, std::size_t n_states,
                      const Kernels& kernels);
   void run(const View* inputs, const View& output, float* scratch) const noexcept final;
+  double work(std::size_t steps) const noexcept final {
+    return work_of_step_ * static_cast<double>(fixed_steps_ == any_steps ? steps : fixed_steps_);
+  }
   std::size_t scratch(std::size_t) const noexcept final { return (n_states_ + 1) * pad_ + cell_scratch(); }
 
  protected:
@@ -55,7 +58,8 @@ class RecurrentOperation : public Operation {
 
  private:
   const Kernels& kernels_;
-  std::size_t n_, pad_, n_states_;
+  std::size_t n_, pad_, n_states_, fixed_steps_;
+  double work_of_step_;
   bool sequences_, backwards_, masked_, zeros_for_mask_;
 };
 

@@ -98,7 +98,9 @@ Value::Numbers numbers_of(const Bytes& bytes, const At& at) {
 }
 
 bool is_packed(const Value::Object& object, const char* kind) {
-  return object.size() == 2 && object[0].first == kind && object[1].first == "crc32";
+  if (object.size() != 2) return false;
+  const std::size_t numbers = object[0].first == kind ? 0 : 1;  // a writer may order keys
+  return object[numbers].first == kind && object[1 - numbers].first == "crc32";
 }
 
 void unpack(Value& value, const std::string& path) {
