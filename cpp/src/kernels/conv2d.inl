@@ -158,11 +158,6 @@ void conv_panel_at(const Conv2DArgs& args, const ConvPanel& panel, const View& x
   }
 }
 
-template <std::size_t P>
-struct Count {
-  static constexpr std::size_t value = P;
-};
-
 /// Calls visit(Count<P>, panel, where its outputs begin) for every panel of filters.
 template <class Visit>
 HEPML_INLINE void each_conv_panel(const Conv2DArgs& args, const View& x, const View& y, Visit visit) {

@@ -57,27 +57,32 @@ void add(const float* x, float* y, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
+/// scaled(value, i) of every value; false if one is not finite.
+template <class Scaled>
+HEPML_INLINE bool prepare_each(const float* __restrict x, float* __restrict y, std::size_t n, Scaled scaled) {
+  std::uint32_t bad = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, x + i, sizeof bits);
+    bad |= static_cast<std::uint32_t>((bits & 0x7f800000U) == 0x7f800000U);
+    y[i] = scaled(x[i], i);
+  }
+  return bad == 0;
+}
+
 bool prepare(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
              std::size_t n) noexcept {
-  float bad = 0.0F;
-  if (step == 0) {
-    const double shift = n > 0 ? offset[0] : 0.0;
-    const double factor = n > 0 ? scale[0] : 0.0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const float value = x[i];
-      bad += value - value == 0.0F ? 0.0F : 1.0F;
-      const auto moved =
-          static_cast<float>(static_cast<double>(value) + shift);  // rounded here, as Keras does
-      y[i] = static_cast<float>(static_cast<double>(moved) * factor);
-    }
-  } else {
-    for (std::size_t i = 0; i < n; ++i) {
-      const float value = x[i];
-      bad += value - value == 0.0F ? 0.0F : 1.0F;
-      const auto moved =
-          static_cast<float>(static_cast<double>(value) + offset[i]);  // rounded here, as Keras does
-      y[i] = static_cast<float>(static_cast<double>(moved) * scale[i]);
-    }
+  const auto apply = [](float value, double shift, double factor) {
+    const auto moved = static_cast<float>(static_cast<double>(value) + shift);  // rounded, as Keras does
+    return static_cast<float>(static_cast<double>(moved) * factor);
+  };
+  if (step != 0) {
+    return prepare_each(x, y, n,
+                        [&](float value, std::size_t i) { return apply(value, offset[i], scale[i]); });
   }
-  return bad == 0.0F;
+  const double shift = n > 0 ? offset[0] : 0.0;
+  const double factor = n > 0 ? scale[0] : 0.0;
+  if (shift == 0.0 && factor == 1.0)
+    return prepare_each(x, y, n, [](float value, std::size_t) { return value; });
+  return prepare_each(x, y, n, [=](float value, std::size_t) { return apply(value, shift, factor); });
 }

@@ -112,11 +112,23 @@ class Builder {
     return network_.tensors.size() - 1;
   }
 
+  /// The scale of a step for several, since a kernel does better on more.
+  static void repeat_scale(const Shape& shape, Network::Port& port) {
+    constexpr std::size_t enough = 256;
+    const std::size_t n = port.scale.size();
+    const std::size_t steps = std::min(shape[0], std::max<std::size_t>(enough / n, 1));
+    for (std::vector<double>* list : {&port.offset, &port.scale}) {
+      list->resize(n * steps);
+      for (std::size_t i = n; i < list->size(); ++i) (*list)[i] = (*list)[i - n];
+    }
+  }
+
   void add_inputs() {
     for (auto& record : file_.inputs) {
       Network::Port port{add_tensor(record.input.shape, 0, record.where), std::move(record.offset),
                          std::move(record.scale), 0};
       port.scale_step = port.scale.size() == 1 ? 0 : 1;
+      if (record.input.shape.size() == 2 && port.scale_step != 0) repeat_scale(record.input.shape, port);
       network_.ports.push_back(std::move(port));
       network_.inputs.push_back(std::move(record.input));
     }
