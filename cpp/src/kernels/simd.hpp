@@ -69,6 +69,43 @@ HEPML_INLINE void store_some(float* p, V v, std::size_t n) {
 #endif
 }
 
+/// 0 1 ... width - 1, for the lanes of a shuffle.
+template <std::size_t... I>
+struct Lanes {};
+template <std::size_t N, std::size_t... I>
+struct LanesTo : LanesTo<N - 1, N - 1, I...> {};
+template <std::size_t... I>
+struct LanesTo<0, I...> {
+  using Type = Lanes<I...>;
+};
+using AllLanes = LanesTo<width>::Type;
+
+template <std::size_t first, std::size_t... I>
+HEPML_INLINE V zip_lanes(V a, V b, Lanes<I...>) {
+  return __builtin_shufflevector(a, b, static_cast<int>(first + I / 2 + I % 2 * width)...);
+}
+/// a0 b0 a1 b1 ... of the first and of the second halves.
+HEPML_INLINE V zip_low(V a, V b) {
+  return zip_lanes<0>(a, b, AllLanes{});
+}
+HEPML_INLINE V zip_high(V a, V b) {
+  return zip_lanes<width / 2>(a, b, AllLanes{});
+}
+
+template <std::size_t N, std::size_t odd, std::size_t... I>
+HEPML_INLINE V group_lanes(V a, V b, Lanes<I...>) {
+  return __builtin_shufflevector(a, b, static_cast<int>((2 * (I / N) + odd) * N + I % N)...);
+}
+/// Of groups of N lanes in a and b, those with even or odd numbers.
+template <std::size_t N>
+HEPML_INLINE V even_groups(V a, V b) {
+  return group_lanes<N, 0>(a, b, AllLanes{});
+}
+template <std::size_t N>
+HEPML_INLINE V odd_groups(V a, V b) {
+  return group_lanes<N, 1>(a, b, AllLanes{});
+}
+
 HEPML_INLINE float sum(V v) {
   float buffer[width];
   store(buffer, v);

@@ -325,6 +325,7 @@ class Builder {
   /// The images that come from an input image by local operations alone.
   void mark_sparse() {
     constexpr std::size_t most_columns = 64;  // a row is a word of bits
+    constexpr double least_work = 0x1p16;     // less is done before it is known where
     const auto fits = [](const Network::Tensor& tensor) {
       return tensor.shape.size() == 3 && tensor.shape[1] <= most_columns && tensor.shape[0] < 65536;
     };
@@ -332,14 +333,14 @@ class Builder {
       auto& tensor = network_.tensors[port.tensor];
       tensor.sparse = fits(tensor);
     }
-    bool any = false;
+    double work = 0;
     for (const Network::Step& step : network_.steps) {
       auto& target = network_.tensors[step.target];
       target.sparse = step.sources.size() == 1 && network_.tensors[step.sources[0]].sparse &&
                       step.operation->is_local() && fits(target);
-      any |= target.sparse;
+      if (target.sparse) work += step.operation->work(1);
     }
-    if (any) return;
+    if (work >= least_work) return;
     for (auto& tensor : network_.tensors) tensor.sparse = false;
   }
 
