@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "guarded.hpp"
 #include "options.hpp"
 
 namespace {
@@ -147,6 +148,7 @@ void run(const char* path) {
       }
     }
     std::printf("\n");
+    if (std::ferror(stdout) != 0) throw apps::OutputError();
   }
 }
 
@@ -163,19 +165,16 @@ The first line that is written names the outputs: output.label.
   --version   the version of hepml
 
 Exit codes: 0 done, 1 an error in the network file or the events, 2 usage, 3 the network file does not reproduce its
-reference vectors.
+reference vectors, 4 standard output cannot be written.
 )";
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int answer = apps::answered(argc, argv, "hepml-run", help, 1, 1);
-  if (answer >= 0) return answer;
-  try {
+  return apps::guarded("hepml-run", [&] {
+    const int answer = apps::answered(argc, argv, "hepml-run", help, 1, 1);
+    if (answer >= 0) return answer;
     run(argv[1]);
     return 0;
-  } catch (const Error& error) {
-    std::fprintf(stderr, "hepml-run: %s\n", error.what());
-    return error.code() == Error::Code::verification ? 3 : 1;
-  }
+  });
 }
