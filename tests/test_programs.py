@@ -73,10 +73,63 @@ def test_a_line_is_an_event(tmp_path):
     for text, words in [
         ("1,2,3", ["line 1", "expected: 7"]),
         (lines[0] + "x", ["not a number"]),
-        ("a b", ["hl.r_had", "line 1"]),
+        ("\n\n1;2;3", ["line 3"]),
+        ("\na b", ["hl.r_had", "line 2"]),
     ]:
         error = run(RUN, path, text=text, code=1)
         assert all(word in error for word in words), error
+
+
+@pytest.mark.parametrize(
+    ("lines", "scores"),
+    [
+        ("\n \n1,pt,inf\n3,2,1", "1,2,3"),
+        ("\n \nx.1,pt,inf\n3,2,1", "1,2,3"),
+        ("inf,pt,x.1\n1,2,3", "1,2,3"),
+        ("inf,2,1", "nan,nan,nan"),
+        ("\n1,2,3", "1,2,3"),
+    ],
+)
+def test_the_first_line_that_is_not_blank_may_hold_names(vector, lines, scores):
+    assert run(RUN, vector, text=lines).splitlines() == ["y.a,y.b,y.c", scores]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("inf pt", ["leaves out variables", "x.1"]),
+        ("pt inf pt", ["names a variable twice", "pt"]),
+        ("pt x.pt 1", ["names a variable twice", "x.pt"]),
+        ("1 pt PT", ["names no variable", "x.inf, x.pt, x.1", "PT"]),
+    ],
+)
+def test_a_header_that_is_not_whole_is_refused(vector, header, words):
+    error = run(RUN, vector, text=header + "\n1 2 3", code=1)
+    assert all(word in error for word in words), error
+
+
+def test_input_and_variable_together_always_mean_that(tmp_path):
+    records = [{"name": name, "variables": variables(variable)} for name, variable in (("a", "b"), ("c", "a.b"))]
+    path = network(tmp_path / "net.json", *records, labels=["first", "second"])
+    assert run(RUN, path, text="c.a.b,a.b\n1,2").splitlines()[1] == "2,1"
+    assert "names a variable twice" in run(RUN, path, text="a.b,a.b\n1,2", code=1)
+
+
+def test_pixels_have_the_name_of_their_image(tmp_path):
+    image = {"name": "et", "shape": [2, 1, 2], "offset": 0, "scale": 1, "variables": []}
+    path = network(tmp_path / "net.json", image, labels=["et", "e"])
+    assert run(RUN, path, text="1,2,3,4").splitlines() == ["y.0.et,y.0.e,y.1.et,y.1.e", "1,2,3,4"]
+    assert run(RUN, path, text="et.3,et.2,et.1,et.0\n1,2,3,4").splitlines()[1] == "4,3,2,1"
+    for header in ("et.3,et.2,et.1,0", "et.3,et.2,et.1,et.00", "et.3,et.2,et.1,et", "et.3,et.2,et.1,et.0.0"):
+        assert "names no variable" in run(RUN, path, text=f"{header}\n1,2,3,4", code=1)
+
+
+def test_sequences_of_fixed_steps(tmp_path):
+    sequence = {"name": "s", "steps": 3, "variables": variables("pt", "eta")}
+    path = network(tmp_path / "net.json", sequences=[sequence], labels=["pt", "eta"])
+    header = "y.0.pt,y.0.eta,y.1.pt,y.1.eta,y.2.pt,y.2.eta"
+    assert run(RUN, path, text="1,2,3,4,5,6").splitlines() == [header, "1,2,3,4,5,6"]
+    assert run(RUN, path, text="s.2.pt,2.eta,1.pt,1.eta,0.pt,0.eta\n1,2,3,4,5,6").splitlines()[1] == "5,6,3,4,1,2"
 
 
 def test_a_line_is_no_sequence_of_any_length(tmp_path):
