@@ -96,6 +96,18 @@ def test_its_own_tests_pass(built):
     assert "100% tests passed" in done.stdout
 
 
+def test_the_fuzzers_start_from_every_key_that_the_evaluator_reads():
+    """Those that shorten() of cpp/fuzz/seeds.py leaves out are texts that nothing depends on."""
+    schema = json.loads((ROOT / "hepml" / "export" / "schema" / "hepml-model-1.json").read_text())
+    wanted = set(schema["$defs"]["hepml"]["properties"]) - {"model_id", "provenance"}
+    files = list((ROOT / "cpp" / "fuzz" / "corpus").glob("*.json"))
+    assert {key for file in files for key in json.loads(file.read_text()).get("hepml", {})} >= wanted
+    quantities = ("sum", "maximum", "cells", "steps")
+    text = (ROOT / "cpp" / "fuzz" / "corpus" / "monitored.json").read_text()
+    assert all(f'"quantity":"{name}"' in text for name in quantities)
+    assert '"variable":' in text
+
+
 @pytest.mark.parametrize("n", [500, pytest.param(10000, marks=pytest.mark.slow)])
 def test_no_preset_allocates(built, tmp_path, n):
     """Events of each of the published networks, every malloc of the process counted."""
