@@ -32,6 +32,7 @@ ROAD = [
     "metrics",
     "evaluation",
     "plots",
+    "records",
     "evaluator",
     "monitoring",
     "export",

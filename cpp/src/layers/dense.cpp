@@ -18,6 +18,9 @@ class Dense : public Operation {
   void run(const View* inputs, const View& output, float*) const noexcept override {
     kernels_.dense(args_, inputs->data, output.data);
   }
+  double work(std::size_t) const noexcept override {
+    return static_cast<double>(args_.n_in) * static_cast<double>(args_.n_out);
+  }
   bool fuse_rectified() noexcept override { return args_.rectified = true; }
 
  private:

@@ -24,6 +24,9 @@ struct Plan {
 /// Throws Error (usage) beyond layers::most_elements in one tensor, or twice as many in all.
 Plan make_plan(const Network& network, std::size_t max_steps);
 
+/// Multiplications of an event, or what takes as long, where every sequence has the steps of the plan.
+double work(const Network& network, const Plan& plan);
+
 /// The shape as an image: rows x columns of channels. A vector is one pixel, a sequence one row.
 struct Extent {
   std::size_t rows, columns, channels;
