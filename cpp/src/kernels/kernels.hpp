@@ -200,6 +200,8 @@ struct Kernels {
   void (*pack_dense)(const float* weights, std::size_t n_in, std::size_t n_out,
                      float* packed);  // from [out][in]
   void (*dense)(const DenseArgs& args, const float* x, float* y) noexcept;
+  /// The same for each row of x, bit for bit. Up to a whole vector behind each row of y is overwritten.
+  void (*dense_rows)(const DenseArgs& args, const View& x, const View& y) noexcept;
 
   std::size_t (*conv2d_size)(std::size_t taps, std::size_t n_in, std::size_t n_out);
   void (*pack_conv2d)(const float* weights, std::size_t taps, std::size_t n_in, std::size_t n_out,
