@@ -1,7 +1,7 @@
 """The C++ evaluator from Python: arrays of raw values in, scores out, the same numbers as in a trigger.
 
 `Evaluator` loads a network file with `hepml::Model::load`, so everything that C++ refuses is refused here with the same
-words, and evaluates event by event with `hepml::Session`: there is no second implementation that could differ. Values
+words, and gives the bits of `hepml::Session`, however many events it takes at once and on however many threads. Values
 are raw; offset and scale are the file's. `tag` starts from towers, with `hepml::Tagger`.
 """
 
@@ -20,11 +20,14 @@ from numpy.typing import ArrayLike, NDArray
 from hepml import _core
 from hepml.errors import DataError, nearest
 from hepml.geometry import Geometry
+from hepml.inputs import InputRecord, Variable, batch_of
 
 if TYPE_CHECKING:
     from hepml.trees import Towers
 
 __all__ = ["Evaluator", "InputRecord", "OutputRecord", "Tags", "Variable", "cpus"]
+
+MOST_THREADS = 1024
 
 
 def cpus() -> list[str]:
@@ -48,35 +51,12 @@ def _cpu(name: str | None) -> str:
     return name or ""
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One number of a vector input; the network sees (value + offset) * scale.
-
-    Attributes:
-        name: as written in the file.
-        offset, scale: of the file.
-        default: what a user may put in place of a missing value; never applied by the evaluator.
-    """
-
-    name: str
-    offset: float
-    scale: float
-    default: float | None = None
-
-
-@dataclass(frozen=True)
-class InputRecord:
-    """An input of a network.
-
-    Attributes:
-        name: token, such as "hl" or "et".
-        shape: of one event, (n,), (rows, columns, channels) or (steps, n); None for steps that each event sets.
-        variables: of a vector or of a step, empty for an image.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    variables: tuple[Variable, ...]
+def _threads(wanted: int | None) -> int:
+    if wanted is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not 1 <= wanted <= MOST_THREADS:
+        raise DataError("a number of threads that cannot be", expected=f"1 to {MOST_THREADS}", found=str(wanted))
+    return wanted
 
 
 @dataclass(frozen=True)
@@ -121,9 +101,12 @@ class Evaluator:
         verify: re-run the reference vectors.
         cpu: one of `cpus()`; None for the environment variable HEPML_CPU, and without it the fastest.
         sparse: compute images only where they are not empty; False gives the same bits, for comparisons.
+        threads: that share the events of a call; None for the processors that this process may use. The bits of an
+            event do not depend on it.
 
     Attributes:
         inputs, outputs: records in the order of the file.
+        threads: at most so many for a call.
 
     Raises:
         InputFileError: absent, unreadable, truncated or not JSON.
@@ -139,14 +122,30 @@ class Evaluator:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, verify: bool = True, cpu: str | None = None, sparse: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        verify: bool = True,
+        cpu: str | None = None,
+        sparse: bool = True,
+        threads: int | None = None,
     ) -> None:
+        self.threads = _threads(threads)
         self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse))
 
     @classmethod
-    def from_text(cls, text: str, *, verify: bool = True, cpu: str | None = None, sparse: bool = True) -> Evaluator:
+    def from_text(
+        cls,
+        text: str,
+        *,
+        verify: bool = True,
+        cpu: str | None = None,
+        sparse: bool = True,
+        threads: int | None = None,
+    ) -> Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
+        evaluator.threads = _threads(threads)
         evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu), sparse))
         return evaluator
 
@@ -258,7 +257,7 @@ class Evaluator:
 
     def _evaluate(self, arrays: Mapping[str, ArrayLike] | ArrayLike, what: int) -> list[NDArray[np.float32]]:
         batch, steps = self._batches(arrays)
-        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what)
+        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what, self.threads)
         return results
 
     def _batches(
@@ -268,7 +267,7 @@ class Evaluator:
         given = self._by_name(arrays)
         batch, steps = [], []
         for record in self.inputs:
-            array, counts = _batch(record, given[record.name])
+            array, counts = batch_of(record, given[record.name])
             batch.append(array)
             steps.append(counts)
         lengths = {len(array) for array in batch}
@@ -354,45 +353,6 @@ class Evaluator:
                     f"the input {name!r} is missing", expected=", ".join(names), found=", ".join(arrays) or "nothing"
                 )
         return arrays
-
-
-_NO_STEPS = np.empty(0, np.int64)
-
-
-def _batch(record: InputRecord, values: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The values of an input as one array, and the steps of each event where they are its own."""
-    if record.shape[0] is not None:
-        return _array(record, values), _NO_STEPS
-    if isinstance(values, list | tuple) and len({len(event) for event in values if hasattr(event, "__len__")}) > 1:
-        events = [_array(record, [event])[0] for event in values]
-        steps = np.array([len(event) for event in events], np.int64)
-        array = np.zeros((len(events), steps.max(), events[0].shape[1]), np.float32)
-        for row, event in zip(array, events, strict=True):
-            row[: len(event)] = event
-        return array, steps
-    array = _array(record, values)
-    return array, np.full(len(array), array.shape[1], np.int64)
-
-
-def _array(record: InputRecord, values: ArrayLike) -> NDArray[np.float32]:
-    shape = tuple("steps" if n is None else n for n in record.shape)
-    expected = f"(n, {', '.join(map(str, shape))})"
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"dtype {array.dtype}")
-        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and the event NaN
-            array = np.ascontiguousarray(array, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"the input {record.name!r} is not an array of numbers", expected=expected, found=str(error)
-        ) from error
-    if record.shape[-1] == 1 and array.ndim == len(record.shape):
-        array = array[..., None]
-    fits = array.ndim == len(record.shape) + 1
-    if not fits or any(n is not None and n != m for n, m in zip(record.shape, array.shape[1:], strict=True)):
-        raise DataError(f"the input {record.name!r} has the wrong shape", expected=expected, found=str(array.shape))
-    return array
 
 
 def _columns(towers: Towers) -> tuple[NDArray[np.int64], ...]:

@@ -32,6 +32,7 @@ ROAD = [
     "metrics",
     "evaluation",
     "plots",
+    "inputs",
     "evaluator",
     "monitoring",
     "export",
