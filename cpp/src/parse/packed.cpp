@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <string_view>
+#include <utility>
 
 #include "parse/text.hpp"
 
@@ -80,25 +84,71 @@ Bytes decode(const At& at) {
   return bytes;
 }
 
-template <class T>
-Value::Numbers numbers_of(const Bytes& bytes, const At& at) {
+template <class T, class Widen>
+Value::Numbers numbers_of(const Bytes& bytes, const At& at, Widen widen) {
   if (bytes.size() % sizeof(T) != 0)
     at.wrong("not a whole number of values", "a multiple of " + std::to_string(sizeof(T)) + " bytes",
              std::to_string(bytes.size()));
-  std::vector<T> values(bytes.size() / sizeof(T));
-  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
-  const auto finite = [](T value) { return value - value == 0; };
+  std::vector<T> stored(bytes.size() / sizeof(T));
+  if (!stored.empty()) std::memcpy(stored.data(), bytes.data(), bytes.size());
+  Value::Numbers values(stored.size());
   bool all_finite = true;
-  for (const T value : values) all_finite &= finite(value);
-  if (!all_finite) {
-    const auto bad = std::find_if_not(values.begin(), values.end(), finite);
-    at.wrong("a number that is not finite", "finite numbers", text::number(static_cast<double>(*bad)));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<double>(widen(stored[i]));
+    all_finite &= values[i] - values[i] == 0;
   }
-  return {values.begin(), values.end()};
+  if (!all_finite) {
+    const auto bad = std::find_if(values.begin(), values.end(), [](double x) { return x - x != 0; });
+    at.wrong("a number that is not finite", "finite numbers", text::number(*bad));
+  }
+  return values;
 }
 
-bool is_packed(const Value::Object& object, const char* kind) {
-  return object.size() == 2 && object[0].first == kind && object[1].first == "crc32";
+template <class T>
+Value::Numbers numbers_of(const Bytes& bytes, const At& at) {
+  return numbers_of<T>(bytes, at, [](T value) { return value; });
+}
+
+float of_bfloat16(std::uint16_t half) noexcept {
+  const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+  float value = 0.0F;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float of_float16(std::uint16_t half) noexcept {
+  const int exponent = half >> 10 & 0x1F;
+  const int fraction = half & 0x3FF;
+  const float size = exponent == 31  ? std::numeric_limits<float>::infinity()
+                     : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                     : std::ldexp(static_cast<float>(fraction + 0x400), exponent - 25);
+  return (half & 0x8000) != 0 ? -size : size;
+}
+
+/// Each a number of steps; the step is that of its channel, along the first axis of the weights or the last.
+Value::Numbers of_int8(const Bytes& bytes, const At& at) {
+  const auto scale = at.member("scale").floats();
+  const std::string axis = at.member("axis").string();
+  if (axis != "first" && axis != "last") at.member("axis").wrong("no such axis", "first or last", axis);
+  if (scale.empty() || bytes.size() % scale.size() != 0) {
+    at.member("scale").wrong("the scales do not fit the numbers",
+                             "a divisor of " + std::to_string(bytes.size()), std::to_string(scale.size()));
+  }
+  const std::size_t run = bytes.size() / scale.size();
+  Value::Numbers values(bytes.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto steps = static_cast<float>(static_cast<std::int8_t>(bytes[i]));
+    values[i] = static_cast<double>(steps * scale[axis == "first" ? i / run : i % scale.size()]);
+  }
+  return values;
+}
+
+/// The name of the packed kind, which comes first; nullptr if it is an object like any other.
+const char* packed_kind(const Value::Object& object) {
+  for (const char* kind : {"float32", "float64", "bfloat16", "float16"}) {
+    if (object.size() == 2 && object[0].first == kind && object[1].first == "crc32") return kind;
+  }
+  return object.size() == 4 && object[0].first == "int8" && object[3].first == "crc32" ? "int8" : nullptr;
 }
 
 void unpack(Value& value, const std::string& path) {
@@ -108,18 +158,25 @@ void unpack(Value& value, const std::string& path) {
   }
   auto* object = std::get_if<Value::Object>(&value.data);
   if (object == nullptr) return;
-  const bool narrow = is_packed(*object, "float32");
-  if (!narrow && !is_packed(*object, "float64")) {
+  const char* name = packed_kind(*object);
+  const std::string_view kind = name == nullptr ? "" : name;
+  if (name == nullptr || kind == "int8") {  // whose scales may be packed themselves
     for (auto& [key, member] : *object) unpack(member, path.empty() ? key : path + "." + key);
-    return;
   }
+  if (name == nullptr) return;
   const At at(value, path);
-  const At words = at.member(narrow ? "float32" : "float64");
+  const At words = at.member(name);
   const Bytes bytes = decode(words);
   const std::size_t expected = at.member("crc32").count(0, 0xFFFFFFFFU);
   if (const std::size_t found = crc32(bytes); found != expected)
     at.wrong("the numbers are damaged", "crc32 " + std::to_string(expected), std::to_string(found));
-  value.data = narrow ? numbers_of<float>(bytes, words) : numbers_of<double>(bytes, words);
+  Value::Numbers numbers;
+  if (kind == "float32") numbers = numbers_of<float>(bytes, words);
+  if (kind == "float64") numbers = numbers_of<double>(bytes, words);
+  if (kind == "bfloat16") numbers = numbers_of<std::uint16_t>(bytes, words, of_bfloat16);
+  if (kind == "float16") numbers = numbers_of<std::uint16_t>(bytes, words, of_float16);
+  if (kind == "int8") numbers = of_int8(bytes, at);
+  value.data = std::move(numbers);
 }
 
 }  // namespace
