@@ -236,6 +236,9 @@ struct Kernels {
   bool (*prepare)(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
                   std::size_t n) noexcept;
 
+  /// A bit for each of n <= 64 elements that is not 0.
+  std::uint64_t (*filled)(const float* x, std::size_t n) noexcept;
+
   /// y[i] = combination(a[i * a_step], b[i * b_step]); a step is 0 or 1. y may be a or b.
   void (*combine)(Combination combination, const float* a, std::size_t a_step, const float* b,
                   std::size_t b_step, float* y, std::size_t n) noexcept;

@@ -45,6 +45,10 @@ HEPML_INLINE V min(V a, V b) {
 HEPML_INLINE V load_some(const float* p, std::size_t n, float fill) {
 #if HEPML_WIDTH == 16 && defined(__AVX512F__)
   return (V)_mm512_mask_loadu_ps((__m512)set(fill), static_cast<__mmask16>((1U << n) - 1U), p);
+#elif HEPML_WIDTH == 8 && defined(__AVX2__)
+  const VI inside = VI{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::int32_t>(n);
+  const V read = (V)_mm256_maskload_ps(p, (__m256i)inside);
+  return inside ? read : set(fill);
 #else
   float buffer[width];
   for (std::size_t i = 0; i < width; ++i) buffer[i] = fill;
@@ -66,6 +70,21 @@ HEPML_INLINE void store_some(float* p, V v, std::size_t n) {
       done += half;
     }
   }
+#endif
+}
+
+/// A bit for each element that is not 0; NaN is not.
+HEPML_INLINE std::uint32_t filled_lanes(V v) {
+#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+  return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif HEPML_WIDTH == 8 && defined(__AVX__)
+  return static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)(v != V{})));
+#elif HEPML_WIDTH == 4 && defined(__SSE__)
+  return static_cast<std::uint32_t>(_mm_movemask_ps((__m128)(v != V{})));
+#else
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < width; ++i) bits |= static_cast<std::uint32_t>(v[i] != 0.0F) << i;
+  return bits;
 #endif
 }
 
