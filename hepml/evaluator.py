@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from hepml import _core
 from hepml.errors import DataError, nearest
 from hepml.geometry import Geometry
-from hepml.inputs import InputRecord, Variable, batch_of
+from hepml.records import InputRecord, OutputRecord, Tags, Variable
 
 if TYPE_CHECKING:
     from hepml.trees import Towers
@@ -57,38 +56,6 @@ def _threads(wanted: int | None) -> int:
     if not 1 <= wanted <= MOST_THREADS:
         raise DataError("a number of threads that cannot be", expected=f"1 to {MOST_THREADS}", found=str(wanted))
     return wanted
-
-
-@dataclass(frozen=True)
-class OutputRecord:
-    """An output of a network.
-
-    Attributes:
-        name: "output" in files of hepml.
-        shape: of one event, (n,), (steps, n) or (rows, columns, channels); None for steps that differ by event.
-        labels: of its last axis.
-        n_trees: of an ensemble of trees, whose leaves `Evaluator.leaves` gives; else 0.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    labels: tuple[str, ...]
-    n_trees: int = field(default=0, repr=False)
-
-
-@dataclass(frozen=True)
-class Tags:
-    """What `Evaluator.tag` found for each seed.
-
-    Attributes:
-        score: float32 (n,), NaN where rejected.
-        logit: float32 (n,), what the output's activation was applied to, NaN where rejected.
-        status: uint8 (n,), 0 where accepted, else why not.
-    """
-
-    score: NDArray[np.float32]
-    logit: NDArray[np.float32]
-    status: NDArray[np.uint8]
 
 
 class Evaluator:
@@ -267,7 +234,7 @@ class Evaluator:
         given = self._by_name(arrays)
         batch, steps = [], []
         for record in self.inputs:
-            array, counts = batch_of(record, given[record.name])
+            array, counts = _batch(record, given[record.name])
             batch.append(array)
             steps.append(counts)
         lengths = {len(array) for array in batch}
@@ -353,6 +320,45 @@ class Evaluator:
                     f"the input {name!r} is missing", expected=", ".join(names), found=", ".join(arrays) or "nothing"
                 )
         return arrays
+
+
+_NO_STEPS = np.empty(0, np.int64)
+
+
+def _batch(record: InputRecord, values: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The values of an input as one array, and the steps of each event where they are its own."""
+    if record.shape[0] is not None:
+        return _array(record, values), _NO_STEPS
+    if isinstance(values, list | tuple) and len({len(event) for event in values if hasattr(event, "__len__")}) > 1:
+        events = [_array(record, [event])[0] for event in values]
+        steps = np.array([len(event) for event in events], np.int64)
+        array = np.zeros((len(events), steps.max(), events[0].shape[1]), np.float32)
+        for row, event in zip(array, events, strict=True):
+            row[: len(event)] = event
+        return array, steps
+    array = _array(record, values)
+    return array, np.full(len(array), array.shape[1], np.int64)
+
+
+def _array(record: InputRecord, values: ArrayLike) -> NDArray[np.float32]:
+    shape = tuple("steps" if n is None else n for n in record.shape)
+    expected = f"(n, {', '.join(map(str, shape))})"
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"dtype {array.dtype}")
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and the event NaN
+            array = np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the input {record.name!r} is not an array of numbers", expected=expected, found=str(error)
+        ) from error
+    if record.shape[-1] == 1 and array.ndim == len(record.shape):
+        array = array[..., None]
+    fits = array.ndim == len(record.shape) + 1
+    if not fits or any(n is not None and n != m for n, m in zip(record.shape, array.shape[1:], strict=True)):
+        raise DataError(f"the input {record.name!r} has the wrong shape", expected=expected, found=str(array.shape))
+    return array
 
 
 def _columns(towers: Towers) -> tuple[NDArray[np.int64], ...]:

@@ -14,7 +14,7 @@ import sys
 
 __all__ = ["check", "leave", "listen"]
 
-_received: BaseException | None = None
+_received: int | None = None  # number of the last signal
 
 
 def listen() -> None:
@@ -29,12 +29,14 @@ def listen() -> None:
 
 def check() -> None:
     """Raises what a signal has raised before, if it was dropped."""
+    if _received == signal.SIGINT:
+        raise KeyboardInterrupt
     if _received is not None:
-        raise _received
+        raise SystemExit(128 + _received)
 
 
-def leave(code: int) -> None:
-    """Ends the process with this code if a signal has been received; what is buffered is written."""
+def leave() -> None:
+    """Ends the process with 128 + the number of the signal, if one has been received; what is buffered is written."""
     if _received is None:
         return
     for stream in (sys.stdout, sys.stderr):
@@ -42,10 +44,10 @@ def leave(code: int) -> None:
             stream.flush()
         except OSError:  # a reader that is gone
             continue
-    os._exit(code)
+    os._exit(128 + _received)
 
 
 def _receive(number: int, _frame: object) -> None:
     global _received  # noqa: PLW0603
-    _received = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(143)
-    raise _received
+    _received = number
+    check()

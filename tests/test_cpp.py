@@ -96,6 +96,18 @@ def test_its_own_tests_pass(built):
     assert "100% tests passed" in done.stdout
 
 
+def test_the_fuzzers_start_from_every_key_that_the_evaluator_reads():
+    """Those that shorten() of cpp/fuzz/seeds.py leaves out are texts that nothing depends on."""
+    schema = json.loads((ROOT / "hepml" / "export" / "schema" / "hepml-model-1.json").read_text())
+    wanted = set(schema["$defs"]["hepml"]["properties"]) - {"model_id", "provenance"}
+    files = list((ROOT / "cpp" / "fuzz" / "corpus").glob("*.json"))
+    assert {key for file in files for key in json.loads(file.read_text()).get("hepml", {})} >= wanted
+    quantities = ("sum", "maximum", "cells", "steps")
+    text = (ROOT / "cpp" / "fuzz" / "corpus" / "monitored.json").read_text()
+    assert all(f'"quantity":"{name}"' in text for name in quantities)
+    assert '"variable":' in text
+
+
 @pytest.mark.parametrize("n", [500, pytest.param(10000, marks=pytest.mark.slow)])
 def test_no_preset_allocates(built, tmp_path, n):
     """Events of each of the published networks, every malloc of the process counted."""
@@ -220,86 +232,6 @@ def test_the_programs_explain_themselves(built, network):
             done = subprocess.run([program, *wrong], capture_output=True, text=True, check=False, input="")
             assert (done.returncode, done.stdout) == (2, "")
             assert f"usage: {program.name}" in done.stderr
-
-
-def test_hepml_run_scores_lines(built, network):
-    program = built / "installed" / "bin" / "hepml-run"
-    rows = np.random.default_rng(3).normal(size=(5, 7)).astype(np.float32)
-    expected = hepml.Evaluator(network)(rows)["output"][:, 0]
-    lines = [",".join(f"{value:.9g}" for value in row) for row in rows]
-    done = run(program, network, input="\n".join(lines))
-    assert done.stdout.splitlines()[0] == "output.signal"
-    assert np.array_equal(np.float32(done.stdout.split()[1:]), expected)
-    names = list(hepml.FEATURE_NAMES)
-    header = " ".join(names[::-1])
-    reversed_lines = [" ".join(line.split(",")[::-1]) for line in lines]
-    done = run(program, network, input="\n".join([header, *reversed_lines]))
-    assert np.array_equal(np.float32(done.stdout.split()[1:]), expected)
-    for text, words in [
-        ("1,2,3", ["line 1", "expected: 7"]),
-        (lines[0] + "x", ["not a number"]),
-        ("a b", ["hl.r_had"]),
-    ]:
-        done = subprocess.run([program, network], input=text, capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert all(word in done.stderr for word in words)
-
-
-@pytest.mark.parametrize(
-    ("header", "words"),
-    [
-        ("r_had w_eta2", ["leaves out variables", "hl.r_phi, hl.r_eta"]),
-        ("r_had r_had r_phi r_eta sigma_etaeta iso_03 iso_04", ["names a variable twice", "r_had"]),
-        ("r_had hl.r_had r_phi r_eta sigma_etaeta iso_03 iso_04", ["names a variable twice", "hl.r_had"]),
-    ],
-)
-def test_hepml_run_refuses_a_header_that_is_not_whole(built, network, header, words):
-    program = built / "installed" / "bin" / "hepml-run"
-    text = header + "\n" + " ".join(["1"] * len(header.split()))
-    done = subprocess.run([program, network], input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert all(word in done.stderr for word in words), done.stderr
-
-
-def test_hepml_run_takes_sequences_of_fixed_steps(built, tmp_path):
-    program = built / "installed" / "bin" / "hepml-run"
-    variables = [{"name": name, "offset": 0, "scale": 1} for name in ("pt", "eta")]
-    record = {
-        "inputs": [],
-        "input_sequences": [{"name": "s", "steps": 3, "variables": variables}],
-        "nodes": [
-            {"type": "input_sequence", "sources": [0], "size": 2},
-            {"type": "layer", "sources": [0], "layer_index": 0},
-        ],
-        "layers": [{"architecture": "reverse"}],
-        "outputs": {"y": {"labels": ["pt", "eta"], "node_index": 1}},
-    }
-    path = tmp_path / "net.json"
-    path.write_text(json.dumps(record))
-    assert run(program, path, input="1,2,3,4,5,6").stdout.split()[-1] == "5,6,3,4,1,2"
-    named = "s.2.pt,2.eta,1.pt,1.eta,0.pt,0.eta\n1,2,3,4,5,6"
-    assert run(program, path, input=named).stdout.split()[-1] == "1,2,3,4,5,6"
-
-
-def test_hepml_run_says_that_a_line_is_no_sequence(built, tmp_path):
-    program = built / "installed" / "bin" / "hepml-run"
-    record = {
-        "inputs": [],
-        "input_sequences": [{"name": "s", "variables": [{"name": "a", "offset": 0, "scale": 1}]}],
-        "nodes": [{"type": "input_sequence", "sources": [0], "size": 1}, {"type": "sum", "sources": [0]}],
-        "layers": [],
-        "outputs": {"y": {"labels": ["a"], "node_index": 1}},
-    }
-    (tmp_path / "net.json").write_text(json.dumps(record))
-    done = subprocess.run([program, tmp_path / "net.json"], input="1", capture_output=True, text=True, check=False)
-    assert (done.returncode, "'s' is a sequence" in done.stderr) == (1, True)
-
-
-def test_hepml_bench_measures(built, network):
-    measured = json.loads(run(built / "installed" / "bin" / "hepml-bench", network, "50").stdout)
-    assert measured["events"] == 50
-    assert measured["parameters"] == 8
-    assert 0 < measured["p10_us"] <= measured["median_us"] <= measured["p99_us"]
 
 
 def test_the_networks_of_lwtnns_own_tests_through_its_interface(built, shared):

@@ -1,9 +1,20 @@
-"""A signal ends long work even where Python drops the exception of its handler."""
+"""A signal ends long work even where Python drops the exception of its handler, or where the work is C++."""
 
+import json
+import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
+from itertools import pairwise
 
+import numpy as np
 import pytest
+
+from hepml.evaluator import Evaluator
+from hepml.geometry import PAPER
+from hepml.ranges import measure_ranges
+from hepml.trees import Towers
 
 DROPPED = """
 import signal, sys
@@ -25,6 +36,23 @@ def once(progress):
 train(output=sys.argv[3], progress=once, **plane(200), **SMALL | {"epochs": 2000, "patience": 2000})
 """
 
+COMMAND = """
+import types
+import click
+from hepml.cli.main import COMMANDS, main
+sys.modules["late"] = types.SimpleNamespace(command=click.Command("late", callback=Destroyed))
+COMMANDS["late"] = ("late", "")
+main(["late"])
+"""
+
+CHUNKS = """
+import hepml
+from hepml.demo import sample_file
+for events in hepml.iterate_events(sample_file("electrons"), step_size=500):
+    print(len(events))
+    Destroyed()
+"""
+
 
 def python(code, *arguments):
     return subprocess.run(
@@ -41,6 +69,31 @@ def test_what_a_destructor_dropped_is_raised_again(sent, code):
     assert done.returncode in (-2, 130, 143)
 
 
+CODES = pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+
+
+@CODES
+def test_leaving_gives_the_code_of_the_signal(sent, code):
+    done = python(DROPPED + "print('last words')\nDestroyed()\ninterruption.leave()\nprint('not here')", sent)
+    assert (done.returncode, done.stdout) == (code, "last words\n")
+
+
+def test_without_a_signal_nobody_leaves():
+    assert python(DROPPED + "interruption.leave()\nprint('goes on')").stdout == "goes on\n"
+
+
+@CODES
+def test_a_command_that_was_done_when_the_signal_came_says_so(sent, code):
+    done = python(DROPPED + COMMAND, sent)
+    assert "Exception ignored in" in done.stderr
+    assert done.returncode == code
+
+
+def test_reading_ends_at_the_next_chunk():
+    done = python(DROPPED + CHUNKS, "SIGTERM")
+    assert (done.returncode, done.stdout) == (143, "500\n"), done.stderr
+
+
 def test_a_training_ends_when_the_exception_was_dropped(request, tmp_path):
     done = python(DROPPED + TRAINING, "SIGTERM", request.path.parent, tmp_path / "run")
     assert done.returncode == 143, done.stderr
@@ -52,3 +105,89 @@ def test_an_ignored_interrupt_stays_ignored():
     code = "import signal\nsignal.signal(2, signal.SIG_IGN)\nfrom hepml import interruption\ninterruption.listen()\n"
     done = python(code + "signal.raise_signal(2)\ninterruption.check()\nprint('goes on')")
     assert (done.returncode, done.stdout) == (0, "goes on\n")
+
+
+class StoppedError(Exception):
+    """What the handler below raises."""
+
+
+@contextmanager
+def third_alarm():
+    """A timer whose handler raises the third time; one that waits for the end of a call runs once by then."""
+    calls = []
+
+    def handler(_number, _frame):
+        calls.append(time.monotonic())
+        if len(calls) == 3:
+            raise StoppedError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def slow(layers=8, width=512, **block):
+    """A network of one number that takes about 100 us for an event."""
+    shape = [1, *[width] * layers, 1]
+    dense = [
+        {"architecture": "dense", "weights": [0.0] * (n * m), "bias": [0.0] * m, "activation": "linear"}
+        for n, m in pairwise(shape)
+    ]
+    chain = [{"type": "feed_forward", "sources": [k], "layer_index": k} for k in range(len(dense))]
+    document = {
+        "inputs": [{"name": "mass", "variables": [{"name": "mass", "offset": 0.0, "scale": 1.0}]}],
+        "input_sequences": [],
+        "nodes": [{"type": "input", "sources": [0], "size": 1}, *chain],
+        "layers": dense,
+        "outputs": {"output": {"labels": ["signal"], "node_index": len(chain)}},
+        "hepml": {"format_version": 1, **block},
+    }
+    return json.dumps(document)
+
+
+def test_evaluating_runs_the_handlers_of_signals():
+    ev, batch = Evaluator.from_text(slow()), np.zeros((1_000_000, 1), np.float32)
+    with pytest.raises(StoppedError), third_alarm():
+        ev(batch)
+
+
+def test_tagging_runs_the_handlers_of_signals():
+    ev = Evaluator.from_text(slow(geometry=PAPER.to_dict()))
+    one = np.ones(1)
+    towers = Towers(np.array([0, 1]), one, one, 0.1 * one, 0.1 * one, None)
+    row, place = np.zeros(1_000_000, np.int64), np.full(1_000_000, 0.1)
+    with pytest.raises(StoppedError), third_alarm():
+        ev.tag(towers, towers, row, place, place)
+
+
+def test_counting_runs_the_handlers_of_signals():
+    ranges = measure_ranges([{"mass": np.arange(100.0)[:, None]}], {"mass": ["mass"]})
+    ev = Evaluator.from_text(slow(layers=0, ranges=ranges))
+    batch = np.zeros((30_000_000, 1), np.float32)
+    with pytest.raises(StoppedError), third_alarm():
+        ev.count(batch)
+
+
+def test_an_interrupt_ends_a_large_batch():
+    code = (
+        "import signal, sys\nimport numpy as np\nfrom hepml.evaluator import Evaluator\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "ev = Evaluator.from_text(sys.stdin.read())\nx = np.zeros((5_000_000, 1), np.float32)\n"
+        "print('ready', flush=True)\nev(x)"
+    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:
+        try:
+            process.stdin.write(slow())
+            process.stdin.close()
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) in (-2, 130)  # the batch takes minutes
+            assert "KeyboardInterrupt" in process.stderr.read()
+        finally:
+            process.kill()

@@ -14,9 +14,16 @@ inline int answered(int argc, char** argv, const char* name, const std::string& 
   int n = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--help" || word == "-h") return std::printf("%s", help.c_str()) < 0 ? 4 : 0;
-    if (word == "--version") return std::printf("%s %s\n", name, hepml::version()) < 0 ? 4 : 0;
-    if (word.size() > 1 && word[0] == '-') {
+    if (word == "--help" || word == "-h") {
+      std::printf("%s", help.c_str());
+      return 0;
+    }
+    if (word == "--version") {
+      std::printf("%s %s\n", name, hepml::version());
+      return 0;
+    }
+    const bool negative = i > 1 && word.find_first_not_of("0123456789", 1) == std::string::npos;  // no option
+    if (word.size() > 1 && word[0] == '-' && !negative) {
       std::fprintf(stderr, "%s: no such option: %s\n%s", name, word.c_str(), usage.c_str());
       return 2;
     }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -57,11 +58,14 @@ void run(const Model& model, const Model& dense) {
   }
   if (bytes >= most_bytes) return;
   Session session(model, most_steps), again(model, most_steps), other(dense, most_steps);
+  std::optional<hepml::Monitor> monitor;
+  if (!model.ranges().quantities.empty()) monitor.emplace(model);
   for (std::uint32_t event = 0; event < 3; ++event) {
     for (Session* one : {&session, &again, &other}) {
       fill(model, *one, event);
       one->run();
     }
+    if (monitor) need(monitor->count(session));
     same_bits(session, again, model.outputs().size());
     same_bits(session, other, model.outputs().size());
     for (std::size_t k = 0; k < model.outputs().size(); ++k) {
@@ -69,6 +73,7 @@ void run(const Model& model, const Model& dense) {
       session.leaves(k);
     }
   }
+  if (monitor) need(monitor->events() == 3 && !monitor->to_json().empty());
 }
 
 void tag(const Model& model) {

@@ -86,6 +86,9 @@ std::string word(Random& random) {
                              "norm",
                              "rms",
                              "unit",
+                             "maximum",
+                             "cells",
+                             "steps",
                              "x",
                              ""})
       all.emplace_back(more);
@@ -95,12 +98,17 @@ std::string word(Random& random) {
 }
 
 std::string key(Random& random) {
-  constexpr const char* keys[] = {
-      "strides",   "dilation_rate",    "groups",       "filters", "padding",    "axes",       "shape",
-      "steps",     "weights",          "bias",         "first",   "keepdims",   "size",       "labels",
-      "sources",   "return_sequences", "go_backwards", "mask",    "activation", "transposed", "causal",
-      "window",    "key_heads",        "offset",       "scale",   "default",    "thresholds", "geometry",
-      "convention"};
+  constexpr const char* keys[] = {"strides",      "dilation_rate", "groups",     "filters",
+                                  "padding",      "axes",          "shape",      "steps",
+                                  "weights",      "bias",          "first",      "keepdims",
+                                  "size",         "labels",        "sources",    "return_sequences",
+                                  "go_backwards", "mask",          "activation", "transposed",
+                                  "causal",       "window",        "key_heads",  "offset",
+                                  "scale",        "default",       "thresholds", "geometry",
+                                  "convention",   "ranges",        "validity",   "levels",
+                                  "quantities",   "quantity",      "variable",   "quantiles",
+                                  "bins",         "entries",       "not_finite", "minimum",
+                                  "maximum"};
   return keys[below(random, std::size(keys))];
 }
 

@@ -67,6 +67,18 @@ def functional() -> Iterator[tuple[str, Any]]:
     yield "embedding", keras.Model(codes, layers.GRU(2)(layers.Embedding(4, 2, mask_zero=True)(codes)))
 
 
+def monitored(path: Path) -> None:
+    """A network that says what its inputs were in training, of every kind, and what it is valid for."""
+    sizes = {"image": (2, 3, 1), "steps": (3, 2), "vector": (2,)}
+    image, vector = (keras.Input(sizes[name], name=name) for name in ("image", "vector"))
+    steps = keras.Input((None, 2), name="steps")
+    joined = layers.Concatenate()([layers.Flatten()(image), layers.GRU(1)(steps), vector])
+    model = keras.Model([image, steps, vector], layers.Dense(1, "sigmoid")(joined))
+    generator = np.random.default_rng(0)
+    batch = {name: generator.normal(0, 4, (40, *size)).round() / 4 for name, size in sizes.items()}
+    export_model(model, path, ranges=lambda _names: [batch], validity={"runs": "1-9"}, overwrite=True)
+
+
 def shorten(path: Path) -> None:
     """Two reference events are enough, and what the evaluator does not read is left out."""
     document = json.loads(path.read_text())
@@ -113,6 +125,7 @@ def main() -> None:
             overwrite=True,
         )
     (folder / "plain.json").unlink()
+    monitored(folder / "monitored.json")
     for path in folder.glob("*.json"):
         shorten(path)
 

@@ -91,10 +91,11 @@ class Evaluator {
     const std::size_t max_steps = check_all(inputs, steps);
     const std::size_t n = inputs[0].shape(0);
     if (weights.size() != 0 && weights.size() != n) throw std::invalid_argument("one weight an event");
-    const nb::gil_scoped_release release;
+    Interruptible loop;
     Monitor monitor(model_);
     auto batch = take(max_steps);
     for (std::size_t event = 0; event < n; ++event) {
+      loop.check();
       fill(batch->session(), inputs, steps, event);
       monitor.count(batch->session(), weights.size() == 0 ? 1.0 : weights.data()[event]);
     }
@@ -210,16 +211,20 @@ std::tuple<Out<float>, Out<float>, Out<std::uint8_t>> tag(const Evaluator& evalu
   auto score = array<float>({n});
   auto logit = array<float>({n});
   auto status = array<std::uint8_t>({n});
-  Tagger tagger(evaluator.model());
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t at = row.data()[i];
-    if (at < 0 || at >= static_cast<std::int64_t>(ecal_towers.n_events()))
-      throw std::invalid_argument("no such row");
-    const auto event = static_cast<std::size_t>(at);
-    score.data()[i] =
-        tagger(ecal_towers.event(event), hcal_towers.event(event), eta.data()[i], phi.data()[i]);
-    logit.data()[i] = tagger.logit();
-    status.data()[i] = static_cast<std::uint8_t>(tagger.status());
+  {
+    Interruptible loop;
+    Tagger tagger(evaluator.model());
+    for (std::size_t i = 0; i < n; ++i) {
+      loop.check();
+      const std::int64_t at = row.data()[i];
+      if (at < 0 || at >= static_cast<std::int64_t>(ecal_towers.n_events()))
+        throw std::invalid_argument("no such row");
+      const auto event = static_cast<std::size_t>(at);
+      score.data()[i] =
+          tagger(ecal_towers.event(event), hcal_towers.event(event), eta.data()[i], phi.data()[i]);
+      logit.data()[i] = tagger.logit();
+      status.data()[i] = static_cast<std::uint8_t>(tagger.status());
+    }
   }
   return {std::move(score), std::move(logit), std::move(status)};
 }

@@ -14,16 +14,29 @@
 namespace hepml {
 namespace {
 
-/// Re-run the reference vectors of the file; the first value that does not reproduce is an Error
-/// (verification).
-void verify(const Model& model, const parse::Reference& reference) {
+constexpr double most_work = 0x1p36;  // of all reference events that are run
+
+/// Re-run the reference vectors of the file, of a slow network the first ones; the first value that does not
+/// reproduce is an Error (verification).
+void verify(const Model& model, const Network& network, const parse::Reference& reference) {
   std::size_t longest = 1;
   for (std::size_t i = 0; i < reference.inputs.size(); ++i) {
     for (const auto& values : reference.inputs[i])
       longest = std::max(longest, values.size() / model.inputs()[i].size);
   }
   Session session(model, longest);
+  const double of_event = work(network, make_plan(network, longest));
+  if (reference.n_events != 0 && of_event > most_work) {
+    throw Error(Error::Code::unsupported, {"a reference event with too much to do",
+                                           {},
+                                           "hepml.reference",
+                                           "at most " + text::number(most_work) + " multiplications",
+                                           text::number(of_event),
+                                           {},
+                                           "load without LoadOptions::verify"});
+  }
   for (std::size_t event = 0; event < reference.n_events; ++event) {
+    if (static_cast<double>(event + 1) * of_event > most_work) return;
     for (std::size_t i = 0; i < reference.inputs.size(); ++i) {
       const auto& values = reference.inputs[i][event];
       const Input& input = model.inputs()[i];
@@ -76,8 +89,8 @@ Model Model::parse(const std::string& text, const LoadOptions& options) {
   const kernels::Kernels& kernels = kernels::select(options.cpu);
   parse::Value root = parse::parse_json(text);
   parse::unpack(root);
-  Model model(Network::build(parse::read_network(root), kernels, options.sparse));
-  if (options.verify) verify(model, model.network_->extension.reference);
+  Model model(Network::build(parse::read_network(root), kernels, options));
+  if (options.verify) verify(model, *model.network_, model.network_->extension.reference);
   return model;
 }
 

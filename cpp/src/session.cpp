@@ -70,9 +70,9 @@ bool Session::Buffers::prepare(std::size_t index) noexcept {
   const std::size_t n = view.columns * view.channels;
   if (port.scale.size() == n || port.scale_step == 0) {  // each row alike
     for (std::size_t row = 0; row < view.rows; ++row) part(row * n, 0, view.data + row * view.row_stride, n);
-  } else {  // a sequence: each step alike
-    for (std::size_t i = 0; i < view.columns; ++i)
-      part(i * view.channels, 0, view.data + i * view.channels, view.channels);
+  } else {  // a sequence: some steps at a time alike
+    const std::size_t most = port.scale.size();
+    for (std::size_t i = 0; i < n; i += most) part(i, 0, view.data + i, std::min(most, n - i));
   }
   return finite;
 }

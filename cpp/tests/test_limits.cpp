@@ -108,19 +108,66 @@ void memory_is_bounded() {
   CHECK(one.run().size() == 4096 * 256);
 }
 
+std::string repeated(const std::string& text, std::size_t n) {
+  std::string all;
+  for (std::size_t i = 0; i < n; ++i) all += (i == 0 ? "" : ",") + text;
+  return all;
+}
+
 /// Small files that would take minutes for an event.
 void work_is_bounded() {
+  const char* problem = "a network with too much to do for an event";
   for (const char* pooling : {"maxpooling2d", "averagepooling2d"}) {
     refused(of_layer({{4096, 1024, 1}},
                      R"({"architecture":")" + std::string(pooling) +
                          R"(","pool_size":[128,128],"strides":[1,1],"padding":"same"})",
                      1),
-            schema, "too much to do for an event");
+            unsupported, problem);
   }
-  refused(of_layer({{65536, 1}, {65536, 1}, {65536, 1}},
-                   R"({"architecture":"attention","heads":1,"scale":1})", 1),
-          schema, "too much to do");
-  refused(of_layer({{4096, 512}, {512, 4096}}, R"({"architecture":"matmul"})", 1), schema, "too much to do");
+  const std::string attention = R"({"architecture":"attention","heads":1,"scale":1})";
+  refused(of_layer({{65536, 1}, {65536, 1}, {65536, 1}}, attention, 1), unsupported, problem);
+  refused(of_layer({{8192, 1000}, {1000, 8192}}, R"({"architecture":"matmul"})", 8192), unsupported, problem);
+  // Each layer is fine, all of them together are not.
+  const std::string product = of_layer({{1024, 64}, {64, 1024}}, R"({"architecture":"matmul"})", 1024);
+  const auto many = [&product](std::size_t n) {
+    std::string nodes, outputs;
+    for (std::size_t i = 0; i < n; ++i) {
+      nodes += R"(,{"type":"layer","sources":[0,1],"layer_index":0})";
+      outputs += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":{"labels":)" + networks::labels(1024) +
+                 R"(,"node_index":)" + std::to_string(i + 2) + "}";
+    }
+    std::string text = product;
+    const auto node = text.find(R"(,{"type":"layer")");
+    text.replace(node, text.find("]", text.find("layer_index")) - node, nodes);
+    const auto output = text.find(R"("outputs":{)");
+    return text.substr(0, output) + R"("outputs":{)" + outputs + "}}";
+  };
+  hepml::LoadOptions options;
+  options.most_work = 0x1p28;
+  CHECK(Model::parse(many(3), options).outputs().size() == 3);
+  const Error error = ERROR_OF(Model::parse(many(4), options));
+  CHECK(error.code() == unsupported);
+  CHECK(check::contains(error.what(), problem));
+  CHECK(check::contains(error.what(), "LoadOptions::most_work"));
+}
+
+/// The time to check a file is bounded too, whatever its reference events are.
+void checking_is_bounded() {
+  const auto with_reference = [](std::size_t steps) {
+    const std::string layer = R"({"architecture":"attention","heads":1,"scale":1})";
+    std::string text = of_layer({{0, 1}, {0, 1}, {0, 1}}, layer, 1);
+    const std::string event = "[" + repeated("1", steps) + "]";
+    return replaced(text, R"("outputs":)",
+                    R"("hepml":{"format_version":1,"reference":{"inputs":{"x0":[)" + event + R"(],"x1":[)" +
+                        event + R"(],"x2":[)" + event + R"(]},"outputs":{"y":[)" + event +
+                        R"(]}}},"outputs":)");
+  };
+  CHECK(Model::parse(with_reference(100)).inputs().size() == 3);
+  refused(with_reference(100000), unsupported, "a reference event with too much to do");
+}
+
+/// Counts of things that cost time each.
+void counts_are_bounded() {
   std::string outputs = R"("outputs":{)";
   for (int i = 0; i < 5000; ++i)
     outputs += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":{"labels":["o"],"node_index":1})";
@@ -205,6 +252,8 @@ int main() {
   outputs_have_labels();
   memory_is_bounded();
   work_is_bounded();
+  checking_is_bounded();
+  counts_are_bounded();
   only_sequences_have_their_own_steps();
   poolings_have_no_dilation_and_no_causal_padding();
   margins_and_repeats();

@@ -195,6 +195,13 @@ void refusals() {
         std::vector<std::string>({"v0"}));
   CHECK(check::contains(ERROR_OF(Model::parse(vectors(good, R"(,"validity":{"runs":7})"))).where(),
                         "validity.runs"));
+  std::string keys, ranges;
+  for (int i = 0; i < 5000; ++i) {
+    keys += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":"x")";
+    ranges += (i == 0 ? "" : ",") + good;
+  }
+  for (const std::string& text : {vectors(good, R"(,"validity":{)" + keys + "}"), vectors(ranges)})
+    CHECK(check::contains(ERROR_OF(Model::parse(text)).problem(), "too many entries"));
   const auto plain = Model::parse(networks::chain(0, 0, 1, {networks::dense({1}, {0}, "\"linear\"")}, 1));
   CHECK(plain.format_version() == 0 && plain.ranges().quantities.empty() && plain.validity().empty());
   CHECK(check::contains(ERROR_OF(Monitor monitor(plain)).problem(), "no ranges"));

@@ -49,7 +49,7 @@ std::vector<std::pair<std::vector<std::string>, std::size_t>> chains(networks::R
   };
 }
 
-constexpr std::size_t rows = 13, columns = 17;
+constexpr std::size_t rows = 40, columns = 51;
 
 /// Events of every occupancy; one that is not finite between them.
 void fill(hepml::span<float> image, networks::Random& random, std::size_t event) {

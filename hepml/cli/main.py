@@ -94,32 +94,39 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     interruption.listen()
     try:
+        code = _run(arguments)
+        interruption.check()
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        interruption.leave()
+        code = 130
+    except SystemExit:
+        interruption.leave()
+        raise
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of a command that no signal has ended."""
+    try:
         result: Any = hepml.main(arguments, prog_name="hepml", standalone_mode=False)
-        code = result if isinstance(result, int) else 0
     except HepmlError as error:
         if "--debug" in arguments:
             raise
         click.echo(f"{type(error).__name__}: {error}", err=True)
-        code = error.exit_code
+        return error.exit_code
     except click.exceptions.Exit as stop:
-        code = stop.exit_code
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        code = 130
-        interruption.leave(code)
-    except SystemExit:
-        interruption.leave(143)
-        raise
+        return 2
     except OSError as error:
         if "--debug" in arguments or error.filename is not None or not _stdout_is_broken():
             raise
         refused = OutputError("cannot write to standard output", found=error.strerror)
         click.echo(f"OutputError: {refused}", err=True)
-        code = refused.exit_code
-    sys.exit(code)
+        return refused.exit_code
+    return result if isinstance(result, int) else 0
 
 
 def _stdout_is_broken() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml import interruption
 from hepml.errors import DataError
 from hepml.trees.files import reading
 
@@ -121,6 +122,7 @@ class Tree:
                     report=True,
                 )
         while True:
+            interruption.check()
             with reading(self.path, f"the tree {self.name!r}"):
                 chunk = next(chunks, None)
             if chunk is None:

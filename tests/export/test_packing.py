@@ -79,6 +79,16 @@ def test_the_header_of_a_compact_file_is_the_same(network_file, tmp_path):
     assert headers[0] == headers[1]
 
 
+def test_keys_may_come_in_any_order(network_file, tmp_path):
+    output = compact(network_file, tmp_path / "net.json")
+    sorted_keys = tmp_path / "sorted.json"
+    sorted_keys.write_text(json.dumps(json.loads(output.read_text()), sort_keys=True))
+    assert sorted_keys.read_text().index('"crc32"') < sorted_keys.read_text().index('"float32"')
+    x = np.ones((1, 7), np.float32)
+    found, right = (hepml.Evaluator(path)(x)["output"] for path in (sorted_keys, network_file))
+    assert found.tobytes() == right.tobytes()
+
+
 def test_damage_is_told(network_file, tmp_path):
     output = compact(network_file, tmp_path / "net.json")
     text = output.read_text()

@@ -32,7 +32,7 @@ ROAD = [
     "metrics",
     "evaluation",
     "plots",
-    "inputs",
+    "records",
     "evaluator",
     "monitoring",
     "export",

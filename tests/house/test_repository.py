@@ -25,6 +25,13 @@ def test_bundled_sample_is_small() -> None:
     assert sum(path.stat().st_size for path in files) <= 4_000_000
 
 
+def test_files_are_short() -> None:
+    for folder in ("hepml", "cpp"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".cpp", ".hpp", ".hh", ".inl"):
+                assert len(path.read_text().splitlines()) <= 400, path
+
+
 def test_help_names_every_command() -> None:
     from hepml.cli.main import COMMANDS
 

@@ -60,6 +60,7 @@ struct LoadOptions {
   bool verify = true;    ///< re-run the reference vectors of the file
   std::string cpu = {};  ///< one of cpus(); empty for HEPML_CPU, and without it the fastest
   bool sparse = true;    ///< compute images only where they are not empty; the same bits, for comparisons
+  double most_work = 0x1p35;  ///< multiplications of an event, some seconds; networks with more are refused
 };
 
 /// The instruction sets that this processor has kernels for, fastest first; the last is "generic".

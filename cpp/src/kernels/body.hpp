@@ -8,7 +8,6 @@
 namespace {
 
 using hepml::kernels::Activation;
-using hepml::kernels::CellArgs;
 using hepml::kernels::Combination;
 using hepml::kernels::Conv2DArgs;
 using hepml::kernels::DenseArgs;
@@ -17,6 +16,7 @@ using hepml::kernels::Pixel;
 using hepml::kernels::PoolArgs;
 using hepml::kernels::Reduction;
 using hepml::kernels::Standard;
+using hepml::kernels::StepArgs;
 using hepml::kernels::TowerGradients;
 using hepml::kernels::TowerLayer;
 using hepml::kernels::TowerTiles;
@@ -28,6 +28,12 @@ HEPML_INLINE std::size_t vectors(std::size_t n) {
 HEPML_INLINE std::size_t smaller(std::size_t a, std::size_t b) {
   return a < b ? a : b;
 }
+
+/// A number that the compiler knows, as an argument.
+template <std::size_t N>
+struct Count {
+  static constexpr std::size_t value = N;
+};
 
 /// `total` things in pieces of at most `most`, as even as possible: the size of the piece that starts at
 /// `start`.

@@ -158,11 +158,6 @@ void conv_panel_at(const Conv2DArgs& args, const ConvPanel& panel, const View& x
   }
 }
 
-template <std::size_t P>
-struct Count {
-  static constexpr std::size_t value = P;
-};
-
 /// Calls visit(Count<P>, panel, where its outputs begin) for every panel of filters.
 template <class Visit>
 HEPML_INLINE void each_conv_panel(const Conv2DArgs& args, const View& x, const View& y, Visit visit) {
@@ -191,7 +186,71 @@ HEPML_INLINE void each_conv_panel(const Conv2DArgs& args, const View& x, const V
   }
 }
 
+/// Images of one channel to few filters: the lanes are pixels side by side, and are turned at the end.
+bool lanes_are_pixels(const Conv2DArgs& args, const View& y) {
+  return args.n_in == 1 && 2 * args.n_out <= width &&
+         (args.n_out == 1 || args.n_out == 2 || args.n_out == 4) && args.column_step == 1 &&
+         args.column_dilation == 1 && y.columns >= width;
+}
+
+/// F vectors of pixels, one a filter, to pixels of F filters.
+template <std::size_t F>
+HEPML_INLINE void store_turned(float* out, const V* v) {
+  if constexpr (F == 1) {
+    store(out, v[0]);
+  } else if constexpr (F == 2) {
+    store(out, zip_low(v[0], v[1]));
+    store(out + width, zip_high(v[0], v[1]));
+  } else {
+    const V even[2] = {zip_low(v[0], v[2]), zip_high(v[0], v[2])};
+    const V odd[2] = {zip_low(v[1], v[3]), zip_high(v[1], v[3])};
+    for (std::size_t half = 0; half < 2; ++half) {
+      store(out + 2 * half * width, zip_low(even[half], odd[half]));
+      store(out + (2 * half + 1) * width, zip_high(even[half], odd[half]));
+    }
+  }
+}
+
+/// The sums of conv_pixels, in its order.
+template <std::size_t F>
+void conv_lanes(const Conv2DArgs& args, const View& x, const View& y) {
+  const V floor = floor_of(args.rectified);
+  const float* origin = x.data - args.pad_top * x.row_stride - args.pad_left;
+  for (std::size_t row = 0; row < y.rows; ++row) {
+    const float* top = origin + row * args.row_step * x.row_stride;
+    for (std::size_t done = 0; done < y.columns; done += width) {
+      const std::size_t column = smaller(done, y.columns - width);  // the last ones overlap
+      V totals[F];
+#pragma GCC unroll 4
+      for (std::size_t f = 0; f < F; ++f) totals[f] = set(args.bias[f]);
+      const float* weights = args.weights;
+      for (std::size_t i = 0; i < args.kernel_rows; ++i) {
+        const float* from = top + i * args.row_dilation * x.row_stride + column;
+        for (std::size_t start = 0; start < args.kernel_columns; start += conv_sum) {
+          const std::size_t stop = smaller(start + conv_sum, args.kernel_columns);
+          V sums[F] = {};
+          for (std::size_t k = start; k < stop; ++k, weights += width) {
+            const V value = load(from + k);
+#pragma GCC unroll 4
+            for (std::size_t f = 0; f < F; ++f) sums[f] = fma(value, set(weights[f]), sums[f]);
+          }
+#pragma GCC unroll 4
+          for (std::size_t f = 0; f < F; ++f) totals[f] += sums[f];
+        }
+      }
+#pragma GCC unroll 4
+      for (std::size_t f = 0; f < F; ++f) totals[f] = at_least(totals[f], floor);
+      store_turned<F>(y.data + row * y.row_stride + column * F, totals);
+    }
+  }
+}
+
 void conv2d(const Conv2DArgs& args, const View& x, const View& y) noexcept {
+  if (lanes_are_pixels(args, y)) {
+    if (args.n_out == 4) return conv_lanes<4>(args, x, y);
+    if (args.n_out == 2) return conv_lanes<2>(args, x, y);
+    return conv_lanes<1>(args, x, y);
+  }
   each_conv_panel(args, x, y, [&](auto count, const ConvPanel& panel, float* out) {
     conv_panel_of<decltype(count)::value>(args, panel, x, y, out);
   });

@@ -31,30 +31,40 @@ void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, float
   }
 }
 
-/// P vectors of outputs; inputs are taken U at a time into independent sums, so that few vectors hide the
-/// latency too.
+/// How many inputs some vectors of outputs take at a time, so that few vectors hide the latency too.
+constexpr std::size_t abreast_of(std::size_t vectors_of_outputs) {
+  return vectors_of_outputs >= 5 ? 1 : vectors_of_outputs >= 3 ? 2 : vectors_of_outputs == 2 ? 4 : 8;
+}
+template <std::size_t R>
+constexpr std::size_t abreast = abreast_of(R);
+
+/// R sums go on over n inputs, U at a time in independent sums.
+template <std::size_t R, std::size_t U>
+HEPML_INLINE void go_on(const float* x, std::size_t n, const float* weights, V (&sums)[U][R]) {
+  std::size_t i = 0;
+  for (; i + U <= n; i += U) {
+#pragma GCC unroll 8
+    for (std::size_t u = 0; u < U; ++u) {
+      const V value = set(x[i + u]);
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < R; ++r)
+        sums[u][r] = fma(value, load(weights + ((i + u) * R + r) * width), sums[u][r]);
+    }
+  }
+  for (; i < n; ++i) {
+    const V value = set(x[i]);
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r)
+      sums[0][r] = fma(value, load(weights + (i * R + r) * width), sums[0][r]);
+  }
+}
+
+/// P vectors of outputs, added to `total`.
 template <std::size_t P, std::size_t U>
 HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weights, V* total) {
   for (std::size_t start = 0; start < n_in; start += block) {
-    const std::size_t stop = smaller(start + block, n_in);
     V sums[U][P] = {};
-    std::size_t i = start;
-    for (; i + U <= stop; i += U) {
-#pragma GCC unroll 16
-      for (std::size_t u = 0; u < U; ++u) {
-        const V value = set(x[i + u]);
-#pragma GCC unroll 16
-        for (std::size_t p = 0; p < P; ++p) {
-          sums[u][p] = fma(value, load(weights + ((i + u) * P + p) * width), sums[u][p]);
-        }
-      }
-    }
-    for (; i < stop; ++i) {
-      const V value = set(x[i]);
-#pragma GCC unroll 16
-      for (std::size_t p = 0; p < P; ++p)
-        sums[0][p] = fma(value, load(weights + (i * P + p) * width), sums[0][p]);
-    }
+    go_on<P, U>(x + start, smaller(block, n_in - start), weights + start * P * width, sums);
 #pragma GCC unroll 16
     for (std::size_t p = 0; p < P; ++p) {
       V part = sums[0][p];
@@ -67,13 +77,9 @@ HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weig
 
 using DenseSums = void (*)(const float*, std::size_t, const float*, V*);
 
-constexpr std::size_t dense_unroll(std::size_t P) {
-  return P >= 5 ? 1 : P >= 3 ? 2 : P == 2 ? 4 : 8;
-}
-
 template <std::size_t P>
 void dense_sums_of(const float* x, std::size_t n_in, const float* weights, V* total) {
-  dense_sums<P, dense_unroll(P)>(x, n_in, weights, total);
+  dense_sums<P, abreast<P>>(x, n_in, weights, total);
 }
 
 /// The table of dense_sums_of<1..dense_panel>, without std::index_sequence.
@@ -202,7 +208,7 @@ void dense_tile(const DenseTile& a) {
 
 template <std::size_t P>
 HEPML_INLINE void dense_tile_of(std::size_t vectors_of_panel, const DenseTile& a) {
-  switch (dense_unroll(vectors_of_panel)) {
+  switch (abreast_of(vectors_of_panel)) {
     case 1:
       return dense_tile<P, 1>(a);
     case 2:

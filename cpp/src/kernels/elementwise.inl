@@ -1,71 +1,112 @@
 // Pooling, and the affine functions of single elements.
 
-/// Rows or columns [first, last) of the image that the window at output `index` covers.
-HEPML_INLINE void window(std::size_t index, std::size_t step, std::size_t pad, std::size_t pool,
-                         std::size_t size, std::size_t& first, std::size_t& last) {
-  const std::size_t start = index * step;  // in padded coordinates
-  first = start > pad ? start - pad : 0;
-  last = smaller(start + pool - pad, size);
-}
-
-/// The largest of rows x columns pixels of n channels, from `corner` on.
-HEPML_INLINE void pool_window(const float* corner, std::size_t row_stride, std::size_t rows,
-                              std::size_t columns, std::size_t n, float* out) {
-  for (std::size_t c = 0; c < n; c += width) {
-    const std::size_t lanes = smaller(width, n - c);
-    const bool whole = lanes == width;
-    V best = whole ? load(corner + c) : load_some(corner + c, lanes, 0.0F);
-    for (std::size_t i = 0; i < rows; ++i) {
-      for (std::size_t j = 0; j < columns; ++j) {
-        const float* at = corner + i * row_stride + j * n + c;
-        const V value = whole ? load(at) : load_some(at, lanes, 0.0F);
-        best = value <= best ? best : value;  // NaN wins
-      }
-    }
-    if (whole) {
-      store(out + c, best);
-    } else {
-      store_some(out + c, best, lanes);
-    }
-  }
-}
-
-/// Of the places that a window covers in its direction, the first and the one behind the last.
+/// Rows or columns [first, last) of the image that a window covers.
 struct Covered {
   std::size_t first, last;
 };
 
-HEPML_INLINE Covered covered_rows(const PoolArgs& args, const View& x, std::size_t row) {
-  Covered covered{};
-  window(row, args.row_step, args.pad_top, args.pool_rows, x.rows, covered.first, covered.last);
-  return covered;
+/// Of the window at output `index`.
+HEPML_INLINE Covered window(std::size_t index, std::size_t step, std::size_t pad, std::size_t pool,
+                            std::size_t size) {
+  const std::size_t start = index * step;  // in padded coordinates
+  return {start > pad ? start - pad : 0, smaller(start + pool - pad, size)};
 }
 
-HEPML_INLINE void pool_pixel(const PoolArgs& args, const View& x, const View& y, const Covered& rows,
-                             std::size_t row, std::size_t column) {
-  const std::size_t n = x.channels;
-  Covered columns{};
-  window(column, args.column_step, args.pad_left, args.pool_columns, x.columns, columns.first, columns.last);
-  const float* corner = x.data + rows.first * x.row_stride + columns.first * n;
-  float* out = y.data + row * y.row_stride + column * n;
-  if (rows.last - rows.first == 2 && columns.last - columns.first == 2) {  // common, and without loops
-    pool_window(corner, x.row_stride, 2, 2, n, out);
-  } else {
-    pool_window(corner, x.row_stride, rows.last - rows.first, columns.last - columns.first, n, out);
+/// The larger one; b if it is NaN.
+HEPML_INLINE V pooled(V a, V b) {
+  return b <= a ? a : b;
+}
+
+/// Windows of two columns, side by side, of pixels of N channels: whole vectors of outputs. Returns the
+/// pixels done.
+template <std::size_t N>
+HEPML_INLINE std::size_t pool_pairs(const float* top, const float* bottom, std::size_t n, float* out) {
+  constexpr std::size_t pixels = width / N;
+  std::size_t done = 0;
+  for (; done + pixels <= n; done += pixels, top += 2 * width, bottom += 2 * width, out += width) {
+    const V left = pooled(load(top), load(bottom));
+    const V right = pooled(load(top + width), load(bottom + width));
+    store(out, pooled(even_groups<N>(left, right), odd_groups<N>(left, right)));
   }
+  return done;
+}
+
+/// The pixels of a row of outputs that pool_pairs can do.
+HEPML_INLINE std::size_t pool_whole_pairs(const PoolArgs& args, const View& x, const View& y, std::size_t row,
+                                          Covered rows) {
+  if (args.pool_columns != 2 || args.column_step != 2 || args.pad_left != 0 || rows.last - rows.first > 2)
+    return 0;
+  const float* top = x.data + rows.first * x.row_stride;
+  const float* bottom = x.data + (rows.last - 1) * x.row_stride;
+  float* out = y.data + row * y.row_stride;
+  const std::size_t n = smaller(x.columns / 2, y.columns);
+  if (x.channels == 1) return pool_pairs<1>(top, bottom, n, out);
+  if (x.channels == 2) return pool_pairs<2>(top, bottom, n, out);
+  if constexpr (width >= 8) {
+    if (x.channels == 4) return pool_pairs<4>(top, bottom, n, out);
+  }
+  if constexpr (width >= 16) {
+    if (x.channels == 8) return pool_pairs<8>(top, bottom, n, out);
+  }
+  return 0;
+}
+
+/// One pixel. In order, lanes that are not its own may be written: those are the next pixel's, who comes
+/// later.
+template <bool in_order>
+HEPML_INLINE void pool_pixel(const PoolArgs& args, const View& x, const View& y, std::size_t row,
+                             std::size_t column, Covered rows) {
+  const std::size_t n = x.channels;
+  const Covered columns = window(column, args.column_step, args.pad_left, args.pool_columns, x.columns);
+  const float* corner = x.data + rows.first * x.row_stride + columns.first * n;
+  const float* last = x.data + (rows.last - 1) * x.row_stride + (columns.last - 1) * n;
+  const float* x_end = x.data + (x.rows - 1) * x.row_stride + x.columns * n;
+  float* out = y.data + row * y.row_stride + column * n;
+  const float* y_end = y.data + row * y.row_stride + y.columns * n;
+  for (std::size_t c = 0; c < n; c += width) {
+    const std::size_t lanes = smaller(width, n - c);
+    const std::size_t end = c + width;
+    if (end <= n || (in_order && end <= static_cast<std::size_t>(x_end - last) &&
+                     end <= static_cast<std::size_t>(y_end - out))) {
+      V best = load(corner + c);
+      for (const float* line = corner + c; line <= last + c; line += x.row_stride) {
+        for (std::size_t j = 0; j < columns.last - columns.first; ++j) {
+          const V value = load(line + j * n);
+          best = pooled(best, value);
+        }
+      }
+      store(out + c, best);
+      continue;
+    }
+    V best = load_some(corner + c, lanes, 0.0F);
+    for (const float* line = corner + c; line <= last + c; line += x.row_stride) {
+      for (std::size_t j = 0; j < columns.last - columns.first; ++j) {
+        const V value = load_some(line + j * n, lanes, 0.0F);
+        best = pooled(best, value);
+      }
+    }
+    store_some(out + c, best, lanes);
+  }
+}
+
+HEPML_INLINE Covered pool_rows(const PoolArgs& args, const View& x, std::size_t row) {
+  return window(row, args.row_step, args.pad_top, args.pool_rows, x.rows);
 }
 
 void maxpool2d(const PoolArgs& args, const View& x, const View& y) noexcept {
   for (std::size_t row = 0; row < y.rows; ++row) {
-    const Covered rows = covered_rows(args, x, row);
-    for (std::size_t column = 0; column < y.columns; ++column) pool_pixel(args, x, y, rows, row, column);
+    const Covered rows = pool_rows(args, x, row);
+    for (std::size_t column = pool_whole_pairs(args, x, y, row, rows); column < y.columns; ++column)
+      pool_pixel<true>(args, x, y, row, column, rows);
   }
 }
 
 void maxpool2d_at(const PoolArgs& args, const View& x, const View& y, const Pixel* pixels,
                   std::size_t n) noexcept {
-  for (std::size_t i = 0; i < n; ++i)
-    pool_pixel(args, x, y, covered_rows(args, x, pixels[i].row), pixels[i].row, pixels[i].column);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t row = pixels[i].row;
+    pool_pixel<false>(args, x, y, row, pixels[i].column, pool_rows(args, x, row));
+  }
 }
 
 void normalize(const float* x, const float* scale, const float* shift, float* y, std::size_t n) noexcept {
@@ -76,36 +117,34 @@ void add(const float* x, float* y, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
-bool prepare(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
-             std::size_t n) noexcept {
-  std::uint32_t bad = 0;  // not a float, whose sum had to keep its order
-  if (step == 0) {
-    const double shift = n > 0 ? offset[0] : 0.0;
-    const double factor = n > 0 ? scale[0] : 0.0;
-    if (shift == 0.0 && factor == 1.0) {  // the same bits: -0 becomes 0
-      for (std::size_t i = 0; i < n; ++i) {
-        bad |= x[i] - x[i] == 0.0F ? 0U : 1U;
-        y[i] = x[i] + 0.0F;
-      }
-      return bad == 0;
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      const float value = x[i];
-      bad |= value - value == 0.0F ? 0U : 1U;
-      const auto moved =
-          static_cast<float>(static_cast<double>(value) + shift);  // rounded here, as Keras does
-      y[i] = static_cast<float>(static_cast<double>(moved) * factor);
-    }
-  } else {
-    for (std::size_t i = 0; i < n; ++i) {
-      const float value = x[i];
-      bad |= value - value == 0.0F ? 0U : 1U;
-      const auto moved =
-          static_cast<float>(static_cast<double>(value) + offset[i]);  // rounded here, as Keras does
-      y[i] = static_cast<float>(static_cast<double>(moved) * scale[i]);
-    }
+/// scaled(value, i) of every value; false if one is not finite.
+template <class Scaled>
+HEPML_INLINE bool prepare_each(const float* __restrict x, float* __restrict y, std::size_t n, Scaled scaled) {
+  std::uint32_t bad = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, x + i, sizeof bits);
+    bad |= static_cast<std::uint32_t>((bits & 0x7f800000U) == 0x7f800000U);
+    y[i] = scaled(x[i], i);
   }
   return bad == 0;
+}
+
+bool prepare(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
+             std::size_t n) noexcept {
+  const auto apply = [](float value, double shift, double factor) {
+    const auto moved = static_cast<float>(static_cast<double>(value) + shift);  // rounded, as Keras does
+    return static_cast<float>(static_cast<double>(moved) * factor);
+  };
+  if (step != 0) {
+    return prepare_each(x, y, n,
+                        [&](float value, std::size_t i) { return apply(value, offset[i], scale[i]); });
+  }
+  const double shift = n > 0 ? offset[0] : 0.0;
+  const double factor = n > 0 ? scale[0] : 0.0;
+  if (shift == 0.0 && factor == 1.0)
+    return prepare_each(x, y, n, [](float value, std::size_t) { return value; });
+  return prepare_each(x, y, n, [=](float value, std::size_t) { return apply(value, shift, factor); });
 }
 
 std::uint64_t filled(const float* x, std::size_t n) noexcept {

@@ -115,10 +115,12 @@ enum class Standard : std::uint8_t {
   unit,   // x / sqrt(max(sum(x^2), epsilon))
 };
 
-/// One step of a recurrent layer. `pad` is n rounded up to whole vectors, the distance between gates.
-struct CellArgs {
+/// One step of a recurrent layer of n units. `pad` is n rounded up to whole vectors.
+struct StepArgs {
   Activation activation, inner;  // of single elements
-  std::size_t n, pad;
+  std::size_t n_in, n, pad;
+  const float* weights[3];  // as packed by pack_gates, on inputs and state
+  const float* bias;        // [gate][pad]
 };
 
 /// An image in memory: element (row, column, channel) is data[row * row_stride + column * channels +
@@ -218,14 +220,18 @@ struct Kernels {
 
   /// y = function(x); those on_rows over all n. x == y is allowed.
   void (*activate)(Activation activation, const float* x, float* y, std::size_t n) noexcept;
-  /// LSTM: gates i f c o, state c, output h; all padded. h may be read while it is written.
-  void (*lstm_cell)(const CellArgs& args, const float* gates, float* c, float* h) noexcept;
-  /// GRU with the reset before the matrix: gates z r -> z, and r * h in the place of r.
-  void (*gru_gates)(const CellArgs& args, float* gates, const float* h) noexcept;
-  /// h = z h + (1 - z) act(candidate).
-  void (*gru_update)(const CellArgs& args, const float* z, const float* candidate, float* h) noexcept;
-  /// GRU with the reset behind the matrix: gates z r h of the input and of the state.
-  void (*gru_cell)(const CellArgs& args, const float* input, const float* state, float* h) noexcept;
+  /// Gates that are summed together, from [gate][unit][in] to gates * pad * n_in floats; n_in counts the
+  /// state.
+  void (*pack_gates)(const float* weights, std::size_t gates, std::size_t n_in, std::size_t n, float* packed);
+  /// A step changes the state h, of pad floats, and has a scratch of 3 * pad.
+  /// One matrix, gates i f c o; behind h lies c.
+  void (*lstm_step)(const StepArgs& args, const float* x, float* h, float* scratch) noexcept;
+  /// The reset before the matrix: matrices of the gates z r h.
+  void (*gru_step)(const StepArgs& args, const float* x, float* h, float* scratch) noexcept;
+  /// The reset behind the matrix: matrices of the gates z r h, one behind the other; biases z r h and, of the
+  /// state alone, h.
+  void (*gru_reset_after_step)(const StepArgs& args, const float* x, float* h, float* scratch) noexcept;
+  void (*simplernn_step)(const StepArgs& args, const float* x, float* h, float* scratch) noexcept;
 
   /// y = scale * (x + shift), each of n.
   void (*normalize)(const float* x, const float* scale, const float* shift, float* y, std::size_t n) noexcept;

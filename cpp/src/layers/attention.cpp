@@ -25,6 +25,13 @@ class Attention : public Operation {
   std::size_t scratch(std::size_t most_steps) const noexcept override {
     return std::max(most_steps, fixed_keys_) + s_.size;
   }
+  double work(std::size_t steps) const noexcept override {
+    constexpr std::size_t call = 16;  // of a kernel for a short head
+    const std::size_t queries = shape()[0] == any_steps ? steps : shape()[0];
+    const std::size_t keys = fixed_keys_ == 0 ? steps : fixed_keys_;
+    return static_cast<double>(queries) * static_cast<double>(keys) * static_cast<double>(s_.heads) *
+           static_cast<double>(s_.size + s_.width + call);
+  }
   void run(const View* inputs, const View& output, float* scratch) const noexcept override {
     const View& query = inputs[0];
     const View& key = inputs[1];
@@ -111,7 +118,6 @@ Made make_attention(const At& layer, const Shapes& inputs, const Kernels& kernel
   }
   const std::size_t keys = key[0] == any_steps ? 0 : key[0];
   Shape shape{query[0], s.width * s.heads};
-  need_work(layer, {query[0], key[0], s.heads, s.size + s.width});
   return {std::make_shared<Attention>(std::move(shape), std::move(s), kernels, keys), {}};
 }
 

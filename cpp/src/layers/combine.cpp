@@ -63,6 +63,9 @@ class Combine : public Operation {
     const auto n = static_cast<float>(operands_.size());
     combine(Combination::divide, {output.data, y}, {&n, spread(packed({1}), y)}, output.data, y);
   }
+  double work(std::size_t steps) const noexcept override {
+    return places(shape(), steps) * static_cast<double>(operands_.size());
+  }
 
  private:
   struct Operand {
@@ -149,7 +152,6 @@ Made make_combine(const At& layer, const Shapes& inputs, const Kernels& kernels)
                 std::to_string(operands.size()));
   }
   Shape shape = common(layer, operands);
-  need_work(layer, {elements(shape, layer), operands.size()});
   if (is_dynamic(shape) && !is_dynamic(inputs[0])) {
     layer.wrong("the first input has to be the sequence of any length", describe(shape), describe(inputs[0]));
   }

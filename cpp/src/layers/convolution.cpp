@@ -27,6 +27,10 @@ class Convolve : public Operation {
     args.pad_left = columns_.before(inputs->columns);
     kernels_.conv2d(args, *inputs, output);
   }
+  double work(std::size_t steps) const noexcept override {
+    return places(shape(), steps) *
+           static_cast<double>(args_.kernel_rows * args_.kernel_columns * args_.n_in);
+  }
   std::size_t steps(std::size_t n) const noexcept override { return columns_.output(n); }
   bool is_local() const noexcept override { return shape().size() == 3; }
   void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
@@ -59,7 +63,6 @@ std::shared_ptr<Operation> make_convolution(const At& layer, const Shape& input,
   const std::size_t n_columns = image ? input[1] : input[0];
   Shape shape{need_places(layer, c.columns, n_columns), c.n_out};
   if (image) shape.insert(shape.begin(), need_places(layer, c.rows, n_rows));
-  need_work(layer, {elements(shape, layer), c.kernel_rows * c.kernel_columns, c.n_in});
   // The padding of a strided window depends on the number of steps: keep room for the most.
   const bool dynamic = n_columns == any_steps;
   const std::size_t most = c.columns.padding == Window::Padding::valid ? 0 : c.columns.reach - 1;

@@ -65,6 +65,9 @@ class ConvolutionND : public Operation {
         });
   }
   std::size_t scratch(std::size_t) const noexcept override { return groups_ * taps_ * n_in_ + 64; }
+  double work(std::size_t steps) const noexcept override {
+    return places(shape(), steps) * static_cast<double>(taps_ * n_in_);
+  }
   std::size_t steps(std::size_t n) const noexcept override { return axes_.columns.output(n); }
   bool fuse_rectified() noexcept override { return rectified_ = true; }
 
@@ -111,6 +114,9 @@ class Depthwise : public Operation {
         },
         [](float*) {});
   }
+  double work(std::size_t steps) const noexcept override {
+    return places(shape(), steps) * static_cast<double>(weights_.size() / bias_.size());
+  }
   std::size_t steps(std::size_t n) const noexcept override { return axes_.columns.output(n); }
 
  private:
@@ -152,7 +158,6 @@ Made make_general(const At& layer, const Shapes& inputs, const Kernels& kernels)
   Shape shape = output_of(layer, axes, input, filters);
   const std::size_t taps = axes.depth.taps * axes.rows.taps * axes.columns.taps;
   const std::size_t n_in = input.back() / groups;
-  need_work(layer, {elements(shape, layer), taps, n_in});
   const auto weights =
       read_weights(layer, elements({taps, n_in, filters}, layer), text::times({taps, n_in, filters}));
   return {std::make_shared<ConvolutionND>(axes, input, std::move(shape), groups, weights,
@@ -168,7 +173,6 @@ Made make_depthwise(const At& layer, const Shapes& inputs, const Kernels&) {
   const std::size_t channels = input.back() * multiplier;
   Shape shape = output_of(layer, axes, input, channels);
   const std::size_t taps = axes.rows.taps * axes.columns.taps;
-  need_work(layer, {elements(shape, layer), taps});
   auto weights =
       read_weights(layer, elements({taps, channels}, layer), text::times({taps, input.back(), multiplier}));
   return {std::make_shared<Depthwise>(axes, std::move(shape), multiplier, std::move(weights),

@@ -22,6 +22,9 @@ class Dense : public Operation {
   void run_rows(const View& input, const View& output) const noexcept override {
     kernels_.dense_rows(args_, input, output);
   }
+  double work(std::size_t) const noexcept override {
+    return static_cast<double>(args_.n_in) * static_cast<double>(args_.n_out);
+  }
   bool fuse_rectified() noexcept override { return args_.rectified = true; }
 
  private:

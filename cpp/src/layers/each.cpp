@@ -25,6 +25,9 @@ class Each : public Operation {
     }
   }
   std::size_t scratch(std::size_t) const noexcept override { return operation_->scratch(1); }
+  double work(std::size_t steps) const noexcept override {
+    return operation_->work(steps) * places(shape(), steps) / static_cast<double>(shape().back());
+  }
   bool fuse_rectified() noexcept override { return operation_->fuse_rectified(); }
 
  private:

@@ -25,6 +25,9 @@ class Highway : public Operation {
     for (std::size_t i = 0; i < n; ++i)
       output.data[i] = scratch[i] * output.data[i] + (1.0F - scratch[i]) * inputs->data[i];
   }
+  double work(std::size_t steps) const noexcept override {
+    return transform_->work(steps) + carry_->work(steps);
+  }
   std::size_t scratch(std::size_t) const noexcept override { return shape()[0]; }
 
  private:

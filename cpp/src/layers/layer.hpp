@@ -3,7 +3,6 @@
 #include <hepml/model.hpp>
 
 #include <cstddef>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,12 +27,11 @@ constexpr std::size_t most_elements = std::size_t{1} << 27;  // of one tensor: 5
 
 /// Product of the dimensions, any_steps counted as 1; throws Error (schema) at `where` beyond most_elements.
 std::size_t elements(const Shape& shape, const At& where);
-constexpr double most_work = 0x1p32;  // multiplications of one layer for one event
+/// The same without a limit, with `steps` for any_steps.
+double places(const Shape& shape, std::size_t steps) noexcept;
 
 /// Only the first axis of a sequence may be any_steps; throws Error (unsupported) at `where`.
 void check_shape(const Shape& shape, const At& where);
-/// The product of the factors, any_steps counted as 1, is at most most_work; throws Error (schema).
-void need_work(const At& where, std::initializer_list<std::size_t> factors);
 /// "a vector of 5", "a sequence of any x 3", "an image of 31 x 31 x 1".
 std::string describe(const Shape& shape);
 bool is_dynamic(const Shape& shape) noexcept;
@@ -74,6 +72,12 @@ class Operation {
   /// Floats of scratch, given the most steps of any input (1 if none has steps).
   virtual std::size_t scratch(std::size_t most_steps) const noexcept {
     static_cast<void>(most_steps);
+    return 0;
+  }
+  /// Multiplications of an event, or what takes as long, beyond touching inputs and output once; `steps`
+  /// are the most of an input or output whose steps depend on the event.
+  virtual double work(std::size_t steps) const noexcept {
+    static_cast<void>(steps);
     return 0;
   }
   /// Can it compute single pixels of an image from a neighbourhood of one input image? Then run_at() does,

@@ -25,6 +25,9 @@ class Maxout : public Operation {
       }
     }
   }
+  double work(std::size_t steps) const noexcept override {
+    return static_cast<double>(parts_.size()) * parts_[0]->work(steps);
+  }
   std::size_t scratch(std::size_t) const noexcept override { return shape()[0]; }
 
  private:

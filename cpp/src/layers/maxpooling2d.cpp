@@ -10,6 +10,9 @@ class MaxPooling2D : public Operation {
   void run(const View* inputs, const View& output, float*) const noexcept override {
     kernels_.maxpool2d(args_, *inputs, output);
   }
+  double work(std::size_t steps) const noexcept override {
+    return places(shape(), steps) * static_cast<double>(args_.pool_rows * args_.pool_columns);
+  }
 
   bool is_local() const noexcept override { return true; }
   void run_at(const View& input, const View& output, const kernels::Pixel* pixels,
@@ -36,7 +39,6 @@ Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& ker
   const kernels::PoolArgs args{
       pool[0], pool[1], strides[0], strides[1], rows.before(input[0]), columns.before(input[1])};
   Shape shape{need_places(layer, rows, input[0]), need_places(layer, columns, input[1]), input[2]};
-  need_work(layer, {pool[0] * pool[1], elements(shape, layer)});
   return {std::make_shared<MaxPooling2D>(args, std::move(shape), kernels), {}};
 }
 

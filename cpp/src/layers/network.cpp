@@ -112,11 +112,23 @@ class Builder {
     return network_.tensors.size() - 1;
   }
 
+  /// The scale of a step for several, since a kernel does better on more.
+  static void repeat_scale(const Shape& shape, Network::Port& port) {
+    constexpr std::size_t enough = 256;
+    const std::size_t n = port.scale.size();
+    const std::size_t steps = std::min(shape[0], std::max<std::size_t>(enough / n, 1));
+    for (std::vector<double>* list : {&port.offset, &port.scale}) {
+      list->resize(n * steps);
+      for (std::size_t i = n; i < list->size(); ++i) (*list)[i] = (*list)[i - n];
+    }
+  }
+
   void add_inputs() {
     for (auto& record : file_.inputs) {
       Network::Port port{add_tensor(record.input.shape, 0, record.where), std::move(record.offset),
                          std::move(record.scale), 0};
       port.scale_step = port.scale.size() == 1 ? 0 : 1;
+      if (record.input.shape.size() == 2 && port.scale_step != 0) repeat_scale(record.input.shape, port);
       network_.ports.push_back(std::move(port));
       network_.inputs.push_back(std::move(record.input));
     }
@@ -313,6 +325,7 @@ class Builder {
   /// The images that come from an input image by local operations alone.
   void mark_sparse() {
     constexpr std::size_t most_columns = 64;  // a row is a word of bits
+    constexpr double least_work = 0x1p16;     // less is done before it is known where
     const auto fits = [](const Network::Tensor& tensor) {
       return tensor.shape.size() == 3 && tensor.shape[1] <= most_columns && tensor.shape[0] < 65536;
     };
@@ -320,14 +333,14 @@ class Builder {
       auto& tensor = network_.tensors[port.tensor];
       tensor.sparse = fits(tensor);
     }
-    bool any = false;
+    double work = 0;
     for (const Network::Step& step : network_.steps) {
       auto& target = network_.tensors[step.target];
       target.sparse = step.sources.size() == 1 && network_.tensors[step.sources[0]].sparse &&
                       step.operation->is_local() && fits(target);
-      any |= target.sparse;
+      if (target.sparse) work += step.operation->work(1);
     }
-    if (any) return;
+    if (work >= least_work) return;
     for (auto& tensor : network_.tensors) tensor.sparse = false;
   }
 
@@ -359,9 +372,20 @@ class Builder {
   }
 };
 
-std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels, bool sparse) {
-  auto network = std::make_shared<const Network>(Builder(std::move(file), kernels, sparse).build());
-  make_plan(*network, 1);  // a network without room for an event is refused at load
+std::shared_ptr<const Network> Network::build(parse::File file, const layers::Kernels& kernels,
+                                              const LoadOptions& options) {
+  auto network = std::make_shared<const Network>(Builder(std::move(file), kernels, options.sparse).build());
+  // A network without room or time for an event is refused at load.
+  const double found = work(*network, make_plan(*network, 1));
+  if (found > options.most_work) {
+    throw Error(Error::Code::unsupported, {"a network with too much to do for an event",
+                                           {},
+                                           {},
+                                           "at most " + text::number(options.most_work) + " multiplications",
+                                           text::number(found),
+                                           {},
+                                           "if it is meant to be so large, raise LoadOptions::most_work"});
+  }
   return network;
 }
 

@@ -29,7 +29,7 @@ class Network {
   };
   struct Port {                         // an input
     std::size_t tensor;                 // what the network sees
-    std::vector<double> offset, scale;  // one, or those of a row (of a step)
+    std::vector<double> offset, scale;  // one, or those of a row (of some steps)
     std::size_t scale_step;             // 0 if one offset and scale serve every element
     bool missing = false;               // NaN is a missing value
   };
@@ -39,7 +39,7 @@ class Network {
   };
 
   static std::shared_ptr<const Network> build(parse::File file, const layers::Kernels& kernels,
-                                              bool sparse = true);
+                                              const LoadOptions& options = {});
 
   std::vector<Input> inputs;
   std::vector<Output> outputs;

@@ -136,4 +136,16 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
   return plan;
 }
 
+double work(const Network& network, const Plan& plan) {
+  double total = 0;
+  for (const Network::Step& step : network.steps) {
+    std::size_t steps = plan.tensors[step.target].most_steps;
+    for (const std::size_t source : step.sources) steps = std::max(steps, plan.tensors[source].most_steps);
+    total += step.operation->work(steps) + layers::places(network.tensors[step.target].shape, steps);
+    for (const std::size_t source : step.sources)
+      total += layers::places(network.tensors[source].shape, steps);
+  }
+  return total;
+}
+
 }  // namespace hepml

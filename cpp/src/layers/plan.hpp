@@ -45,6 +45,9 @@ constexpr std::size_t aligned(std::size_t floats) {
   return (floats + 15) / 16 * 16;
 }
 
+/// Multiplications of an event, or what takes as long, where every sequence has the steps of the plan.
+double work(const Network& network, const Plan& plan);
+
 /// The shape as an image: rows x columns of channels. A vector is one pixel, a sequence one row.
 struct Extent {
   std::size_t rows, columns, channels;

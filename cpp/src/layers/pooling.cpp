@@ -40,6 +40,10 @@ class Pooling : public Operation {
           for (std::size_t c = 0; c < n; ++c) y[c] /= count;
         });
   }
+  double work(std::size_t steps) const noexcept override {
+    return places(shape(), steps) *
+           static_cast<double>(axes_.depth.taps * axes_.rows.taps * axes_.columns.taps);
+  }
   std::size_t steps(std::size_t n) const noexcept override { return axes_.columns.output(n); }
 
  private:
@@ -89,7 +93,6 @@ Made make_pooling(const At& layer, const Shapes& inputs, const Kernels&) {
   }
   const Axes axes = read_axes(layer, "pool_size", N);
   Shape shape = output_of(layer, axes, input, input.back());
-  need_work(layer, {elements(shape, layer), axes.depth.taps * axes.rows.taps * axes.columns.taps});
   return {std::make_shared<Pooling>(axes, input, std::move(shape), maximum), {}};
 }
 

@@ -26,29 +26,88 @@ std::vector<float> read_list(const At& component, const char* key, std::size_t s
   return list.floats();
 }
 
+class RecurrentOperation : public Operation {
+ public:
+  RecurrentOperation(const Recurrent& layer, const Shape& input, std::size_t n_states, Cell cell)
+      : Operation(output_shape(layer, input)),
+        cell_(std::move(cell)),
+        n_(layer.n),
+        n_states_(n_states),
+        fixed_steps_(input[0]),
+        work_of_step_(static_cast<double>(layer.weights.size() * layer.n) *
+                      static_cast<double>(layer.n_in + layer.n)),
+        sequences_(layer.sequences),
+        backwards_(layer.backwards),
+        masked_(layer.masked),
+        zeros_for_mask_(layer.zeros_for_mask) {}
+
+  void run(const View* inputs, const View& output, float* scratch) const noexcept override {
+    const std::size_t pad = cell_.pad();
+    float* states = scratch;
+    float* shown = states + n_states_ * pad;  // the output of the last step
+    float* rest = shown + pad;
+    std::memset(states, 0, (n_states_ + 1) * pad * sizeof(float));
+    const std::size_t steps = inputs->columns;
+    for (std::size_t i = 0; i < steps; ++i) {
+      const std::size_t at = backwards_ ? steps - 1 - i : i;
+      if (!masked_ || inputs[1].data[at] != 0.0F) {
+        cell_.step(inputs->data + at * inputs->channels, states, rest);
+        if (masked_) std::memcpy(shown, states, n_ * sizeof(float));
+      } else if (zeros_for_mask_) {
+        std::memset(shown, 0, n_ * sizeof(float));
+      }
+      if (sequences_) std::memcpy(output.data + i * n_, masked_ ? shown : states, n_ * sizeof(float));
+    }
+    if (!sequences_) std::memcpy(output.data, masked_ ? shown : states, n_ * sizeof(float));
+  }
+  std::size_t scratch(std::size_t) const noexcept override { return (n_states_ + 1 + 3) * cell_.pad(); }
+  double work(std::size_t steps) const noexcept override {
+    return work_of_step_ * static_cast<double>(fixed_steps_ == any_steps ? steps : fixed_steps_);
+  }
+
+ private:
+  Cell cell_;
+  std::size_t n_, n_states_, fixed_steps_;
+  double work_of_step_;
+  bool sequences_, backwards_, masked_, zeros_for_mask_;
+};
+
 }  // namespace
 
-std::size_t padded_size(std::size_t n, const Kernels& kernels) {
-  return (n + kernels.width - 1) / kernels.width * kernels.width;
-}
-
-Gates::Gates(const std::vector<std::vector<float>>& weights, const std::vector<std::vector<float>>& bias,
-             std::size_t n_in, std::size_t n, const Kernels& kernels)
-    : kernels_(kernels), n_in_(n_in) {
-  const std::size_t pad = padded_size(n, kernels);
-  size_ = weights.size() * pad;
-  std::vector<float> rows(size_ * n_in);
-  bias_ = Floats(size_);
-  for (std::size_t gate = 0; gate < weights.size(); ++gate) {
-    std::copy(weights[gate].begin(), weights[gate].end(), rows.data() + gate * pad * n_in);
-    if (!bias.empty()) std::copy(bias[gate].begin(), bias[gate].end(), bias_.data() + gate * pad);
+Cell::Cell(const Recurrent& layer, const std::vector<std::vector<std::size_t>>& matrices,
+           const std::vector<std::vector<float>>& bias, Step step, const Kernels& kernels)
+    : step_(step) {
+  const std::size_t n = layer.n;
+  const std::size_t n_in = layer.n_in + n;
+  const std::size_t pad = (n + kernels.width - 1) / kernels.width * kernels.width;
+  weights_ = Floats(layer.weights.size() * pad * n_in);
+  bias_ = Floats(bias.size() * pad);
+  for (std::size_t gate = 0; gate < bias.size(); ++gate)
+    std::copy(bias[gate].begin(), bias[gate].end(), bias_.data() + gate * pad);
+  args_ = {layer.activation, layer.inner, layer.n_in, n, pad, {}, bias_.data()};
+  float* packed = weights_.data();
+  for (std::size_t k = 0; k < matrices.size(); ++k) {
+    std::vector<float> rows;
+    for (const std::size_t gate : matrices[k]) {
+      for (std::size_t unit = 0; unit < n; ++unit) {
+        const auto row = [unit](const std::vector<float>& of, std::size_t size) {
+          return of.begin() + static_cast<std::ptrdiff_t>(unit * size);
+        };
+        rows.insert(rows.end(), row(layer.weights[gate], layer.n_in),
+                    row(layer.weights[gate], layer.n_in) + static_cast<std::ptrdiff_t>(layer.n_in));
+        rows.insert(rows.end(), row(layer.U[gate], n),
+                    row(layer.U[gate], n) + static_cast<std::ptrdiff_t>(n));
+      }
+    }
+    kernels.pack_gates(rows.data(), matrices[k].size(), n_in, n, packed);
+    args_.weights[k] = packed;
+    packed += matrices[k].size() * pad * n_in;
   }
-  weights_ = Floats(kernels.dense_size(n_in, size_));
-  kernels.pack_dense(rows.data(), n_in, size_, weights_.data());
 }
 
-void Gates::apply(const float* x, const float* bias, float* y) const noexcept {
-  kernels_.dense({weights_.data(), bias, n_in_, size_, false}, x, y);
+std::shared_ptr<Operation> make_recurrent(const Recurrent& layer, const Shape& input, std::size_t n_states,
+                                          Cell cell) {
+  return std::make_shared<RecurrentOperation>(layer, input, n_states, std::move(cell));
 }
 
 Recurrent read_recurrent(const At& layer, const Shapes& inputs, const std::vector<const char*>& gates,
@@ -102,37 +161,6 @@ Recurrent read_recurrent(const At& layer, const Shapes& inputs, const std::vecto
   out.backwards = flag(layer, "go_backwards", false);
   out.zeros_for_mask = flag(layer, "zero_output_for_mask", false);
   return out;
-}
-
-RecurrentOperation::RecurrentOperation(const Recurrent& layer, const Shape& input, std::size_t n_states,
-                                       const Kernels& kernels)
-    : Operation(output_shape(layer, input)),
-      kernels_(kernels),
-      n_(layer.n),
-      pad_(padded_size(layer.n, kernels)),
-      n_states_(n_states),
-      sequences_(layer.sequences),
-      backwards_(layer.backwards),
-      masked_(layer.masked),
-      zeros_for_mask_(layer.zeros_for_mask) {}
-
-void RecurrentOperation::run(const View* inputs, const View& output, float* scratch) const noexcept {
-  float* states = scratch;                   // the first is the output of the cell
-  float* shown = states + n_states_ * pad_;  // the output of the last step
-  float* rest = shown + pad_;
-  std::memset(states, 0, (n_states_ + 1) * pad_ * sizeof(float));
-  const std::size_t steps = inputs->columns;
-  for (std::size_t i = 0; i < steps; ++i) {
-    const std::size_t at = backwards_ ? steps - 1 - i : i;
-    if (!masked_ || inputs[1].data[at] != 0.0F) {
-      step(inputs->data + at * inputs->channels, states, rest);
-      std::memcpy(shown, states, n_ * sizeof(float));
-    } else if (zeros_for_mask_) {
-      std::memset(shown, 0, n_ * sizeof(float));
-    }
-    if (sequences_) std::memcpy(output.data + i * n_, shown, n_ * sizeof(float));
-  }
-  if (!sequences_) std::memcpy(output.data, shown, n_ * sizeof(float));
 }
 
 }  // namespace hepml::layers

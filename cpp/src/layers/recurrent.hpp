@@ -7,24 +7,6 @@
 // What LSTM, GRU and SimpleRNN have in common.
 namespace hepml::layers {
 
-/// Gates side by side: one matrix from inputs and one from the state, each gate padded to whole vectors.
-class Gates {
- public:
-  /// `input` is [gate][unit][in], `state` [gate][unit][unit]; biases [gate][unit], or none.
-  Gates(const std::vector<std::vector<float>>& weights, const std::vector<std::vector<float>>& bias,
-        std::size_t n_in, std::size_t n, const Kernels& kernels);
-  std::size_t size() const noexcept { return size_; }  ///< floats of a result, all gates
-  /// y = W x + b
-  void apply(const float* x, float* y) const noexcept { apply(x, bias_.data(), y); }
-  /// y = W x + another bias of size()
-  void apply(const float* x, const float* bias, float* y) const noexcept;
-
- private:
-  const Kernels& kernels_;
-  std::size_t n_in_, size_;
-  Floats weights_, bias_;
-};
-
 /// The layer's JSON: components with weights, U and bias, checked against the widths.
 struct Recurrent {
   std::size_t n_in = 0, n = 0;
@@ -38,28 +20,24 @@ struct Recurrent {
 Recurrent read_recurrent(const At& layer, const Shapes& inputs, const std::vector<const char*>& gates,
                          bool inner);
 
-/// Runs a cell over the steps. Scratch: what the cell needs, behind state vectors that begin with zeros.
-class RecurrentOperation : public Operation {
+/// The gates' weights on inputs and state, packed for a kernel that makes one step.
+class Cell {
  public:
-  RecurrentOperation(const Recurrent& layer, const Shape& input, std::size_t n_states,
-                     const Kernels& kernels);
-  void run(const View* inputs, const View& output, float* scratch) const noexcept final;
-  std::size_t scratch(std::size_t) const noexcept final { return (n_states_ + 1) * pad_ + cell_scratch(); }
-
- protected:
-  /// One step: x to the states, of which the first is the output; every state is `pad()` floats.
-  virtual void step(const float* x, float* states, float* scratch) const noexcept = 0;
-  virtual std::size_t cell_scratch() const noexcept = 0;
-  std::size_t pad() const noexcept { return pad_; }
-  const Kernels& kernels() const noexcept { return kernels_; }
+  using Step = void (*)(const kernels::StepArgs& args, const float* x, float* h, float* scratch) noexcept;
+  /// `matrices` has the gates that each matrix sums together, of layer.weights; `bias` is [gate][unit].
+  Cell(const Recurrent& layer, const std::vector<std::vector<std::size_t>>& matrices,
+       const std::vector<std::vector<float>>& bias, Step step, const Kernels& kernels);
+  void step(const float* x, float* h, float* scratch) const noexcept { step_(args_, x, h, scratch); }
+  std::size_t pad() const noexcept { return args_.pad; }
 
  private:
-  const Kernels& kernels_;
-  std::size_t n_, pad_, n_states_;
-  bool sequences_, backwards_, masked_, zeros_for_mask_;
+  Step step_;
+  Floats weights_, bias_;
+  kernels::StepArgs args_;
 };
 
-/// n rounded up to whole vectors.
-std::size_t padded_size(std::size_t n, const Kernels& kernels);
+/// Runs a cell of `n_states` states, of which the first is the output, over the steps.
+std::shared_ptr<Operation> make_recurrent(const Recurrent& layer, const Shape& input, std::size_t n_states,
+                                          Cell cell);
 
 }  // namespace hepml::layers

@@ -190,20 +190,17 @@ std::size_t elements(const Shape& shape, const At& where) {
   return total;
 }
 
+double places(const Shape& shape, std::size_t steps) noexcept {
+  double total = 1;
+  for (const std::size_t size : shape) total *= static_cast<double>(size == any_steps ? steps : size);
+  return total;
+}
+
 void check_shape(const Shape& shape, const At& where) {
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == any_steps && (i != 0 || shape.size() != 2))
       where.fail(Error::Code::unsupported, "steps that differ by event in a tensor of this form",
                  "a sequence, steps x variables", describe(shape));
-  }
-}
-
-void need_work(const At& where, std::initializer_list<std::size_t> factors) {
-  double work = 1;
-  for (const std::size_t factor : factors) work *= factor == any_steps ? 1.0 : static_cast<double>(factor);
-  if (work > most_work) {
-    where.wrong("a layer with too much to do for an event",
-                "at most " + text::number(most_work) + " multiplications", text::number(work));
   }
 }
 

@@ -35,6 +35,10 @@ class Trees : public Operation {
       holes ? sum<true, double>(x, y, scratch) : sum<false, double>(x, y, scratch);
     }
   }
+  double work(std::size_t) const noexcept override {  // a walk meets no node twice
+    return static_cast<double>(e_.nodes.size()) +
+           static_cast<double>(e_.roots.size()) * static_cast<double>(e_.base.size());
+  }
   std::size_t scratch(std::size_t) const noexcept override { return 2 * e_.base.size(); }
   Missing missing() const noexcept override { return e_.missing ? Missing::answered : Missing::spoils; }
 

@@ -14,8 +14,6 @@
 namespace hepml::parse {
 namespace {
 
-using Bytes = std::vector<unsigned char>;
-
 /// CRC-32 of zlib, eight bytes at a time: tables[k] is the effect of a byte that k more follow.
 constexpr auto crc_tables = [] {
   std::array<std::array<std::uint32_t, 256>, 8> tables{};
@@ -31,19 +29,19 @@ constexpr auto crc_tables = [] {
   return tables;
 }();
 
-std::uint32_t crc32(const Bytes& bytes) noexcept {
-  std::uint32_t crc = 0xFFFFFFFFU;
+/// Goes on with a checksum, from all ones; the complement of the last one is that of zlib.
+std::uint32_t crc32(std::uint32_t crc, const unsigned char* bytes, std::size_t n) noexcept {
   std::size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    const unsigned char* p = bytes.data() + i;
+  for (; i + 8 <= n; i += 8) {
+    const unsigned char* p = bytes + i;
     const auto table = [p](std::size_t k, std::uint32_t with) {
       return crc_tables[7 - k][(with ^ p[k]) & 0xFFU];
     };
     crc = table(0, crc) ^ table(1, crc >> 8) ^ table(2, crc >> 16) ^ table(3, crc >> 24) ^ table(4, 0) ^
           table(5, 0) ^ table(6, 0) ^ table(7, 0);
   }
-  for (; i < bytes.size(); ++i) crc = crc_tables[0][(crc ^ bytes[i]) & 0xFFU] ^ (crc >> 8);
-  return crc ^ 0xFFFFFFFFU;
+  for (; i < n; ++i) crc = crc_tables[0][(crc ^ bytes[i]) & 0xFFU] ^ (crc >> 8);
+  return crc;
 }
 
 constexpr std::uint32_t no_digit = std::uint32_t{1} << 31;
@@ -59,54 +57,61 @@ constexpr auto digits = [] {
   return tables;
 }();
 
-Bytes decode(const At& at) {
-  const std::string& text = at.string();
+/// The numbers of type T in base64, and the CRC-32 of their bytes.
+template <class T, class Widen>
+Value::Numbers decode(const At& at, std::uint32_t& crc, Widen widen) {
+  const std::string& words = at.string();
   const auto wrong = [&at](const std::string& found) {
     at.wrong("not base64", "groups of 4 of A-Z a-z 0-9 + /, = at the end", found);
   };
-  if (text.size() % 4 != 0) wrong(std::to_string(text.size()) + " characters");
-  std::string last = text.substr(text.size() - std::min<std::size_t>(text.size(), 4));
+  if (words.size() % 4 != 0) wrong(std::to_string(words.size()) + " characters");
+  std::string last = words.substr(words.size() - std::min<std::size_t>(words.size(), 4));
   std::size_t padding = 0;
   for (; padding < 2 && !last.empty() && last[3 - padding] == '='; ++padding) last[3 - padding] = 'A';
-  Bytes bytes(text.size() / 4 * 3);
-  std::uint32_t all = 0;
-  unsigned char* out = bytes.data();
-  const auto group = [&](const char* from) {
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 4; ++k) bits |= digits[k][static_cast<unsigned char>(from[k])];
-    all |= bits;
-    for (std::size_t k = 0; k < 3; ++k) *out++ = static_cast<unsigned char>(bits >> (16 - 8 * k));
-  };
-  for (std::size_t i = 0; i + 4 < text.size(); i += 4) group(text.data() + i);
-  if (!last.empty()) group(last.data());
-  if ((all & no_digit) != 0) wrong("another character");
-  bytes.resize(bytes.size() - padding);
-  return bytes;
-}
-
-template <class T, class Widen>
-Value::Numbers numbers_of(const Bytes& bytes, const At& at, Widen widen) {
-  if (bytes.size() % sizeof(T) != 0)
+  const std::size_t n_bytes = words.size() / 4 * 3 - padding;
+  if (n_bytes % sizeof(T) != 0)
     at.wrong("not a whole number of values", "a multiple of " + std::to_string(sizeof(T)) + " bytes",
-             std::to_string(bytes.size()));
-  std::vector<T> stored(bytes.size() / sizeof(T));
-  if (!stored.empty()) std::memcpy(stored.data(), bytes.data(), bytes.size());
-  Value::Numbers values(stored.size());
+             std::to_string(n_bytes));
+  Value::Numbers numbers;
+  numbers.reserve(n_bytes / sizeof(T));
+  std::uint32_t all = 0;
   bool all_finite = true;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<double>(widen(stored[i]));
-    all_finite &= values[i] - values[i] == 0;
+  crc = 0xFFFFFFFFU;
+  // In parts that stay in the cache; 1024 groups are whole values.
+  std::array<unsigned char, 3 * 1024> part{};
+  for (std::size_t start = 0; start < words.size();) {
+    const std::size_t stop = std::min(start + 4 * 1024, words.size());
+    unsigned char* out = part.data();
+    const auto group = [&](const char* from) {
+      std::uint32_t bits = 0;
+      for (std::size_t k = 0; k < 4; ++k) bits |= digits[k][static_cast<unsigned char>(from[k])];
+      all |= bits;
+      for (std::size_t k = 0; k < 3; ++k) *out++ = static_cast<unsigned char>(bits >> (16 - 8 * k));
+    };
+    const std::size_t whole = stop == words.size() ? stop - 4 : stop;
+    for (; start < whole; start += 4) group(words.data() + start);
+    if (stop == words.size()) {
+      group(last.data());
+      out -= padding;
+      start = stop;
+    }
+    const auto n = static_cast<std::size_t>(out - part.data());
+    crc = crc32(crc, part.data(), n);
+    for (std::size_t i = 0; i < n; i += sizeof(T)) {
+      T value{};
+      std::memcpy(&value, part.data() + i, sizeof value);
+      const auto wide = static_cast<double>(widen(value));
+      all_finite &= wide - wide == 0;
+      numbers.push_back(wide);
+    }
   }
+  crc = ~crc;
+  if ((all & no_digit) != 0) wrong("another character");
   if (!all_finite) {
-    const auto bad = std::find_if(values.begin(), values.end(), [](double x) { return x - x != 0; });
+    const auto bad = std::find_if(numbers.begin(), numbers.end(), [](double x) { return !std::isfinite(x); });
     at.wrong("a number that is not finite", "finite numbers", text::number(*bad));
   }
-  return values;
-}
-
-template <class T>
-Value::Numbers numbers_of(const Bytes& bytes, const At& at) {
-  return numbers_of<T>(bytes, at, [](T value) { return value; });
+  return numbers;
 }
 
 float of_bfloat16(std::uint16_t half) noexcept {
@@ -125,30 +130,41 @@ float of_float16(std::uint16_t half) noexcept {
   return (half & 0x8000) != 0 ? -size : size;
 }
 
-/// Each a number of steps; the step is that of its channel, along the first axis of the weights or the last.
-Value::Numbers of_int8(const Bytes& bytes, const At& at) {
+/// From numbers of steps to numbers; the step is that of a channel, along the first axis of the weights or
+/// the last.
+void scale_steps(Value::Numbers& numbers, const At& at) {
   const auto scale = at.member("scale").floats();
   const std::string axis = at.member("axis").string();
   if (axis != "first" && axis != "last") at.member("axis").wrong("no such axis", "first or last", axis);
-  if (scale.empty() || bytes.size() % scale.size() != 0) {
+  if (scale.empty() || numbers.size() % scale.size() != 0) {
     at.member("scale").wrong("the scales do not fit the numbers",
-                             "a divisor of " + std::to_string(bytes.size()), std::to_string(scale.size()));
+                             "a divisor of " + std::to_string(numbers.size()), std::to_string(scale.size()));
   }
-  const std::size_t run = bytes.size() / scale.size();
-  Value::Numbers values(bytes.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto steps = static_cast<float>(static_cast<std::int8_t>(bytes[i]));
-    values[i] = static_cast<double>(steps * scale[axis == "first" ? i / run : i % scale.size()]);
+  const std::size_t run = numbers.size() / scale.size();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const float step = scale[axis == "first" ? i / run : i % scale.size()];
+    numbers[i] = static_cast<double>(static_cast<float>(numbers[i]) * step);
   }
-  return values;
 }
 
-/// The name of the packed kind, which comes first; nullptr if it is an object like any other.
-const char* packed_kind(const Value::Object& object) {
+/// The name of the packed kind, empty if it is an object like any other. A writer may order keys.
+std::string_view packed_kind(const Value::Object& object) {
+  const auto has = [&object](std::string_view key) {
+    return std::any_of(object.begin(), object.end(), [key](const auto& item) { return item.first == key; });
+  };
   for (const char* kind : {"float32", "float64", "bfloat16", "float16"}) {
-    if (object.size() == 2 && object[0].first == kind && object[1].first == "crc32") return kind;
+    if (object.size() == 2 && has(kind) && has("crc32")) return kind;
   }
-  return object.size() == 4 && object[0].first == "int8" && object[3].first == "crc32" ? "int8" : nullptr;
+  return object.size() == 4 && has("int8") && has("scale") && has("axis") && has("crc32") ? "int8" : "";
+}
+
+Value::Numbers decode(std::string_view kind, const At& at, std::uint32_t& crc) {
+  const auto same = [](auto value) { return value; };
+  if (kind == "float32") return decode<float>(at, crc, same);
+  if (kind == "float64") return decode<double>(at, crc, same);
+  if (kind == "bfloat16") return decode<std::uint16_t>(at, crc, of_bfloat16);
+  if (kind == "float16") return decode<std::uint16_t>(at, crc, of_float16);
+  return decode<std::int8_t>(at, crc, same);
 }
 
 void unpack(Value& value, const std::string& path) {
@@ -158,24 +174,18 @@ void unpack(Value& value, const std::string& path) {
   }
   auto* object = std::get_if<Value::Object>(&value.data);
   if (object == nullptr) return;
-  const char* name = packed_kind(*object);
-  const std::string_view kind = name == nullptr ? "" : name;
-  if (name == nullptr || kind == "int8") {  // whose scales may be packed themselves
+  const std::string_view kind = packed_kind(*object);
+  if (kind.empty() || kind == "int8") {  // whose scales may be packed themselves
     for (auto& [key, member] : *object) unpack(member, path.empty() ? key : path + "." + key);
   }
-  if (name == nullptr) return;
+  if (kind.empty()) return;
   const At at(value, path);
-  const At words = at.member(name);
-  const Bytes bytes = decode(words);
+  std::uint32_t found = 0;
+  Value::Numbers numbers = decode(kind, at.member(std::string(kind)), found);
   const std::size_t expected = at.member("crc32").count(0, 0xFFFFFFFFU);
-  if (const std::size_t found = crc32(bytes); found != expected)
+  if (found != expected)
     at.wrong("the numbers are damaged", "crc32 " + std::to_string(expected), std::to_string(found));
-  Value::Numbers numbers;
-  if (kind == "float32") numbers = numbers_of<float>(bytes, words);
-  if (kind == "float64") numbers = numbers_of<double>(bytes, words);
-  if (kind == "bfloat16") numbers = numbers_of<std::uint16_t>(bytes, words, of_bfloat16);
-  if (kind == "float16") numbers = numbers_of<std::uint16_t>(bytes, words, of_float16);
-  if (kind == "int8") numbers = of_int8(bytes, at);
+  if (kind == "int8") scale_steps(numbers, at);
   value.data = std::move(numbers);
 }
 

@@ -1,5 +1,9 @@
 #include <array>
 #include <cmath>
+#include <map>
+#include <set>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "parse/file.hpp"
@@ -9,6 +13,7 @@ namespace hepml::parse {
 namespace {
 
 constexpr std::size_t most_levels = 1000;
+constexpr std::size_t most_entries = 4096;  // quantities with a range, keys of validity
 
 struct Kind {
   const char* name;
@@ -33,11 +38,21 @@ void find_input(const At& at, const File& file, InputRange& range) {
   if (range.input == names.size()) unknown(at, "input", names);
 }
 
-void find_variable(const At& at, const Input& input, InputRange& range) {
-  std::vector<std::string> names;
-  for (const Variable& variable : input.variables) names.push_back(variable.name);
-  while (range.variable < names.size() && names[range.variable] != at.string()) ++range.variable;
-  if (range.variable == names.size()) unknown(at, "variable", names);
+/// Places of the variables of each input by name, made when first asked for.
+using Places = std::map<std::size_t, std::map<std::string_view, std::size_t>>;
+
+void find_variable(const At& at, const Input& input, Places& all, InputRange& range) {
+  auto& places = all[range.input];
+  if (places.empty()) {
+    for (std::size_t i = 0; i < input.variables.size(); ++i) places.emplace(input.variables[i].name, i);
+  }
+  const auto found = places.find(at.string());
+  if (found == places.end()) {
+    std::vector<std::string> names;
+    for (const Variable& variable : input.variables) names.push_back(variable.name);
+    unknown(at, "variable", names);
+  }
+  range.variable = found->second;
   range.name = at.string();
 }
 
@@ -70,14 +85,14 @@ std::vector<double> ascending(const At& at, std::size_t n) {
   return values;
 }
 
-InputRange read_range(const At& at, const File& file, std::size_t n_levels) {
+InputRange read_range(const At& at, const File& file, Places& places, std::size_t n_levels) {
   InputRange range;
   find_input(at.member("input"), file, range);
   const Input& input = file.inputs[range.input].input;
   if (at.has("variable") == at.has("quantity"))
     at.wrong("a range needs a variable or a quantity", "one of the keys variable and quantity");
   if (at.has("variable")) {
-    find_variable(at.member("variable"), input, range);
+    find_variable(at.member("variable"), input, places, range);
   } else {
     find_quantity(at.member("quantity"), input, range);
   }
@@ -108,6 +123,11 @@ InputRange read_range(const At& at, const File& file, std::size_t n_levels) {
   return range;
 }
 
+void need_few(const At& at, std::size_t n) {
+  if (n > most_entries)
+    at.wrong("too many entries", "at most " + std::to_string(most_entries), std::to_string(n));
+}
+
 }  // namespace
 
 Ranges read_ranges(const At& at, const File& file) {
@@ -119,26 +139,22 @@ Ranges read_ranges(const At& at, const File& file) {
   ranges.levels = ascending(levels, levels.size());
   if (!(ranges.levels.front() > 0 && ranges.levels.back() < 1))
     levels.wrong("levels that are no probabilities", "between 0 and 1");
-  std::vector<std::string> names;
   const At quantities = at.member("quantities");
+  need_few(quantities, quantities.size());
+  Places places;
+  std::set<std::tuple<std::size_t, Quantity, std::string>> known;
   for (std::size_t i = 0; i < quantities.size(); ++i) {
-    ranges.quantities.push_back(read_range(quantities.item(i), file, levels.size()));
-    const InputRange& range = ranges.quantities.back();
-    names.push_back(std::to_string(range.input) + "." + std::to_string(static_cast<int>(range.quantity)) +
-                    "." + range.name);
-  }
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      if (names[i] == names[j])
-        quantities.item(i).wrong("a second range of one quantity", {},
-                                 text::quoted(ranges.quantities[i].name));
-    }
+    InputRange range = read_range(quantities.item(i), file, places, levels.size());
+    if (!known.emplace(range.input, range.quantity, range.name).second)
+      quantities.item(i).wrong("a second range of one quantity", {}, text::quoted(range.name));
+    ranges.quantities.push_back(std::move(range));
   }
   return ranges;
 }
 
 std::vector<std::pair<std::string, std::string>> read_validity(const At& at) {
   std::vector<std::pair<std::string, std::string>> validity;
+  need_few(at, at.members().size());
   for (const auto& [key, value] : at.members()) validity.emplace_back(key, at.member(key).string());
   return validity;
 }
