@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -48,7 +47,7 @@ void share(std::size_t n_blocks, std::size_t threads, Interruptible& loop, const
     try {
       others.emplace_back(other);
       ++running;
-    } catch (const std::system_error&) {  // no more to be had: those that there are do the work
+    } catch (const std::exception&) {  // no more to be had: those that there are do the work
       break;
     }
   }
