@@ -1,7 +1,7 @@
 """The C++ evaluator from Python: arrays of raw values in, scores out, the same numbers as in a trigger.
 
 `Evaluator` loads a network file with `hepml::Model::load`, so everything that C++ refuses is refused here with the same
-words, and evaluates event by event with `hepml::Session`: there is no second implementation that could differ. Values
+words, and gives the bits of `hepml::Session`, however many events it takes at once and on however many threads. Values
 are raw; offset and scale are the file's. `tag` starts from towers, with `hepml::Tagger`.
 """
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator", "InputRecord", "OutputRecord", "Tags", "Variable", "cpus"]
 
+MOST_THREADS = 1024
+
 
 def cpus() -> list[str]:
     """The instruction sets that this processor has kernels for, fastest first.
@@ -48,6 +50,14 @@ def _cpu(name: str | None) -> str:
     return name or ""
 
 
+def _threads(wanted: int | None) -> int:
+    if wanted is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not 1 <= wanted <= MOST_THREADS:
+        raise DataError("a number of threads that cannot be", expected=f"1 to {MOST_THREADS}", found=str(wanted))
+    return wanted
+
+
 class Evaluator:
     """A network file (hepml's, or lwtnn's graph or sequential form), evaluated in C++.
 
@@ -58,9 +68,12 @@ class Evaluator:
         verify: re-run the reference vectors.
         cpu: one of `cpus()`; None for the environment variable HEPML_CPU, and without it the fastest.
         sparse: compute images only where they are not empty; False gives the same bits, for comparisons.
+        threads: that share the events of a call; None for the processors that this process may use. The bits of an
+            event do not depend on it.
 
     Attributes:
         inputs, outputs: records in the order of the file.
+        threads: at most so many for a call.
 
     Raises:
         InputFileError: absent, unreadable, truncated or not JSON.
@@ -76,14 +89,30 @@ class Evaluator:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, verify: bool = True, cpu: str | None = None, sparse: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        verify: bool = True,
+        cpu: str | None = None,
+        sparse: bool = True,
+        threads: int | None = None,
     ) -> None:
+        self.threads = _threads(threads)
         self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse))
 
     @classmethod
-    def from_text(cls, text: str, *, verify: bool = True, cpu: str | None = None, sparse: bool = True) -> Evaluator:
+    def from_text(
+        cls,
+        text: str,
+        *,
+        verify: bool = True,
+        cpu: str | None = None,
+        sparse: bool = True,
+        threads: int | None = None,
+    ) -> Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
+        evaluator.threads = _threads(threads)
         evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu), sparse))
         return evaluator
 
@@ -195,7 +224,7 @@ class Evaluator:
 
     def _evaluate(self, arrays: Mapping[str, ArrayLike] | ArrayLike, what: int) -> list[NDArray[np.float32]]:
         batch, steps = self._batches(arrays)
-        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what)
+        results: list[NDArray[np.float32]] = self._core.evaluate(batch, steps, what, self.threads)
         return results
 
     def _batches(

@@ -7,11 +7,15 @@ of one event, or all events of one value of the user's group column) share a gro
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepml.errors import DataError
-from hepml.trees import Events
+
+if TYPE_CHECKING:
+    from hepml.trees import Events
 
 __all__ = ["SPLITS", "SPLIT_FRACTIONS", "candidate_ids", "fold_of", "split_of"]
 

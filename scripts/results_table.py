@@ -1,5 +1,5 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json,
-training_speed.json, inference_speed.json, source_speed.json and root_speed.json.
+training_speed.json, inference_speed.json, predict_speed.json, source_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -26,7 +26,10 @@ PAPER = {
     "et_and_ht": "0.972",
     "et_and_ht_and_hl": "0.975",
 }
-PAGES = ("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/source.md", "docs/root.md")
+PAGES = (
+    *("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/export.md", "docs/source.md"),
+    "docs/root.md",
+)
 
 
 def rejection(point: dict[str, Any]) -> str:
@@ -92,6 +95,26 @@ def inference_table(record: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def predict_table(record: dict[str, Any]) -> str:
+    """A table for each machine; one row per network, way and number of threads."""
+    parts = []
+    for run in record["runs"]:
+        rows = [
+            "| network | events | way | threads | hepml, us | ONNX Runtime, us | ratio (lowest, highest) |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for one in run["rows"]:
+            cells = [f"`{one['network']}`", f"{one['events']:,}", one["what"], str(one["threads"])]
+            cells += [f"{one[f'{who}_us']:.2f}" for who in ("hepml", "peer")]
+            cells.append(f"{one['ratio']:.2f} ({one['ratio_low']:.2f}, {one['ratio_high']:.2f})")
+            rows.append("| " + " | ".join(cells) + " |")
+        about = run["about"]
+        kernels = ", ".join(sorted({one["cpu"] for one in run["rows"]}))
+        what = f"Medians of {about['rounds']} rounds, an event; {kernels}"
+        parts.append("\n".join([*rows, "", f"{what}; {about['peer']}; {about['machine']}."]))
+    return "\n\n".join(parts)
+
+
 def source_table(record: dict[str, Any]) -> str:
     """One row per network, kind of input and target of the compiler."""
     rows = [
@@ -146,6 +169,7 @@ def main() -> None:
     tables["training"] = speed_table(speed)
     inference = json.loads((ROOT / "docs" / "inference_speed.json").read_text())
     tables["inference"] = inference_table(inference)
+    tables["predict"] = predict_table(json.loads((ROOT / "docs" / "predict_speed.json").read_text()))
     tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
     tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))
     differing = []

@@ -17,7 +17,8 @@ import sklearn.ensemble
 from keras import layers
 
 from hepml.evaluator import Evaluator
-from hepml.export import export_model
+from hepml.export import export_model, reduce_weights
+from hepml.export.precision import PRECISIONS
 from hepml.geometry import PAPER
 from hepml.models import InputSpec
 
@@ -110,6 +111,20 @@ def main() -> None:
     model = keras.Sequential([keras.Input((1,), name="mass"), layers.Dense(1, "sigmoid")])
     threshold = {"signal_efficiency": 0.8, "threshold": 0.5, "pt": [10, None], "eta": None}
     export_model(model, folder / "tagger.json", inputs=[spec], thresholds=[threshold], overwrite=True)
+    model = keras.Sequential([keras.Input(VECTOR, name="x"), layers.Dense(5, "relu"), layers.Dense(1, "sigmoid")])
+    export_model(model, folder / "plain.json", overwrite=True)
+    events = np.random.default_rng(1).normal(size=(50, 4)), np.arange(50) % 2, None
+    for precision in PRECISIONS:
+        path = folder / f"weights_{precision}.json"
+        reduce_weights(
+            folder / "plain.json",
+            path,
+            precision,
+            lambda _: [({"x": events[0]}, *events[1:])],
+            tolerance=1,
+            overwrite=True,
+        )
+    (folder / "plain.json").unlink()
     monitored(folder / "monitored.json")
     for path in folder.glob("*.json"):
         shorten(path)

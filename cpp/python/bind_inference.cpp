@@ -20,7 +20,10 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "batch.hpp"
 #include "interruptible.hpp"
+#include "results.hpp"
+#include "threads.hpp"
 
 namespace nb = nanobind;
 using namespace hepml;
@@ -33,55 +36,7 @@ using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::
 
 enum class What : int { output, logits, leaves };
 
-/// An output of a batch. Sequences whose steps differ are padded with NaN to the longest.
-class Results {
- public:
-  Results(const Output& output, std::size_t n, bool leaves) : output_(output), n_(n) {
-    if (leaves) output_.shape = {output_.size = output.n_trees};
-    values_.reserve(n * output_.size);
-    ends_.reserve(n);
-  }
-  void add(span<const float> values, bool has_steps) {
-    if (has_steps) {
-      values_.insert(values_.end(), values.begin(), values.end());
-    } else {  // of sequences that do not meet: no steps to give, so one of NaN
-      values_.resize(values_.size() + output_.size, std::numeric_limits<float>::quiet_NaN());
-    }
-    ends_.push_back(values_.size());
-  }
-  Out<float> finish() const {
-    std::vector<std::size_t> shape = output_.shape;
-    std::size_t longest = output_.size;
-    if (shape[0] == any_steps) {
-      longest = 0;
-      std::size_t start = 0;
-      for (const std::size_t end : ends_) {
-        longest = std::max(longest, end - start);
-        start = end;
-      }
-      shape[0] = longest / output_.size;
-    }
-    shape.insert(shape.begin(), n_);
-    auto out = array<float>(shape);
-    float* to = out.data();
-    std::size_t start = 0;
-    for (const std::size_t end : ends_) {
-      std::copy(values_.data() + start, values_.data() + end, to);
-      std::fill(to + (end - start), to + longest, std::numeric_limits<float>::quiet_NaN());
-      to += longest;
-      start = end;
-    }
-    return out;
-  }
-
- private:
-  Output output_;
-  std::size_t n_;
-  std::vector<float> values_;
-  std::vector<std::size_t> ends_;
-};
-
-/// A model and the sessions of the threads that call it; each call takes one and puts it back.
+/// A model and the memory of the threads that call it; each takes one and puts it back.
 class Evaluator {
  public:
   explicit Evaluator(Model model) : model_(std::move(model)) {}
@@ -89,26 +44,41 @@ class Evaluator {
 
   /// `steps` is, for each input, empty or the number of steps of each event; arrays are padded to the most.
   std::vector<Out<float>> evaluate(const std::vector<Floats>& inputs, const std::vector<Integers>& steps,
-                                   What what) {
+                                   What what, std::size_t threads) {
     const std::size_t max_steps = check_all(inputs, steps);
     const std::size_t n = inputs[0].shape(0);
+    const std::size_t size = block_size(n, threads);
+    const std::size_t n_blocks = (n + size - 1) / size;
     std::vector<Results> results;
-    for (const Output& output : model_.outputs()) results.emplace_back(output, n, what == What::leaves);
+    for (const Output& output : model_.outputs())
+      results.emplace_back(output, n, n_blocks, what == What::leaves);
+    const auto collect = [&](const Batch& batch, std::size_t block) {
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        for (std::size_t k = 0; k < results.size(); ++k)
+          results[k].add(block,
+                         what == What::output   ? batch.output(i, k)
+                         : what == What::logits ? batch.logits(i, k)
+                                                : batch.leaves(i, k),
+                         batch.has_steps(i));
+      }
+    };
     {
       Interruptible loop;
-      auto session = take(max_steps);
-      for (std::size_t event = 0; event < n; ++event) {
-        loop.check();
-        fill(*session, inputs, steps, event);
-        session->run();
-        const bool has_steps = session->status() != Status::wrong_steps;
-        for (std::size_t k = 0; k < results.size(); ++k)
-          results[k].add(what == What::output   ? session->output(k)
-                         : what == What::logits ? session->logits(k)
-                                                : session->leaves(k),
-                         has_steps);
-      }
-      give(std::move(session));
+      share(n_blocks, threads, loop, [&](std::size_t block, const auto& go_on) {
+        auto batch = take(max_steps);
+        const std::size_t last = std::min(n, (block + 1) * size);
+        for (std::size_t event = block * size; event < last;) {
+          if (!go_on()) return;
+          batch->clear();
+          for (; event < last && batch->size() < batch->capacity(); ++event) {
+            fill(batch->session(), inputs, steps, event);
+            batch->add();
+          }
+          batch->run();
+          collect(*batch, block);
+        }
+        give(std::move(batch));
+      });
     }
     std::vector<Out<float>> arrays;
     for (Results& result : results) arrays.push_back(result.finish());
@@ -123,13 +93,13 @@ class Evaluator {
     if (weights.size() != 0 && weights.size() != n) throw std::invalid_argument("one weight an event");
     Interruptible loop;
     Monitor monitor(model_);
-    auto session = take(max_steps);
+    auto batch = take(max_steps);
     for (std::size_t event = 0; event < n; ++event) {
       loop.check();
-      fill(*session, inputs, steps, event);
-      monitor.count(*session, weights.size() == 0 ? 1.0 : weights.data()[event]);
+      fill(batch->session(), inputs, steps, event);
+      monitor.count(batch->session(), weights.size() == 0 ? 1.0 : weights.data()[event]);
     }
-    give(std::move(session));
+    give(std::move(batch));
     return monitor.to_json();
   }
 
@@ -169,25 +139,30 @@ class Evaluator {
     return array.shape(1);
   }
 
-  std::unique_ptr<Session> take(std::size_t max_steps) {
+  /// Blocks that threads take in turn: several a thread, so that they end together, of whole batches.
+  static std::size_t block_size(std::size_t n, std::size_t threads) {
+    return std::clamp(n / (8 * threads) / Batch::most, std::size_t{1}, std::size_t{20}) * Batch::most;
+  }
+
+  std::unique_ptr<Batch> take(std::size_t max_steps) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       while (!free_.empty()) {
-        auto session = std::move(free_.back());
+        auto batch = std::move(free_.back());
         free_.pop_back();
-        if (session->max_steps() >= max_steps) return session;
+        if (batch->session().max_steps() >= max_steps) return batch;
       }
     }
-    return std::make_unique<Session>(model_, std::max(max_steps, default_max_steps));
+    return std::make_unique<Batch>(model_, std::max(max_steps, default_max_steps));
   }
-  void give(std::unique_ptr<Session> session) {
+  void give(std::unique_ptr<Batch> batch) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    free_.push_back(std::move(session));
+    free_.push_back(std::move(batch));
   }
 
   Model model_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Session>> free_;
+  std::vector<std::unique_ptr<Batch>> free_;
 };
 
 /// Towers of a batch: offsets (n_events + 1,) and a column for each number.
@@ -367,10 +342,12 @@ void bind_inference(nb::module_& m) {
           nb::rv_policy::take_ownership)
       .def(
           "evaluate",
-          [](Evaluator& e, const std::vector<Floats>& inputs, const std::vector<Integers>& steps, int what) {
-            return e.evaluate(inputs, steps, static_cast<What>(std::clamp(what, 0, 2)));
+          [](Evaluator& e, const std::vector<Floats>& inputs, const std::vector<Integers>& steps, int what,
+             std::size_t threads) {
+            return e.evaluate(inputs, steps, static_cast<What>(std::clamp(what, 0, 2)),
+                              std::max(threads, std::size_t{1}));
           },
-          nb::arg("inputs"), nb::arg("steps"), nb::arg("what") = 0,
+          nb::arg("inputs"), nb::arg("steps"), nb::arg("what") = 0, nb::arg("threads") = 1,
           "what: 0 outputs, 1 logits, 2 leaves; arrays (n, ...) float32 in the order of the inputs, and for "
           "each the steps of the events or "
           "nothing "

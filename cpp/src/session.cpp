@@ -4,49 +4,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <optional>
-#include <vector>
 
-#include "layers/sparse.hpp"
+#include "buffers.hpp"
 #include "parse/file.hpp"
 #include "parse/text.hpp"
 
 namespace hepml {
-
-using kernels::View;
-
-struct Session::Buffers {
-  Buffers(const Model& m, const Network& n, std::size_t steps)
-      : model(m), network(n), max_steps(steps), plan(make_plan(n, steps)), arena(plan.size) {}
-  struct Step {
-    const layers::Operation* operation;
-    std::size_t sources, n_sources;  // where its views begin in `sources`, and how many
-    std::size_t target;
-    bool border;   // zeros around the target have to be written first
-    bool dynamic;  // the target's steps depend on the event
-    bool sparse;   // the target is computed only where the event differs from an empty one
-  };
-  Model model;
-  const Network& network;
-  std::size_t max_steps;
-  Plan plan;
-  layers::Floats arena;
-  std::vector<View> tensors;
-  std::vector<Step> steps;
-  std::vector<View> sources;
-  std::vector<std::size_t> source_tensors;
-  std::vector<std::size_t> wanted;  // steps of an input, as the user gave them
-  std::optional<Sparse> sparse;
-  Status status = Status::no_object;
-
-  void start_sparse();
-  void clear_border(std::size_t tensor) noexcept;
-  bool prepare(std::size_t port) noexcept;
-  bool good_values(std::size_t port) const noexcept;
-  bool set_steps() noexcept;
-  void evaluate() noexcept;
-  bool finish(std::size_t head, bool good) noexcept;
-};
 
 namespace {
 
@@ -140,13 +103,25 @@ bool Session::Buffers::set_steps() noexcept {
   return good;
 }
 
-void Session::Buffers::evaluate() noexcept {
+/// From the raw values to what the network sees; false if the event has no answer, for the status's reason.
+bool Session::Buffers::start() noexcept {
+  status = Status::ok;
+  if (network.has_sequences && !set_steps()) status = Status::wrong_steps;
+  for (std::size_t i = 0; status != Status::wrong_steps && i < network.ports.size(); ++i) {
+    if (!prepare(i) && !good_values(i)) status = Status::not_finite;
+  }
+  return status == Status::ok;
+}
+
+/// The first `n_steps` steps.
+void Session::Buffers::evaluate(std::size_t n_steps) noexcept {
   float* scratch = arena.data() + plan.scratch;
   for (std::size_t i = 0; sparse && i < network.ports.size(); ++i) {
     if (sparse->holds(network.ports[i].tensor))
       sparse->start(network.ports[i].tensor, arena.data() + plan.raw[i]);
   }
-  for (const Step& step : steps) {
+  for (std::size_t i = 0; i < n_steps; ++i) {
+    const Step& step = steps[i];
     if (step.sparse) {
       sparse->run(*step.operation, source_tensors[step.sources], step.target);
       continue;
@@ -313,15 +288,8 @@ span<const float> Session::leaves(std::string_view name) const {
 
 span<const float> Session::run() noexcept {
   Buffers& b = *buffers_;
-  b.status = Status::ok;
-  if (b.network.has_sequences && !b.set_steps()) b.status = Status::wrong_steps;
-  if (b.status == Status::ok) {
-    for (std::size_t i = 0; i < b.network.ports.size(); ++i) {
-      if (!b.prepare(i) && !b.good_values(i)) b.status = Status::not_finite;
-    }
-  }
-  const bool good = b.status == Status::ok;
-  if (good) b.evaluate();
+  const bool good = b.start();
+  if (good) b.evaluate(b.steps.size());
   for (std::size_t i = 0; i < b.network.heads.size(); ++i) {
     if (!b.finish(i, good) && good) b.status = Status::not_finite;
   }

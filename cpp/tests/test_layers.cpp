@@ -272,7 +272,7 @@ void activations() {
           for (std::size_t i = 0; i < part.size(); ++i) {
             const double difference = std::abs(static_cast<double>(y[i]) - expected[i]);
             const bool good =
-                difference <= 4e-7 * std::max(std::abs(expected[i]), 1e-3) || difference <= absolute;
+                difference <= 2.5e-7 * std::max(std::abs(expected[i]), 1e-3) || difference <= absolute;
             if (!good) {
               std::fprintf(stderr, "%s(%g) = %g, not %g (%s)\n", activation.c_str(),
                            static_cast<double>(part[i]), static_cast<double>(y[i]), expected[i], set.c_str());

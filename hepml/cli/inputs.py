@@ -14,7 +14,7 @@ from hepml.errors import DataError, HepmlError, InputFileError, nearest
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
 
-__all__ = ["Arrays", "dataset_batches", "input_batches", "open_dataset", "read_npz"]
+__all__ = ["Arrays", "dataset_batches", "input_batches", "labelled_batches", "open_dataset", "read_npz"]
 
 Arrays = dict[str, NDArray[Any]]
 _CHUNK = 4096
@@ -133,3 +133,17 @@ def input_batches(
     arrays = read_npz(path, names, ("weight",))
     weight = np.asarray(arrays.pop("weight"), dtype=np.float64) if "weight" in arrays else None
     yield arrays, weight
+
+
+def labelled_batches(
+    path: Path, names: Sequence[str], convention: str | None = None
+) -> Iterator[tuple[Arrays, NDArray[Any], NDArray[np.float64] | None]]:
+    """Raw inputs, labels and weights: of the test split of a data.h5, or of an npz with the key `y` (and `weight`)."""
+    if path.suffix in _HDF5:
+        data = open_dataset(path, names, convention)
+        yield from data.batches(list(names), "test", _CHUNK, shuffle=False)
+        return
+    arrays = read_npz(path, [*names, "y"], ("weight",))
+    weight = np.asarray(arrays.pop("weight"), dtype=np.float64) if "weight" in arrays else None
+    label = arrays.pop("y")
+    yield arrays, label, weight

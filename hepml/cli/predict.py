@@ -25,12 +25,21 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The npz to write.")
 @click.option("--split", type=click.Choice([*SPLITS, "all"]), default="test", show_default=True, help="Of a data.h5.")
 @click.option("--logits", is_flag=True, help="What the output's activation is applied to, instead of the output.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Default: the processors that may be used.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 def command(
-    *, network: Path, inputs: Path, output: Path, split: str, logits: bool, overwrite: bool, as_json: bool
+    *,
+    network: Path,
+    inputs: Path,
+    output: Path,
+    split: str,
+    logits: bool,
+    threads: int | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
-    """Score arrays of raw values, event by event as in a trigger.
+    """Score arrays of raw values, with the bits of a trigger on any number of threads.
 
     The keys of INPUTS.npz are the names of the network's inputs (et, ht, hl ...); those of the output are the names of
     its outputs (output). From a DATA.h5 of hepml convert the output also holds identity, y and weight.
@@ -39,7 +48,7 @@ def command(
 
     check_not_input(output, [network, inputs])
     check_output(output, overwrite)
-    evaluator = Evaluator(network)
+    evaluator = Evaluator(network, threads=threads)
     if inputs.suffix in (".h5", ".hdf5"):
         results = _from_dataset(evaluator, inputs, split, logits)
     else:

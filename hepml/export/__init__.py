@@ -2,6 +2,7 @@
 
 from hepml.export.model import Export, export_model
 from hepml.export.packing import compact
+from hepml.export.precision import reduce_weights
 from hepml.export.source import SourceExport, SourceFile, export_source
 from hepml.export.validation import schema, validate
 from hepml.export.writer import model_id
@@ -14,6 +15,7 @@ __all__ = [
     "export_model",
     "export_source",
     "model_id",
+    "reduce_weights",
     "schema",
     "validate",
 ]

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepml.errors import DataError, InputFileError
 from hepml.evaluator import Evaluator
 from hepml.ledger import atomic_path, check_not_input
 
-__all__ = ["compact", "expanded"]
+__all__ = ["FEWEST", "compact", "encoded", "expanded", "packed"]
 
 FEWEST = 16  # shorter lists stay readable
+_STORED = {"float32": "<f4", "float64": "<f8", "bfloat16": "<u2", "float16": "<f2", "int8": "i1"}
 
 
 def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) -> Path:
@@ -50,10 +52,10 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
-    document["layers"] = [_packed(layer, exact=layer["architecture"] == "trees") for layer in document["layers"]]
+    document["layers"] = [packed(layer, exact=layer["architecture"] == "trees") for layer in document["layers"]]
     block = document.get("hepml", {})
     if block.get("reference"):
-        block["reference"] = _packed(block["reference"], exact=False)
+        block["reference"] = packed(block["reference"], exact=False)
     with atomic_path(output, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
         Evaluator(temporary)
@@ -61,30 +63,47 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
 
 
 def expanded(value: Any) -> Any:
-    """A document, or a part of one, with its packed lists as lists again: float32 numbers as float64."""
+    """A document, or a part of one, with its packed lists as lists again: numbers of float32 as float64."""
     if isinstance(value, list):
         return [expanded(item) for item in value]
     if not isinstance(value, dict):
         return value
-    for kind, dtype in (("float32", "<f4"), ("float64", "<f8")):
-        if set(value) == {kind, "crc32"}:
-            return np.frombuffer(base64.b64decode(value[kind]), dtype).astype(float).tolist()
+    kind = next((name for name in _STORED if name in value), None)
+    if kind is not None and "crc32" in value:
+        return _numbers(kind, value).astype(float).tolist()
     return {key: expanded(member) for key, member in value.items()}
 
 
-def _packed(value: Any, *, exact: bool) -> Any:
+def _numbers(kind: str, value: dict[str, Any]) -> NDArray[Any]:
+    stored = np.frombuffer(base64.b64decode(value[kind]), _STORED[kind])
+    if kind == "bfloat16":
+        return (stored.astype("<u4") << 16).view("<f4")
+    if kind != "int8":
+        return stored
+    scale = np.array(expanded(value["scale"]), np.float32)
+    if value["axis"] == "first":
+        return (stored.reshape(len(scale), -1).astype(np.float32) * scale[:, None]).ravel()
+    return (stored.reshape(-1, len(scale)).astype(np.float32) * scale).ravel()
+
+
+def encoded(kind: str, array: NDArray[Any], **more: Any) -> dict[str, Any]:
+    """The bytes of an array as a packed list."""
+    data = array.tobytes()
+    return {kind: base64.b64encode(data).decode(), **more, "crc32": zlib.crc32(data)}
+
+
+def packed(value: Any, *, exact: bool) -> Any:
     """Long lists of numbers as bytes: of float32, or of float64 where `exact` numbers are not of float32."""
     if isinstance(value, dict):
-        return {key: _packed(member, exact=exact) for key, member in value.items()}
+        return {key: packed(member, exact=exact) for key, member in value.items()}
     if not isinstance(value, list):
         return value
     if len(value) < FEWEST or not all(type(item) in (int, float) for item in value):
-        return [_packed(item, exact=exact) for item in value]
+        return [packed(item, exact=exact) for item in value]
     wide = np.array(value, dtype="<f8")
     with np.errstate(over="ignore"):
         narrow = wide.astype("<f4")
     if not np.all(np.isfinite(narrow)) and not exact:
         raise DataError("a number too large for float32", found=wide[~np.isfinite(narrow)][0])
     kind, array = ("float64", wide) if exact and np.any(narrow != wide) else ("float32", narrow)
-    data = array.tobytes()
-    return {kind: base64.b64encode(data).decode(), "crc32": zlib.crc32(data)}
+    return encoded(kind, array)

@@ -57,6 +57,7 @@ class HEPML_API Session {
   span<const float> leaves(std::size_t index) const noexcept;
 
  private:
+  friend class Batch;
   struct HEPML_LOCAL Buffers;
   std::unique_ptr<Buffers> buffers_;
 };

@@ -31,12 +31,12 @@ void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, float
   }
 }
 
-/// How many inputs R vectors of outputs take at a time, so that few vectors hide the latency too.
+/// How many inputs some vectors of outputs take at a time, so that few vectors hide the latency too.
+constexpr std::size_t abreast_of(std::size_t vectors_of_outputs) {
+  return vectors_of_outputs >= 5 ? 1 : vectors_of_outputs >= 3 ? 2 : vectors_of_outputs == 2 ? 4 : 8;
+}
 template <std::size_t R>
-constexpr std::size_t abreast = R >= 5   ? 1
-                                : R >= 3 ? 2
-                                : R == 2 ? 4
-                                         : 8;
+constexpr std::size_t abreast = abreast_of(R);
 
 /// R sums go on over n inputs, U at a time in independent sums.
 template <std::size_t R, std::size_t U>
@@ -138,4 +138,123 @@ void dense(const DenseArgs& args, const float* x, float* y) noexcept {
     weights += args.n_in * count * width;
     start += count;
   }
+}
+
+// Many events at once: each weight that is loaded meets `group` events. A sum has the order that dense()
+// gives it, so that its bits are the same.
+
+constexpr std::size_t group = 6;
+constexpr std::size_t tile = HEPML_REGISTERS == 32 ? 4 : 2;  // vectors of outputs: group * tile sums at once
+
+/// Adds to P vectors of outputs of each event of a group what n inputs give. `from` is the bias, the same for
+/// all, or y. U is that of dense_sums, with the independent sums one behind the other.
+struct DenseTile {
+  const float* x;
+  std::size_t x_stride;
+  const float* weights;
+  std::size_t weights_stride;  // from an input to the next
+  std::size_t n;
+  const float* from;
+  std::size_t from_stride;
+  float* y;
+  std::size_t y_stride;
+  V floor;
+};
+
+/// Adds the products of every `step`th input from `first` on, before `last`.
+template <std::size_t P>
+HEPML_INLINE void add_products(const DenseTile& a, std::size_t first, std::size_t last, std::size_t step,
+                               V (&sums)[group][P]) {
+  for (std::size_t i = first; i < last; i += step) {
+    V values[P];
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < P; ++p) values[p] = load(a.weights + i * a.weights_stride + p * width);
+#pragma GCC unroll 16
+    for (std::size_t b = 0; b < group; ++b) {
+      const V value = set(a.x[b * a.x_stride + i]);
+#pragma GCC unroll 16
+      for (std::size_t p = 0; p < P; ++p) sums[b][p] = fma(value, values[p], sums[b][p]);
+    }
+  }
+}
+
+template <std::size_t P, std::size_t U>
+void dense_tile(const DenseTile& a) {
+  const std::size_t whole = a.n / U * U;
+  V parts[group][P] = {};
+  add_products<P>(a, 0, whole, U, parts);
+  if constexpr (U > 1) {
+    add_products<P>(a, whole, a.n, 1, parts);
+#pragma GCC unroll 1
+    for (std::size_t u = 1; u < U; ++u) {
+      V sums[group][P] = {};
+      add_products<P>(a, u, whole, U, sums);
+#pragma GCC unroll 16
+      for (std::size_t b = 0; b < group; ++b) {
+#pragma GCC unroll 16
+        for (std::size_t p = 0; p < P; ++p) parts[b][p] += sums[b][p];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t b = 0; b < group; ++b) {
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < P; ++p) {
+      const V total = load(a.from + b * a.from_stride + p * width) + parts[b][p];
+      store(a.y + b * a.y_stride + p * width, at_least(total, a.floor));
+    }
+  }
+}
+
+template <std::size_t P>
+HEPML_INLINE void dense_tile_of(std::size_t vectors_of_panel, const DenseTile& a) {
+  switch (abreast_of(vectors_of_panel)) {
+    case 1:
+      return dense_tile<P, 1>(a);
+    case 2:
+      return dense_tile<P, 2>(a);
+    case 4:
+      return dense_tile<P, 4>(a);
+    default:
+      return dense_tile<P, 8>(a);
+  }
+}
+
+HEPML_INLINE void dense_tile_of(std::size_t count, std::size_t vectors_of_panel, const DenseTile& a) {
+  if constexpr (tile == 4) {
+    if (count == 4) return dense_tile_of<4>(vectors_of_panel, a);
+    if (count == 3) return dense_tile_of<3>(vectors_of_panel, a);
+  }
+  if (count == 2) return dense_tile_of<2>(vectors_of_panel, a);
+  dense_tile_of<1>(vectors_of_panel, a);
+}
+
+void dense_rows(const DenseArgs& args, const View& x, const View& y) noexcept {
+  const std::size_t grouped = args.n_out <= narrow ? 0 : x.rows / group * group;
+  const std::size_t n_vectors = grouped == 0 ? 0 : vectors(args.n_out);
+  const float* panel = args.weights;
+  for (std::size_t start = 0; start < n_vectors;) {
+    const std::size_t count = piece(n_vectors, dense_panel, start);
+    for (std::size_t first = 0; first < count;) {
+      const std::size_t taken = piece(count, tile, first);
+      const std::size_t output = (start + first) * width;
+      for (std::size_t input = 0; input < args.n_in; input += block) {  // whose weights stay in the cache
+        const std::size_t n = smaller(block, args.n_in - input);
+        const V floor = floor_of(args.rectified && input + n == args.n_in);
+        const float* weights = panel + (input * count + first) * width;
+        for (std::size_t row = 0; row < grouped; row += group) {
+          float* to = y.data + row * y.row_stride + output;
+          dense_tile_of(
+              taken, count,
+              {x.data + row * x.row_stride + input, x.row_stride, weights, count * width, n,
+               input == 0 ? args.bias + output : to, input == 0 ? 0 : y.row_stride, to, y.row_stride, floor});
+        }
+      }
+      first += taken;
+    }
+    panel += args.n_in * count * width;
+    start += count;
+  }
+  for (std::size_t row = grouped; row < x.rows; ++row)
+    dense(args, x.data + row * x.row_stride, y.data + row * y.row_stride);
 }

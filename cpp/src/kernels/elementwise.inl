@@ -146,3 +146,12 @@ bool prepare(const float* x, const double* offset, const double* scale, std::siz
     return prepare_each(x, y, n, [](float value, std::size_t) { return value; });
   return prepare_each(x, y, n, [=](float value, std::size_t) { return apply(value, shift, factor); });
 }
+
+std::uint64_t filled(const float* x, std::size_t n) noexcept {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < n; i += width) {
+    const V v = n - i >= width ? load(x + i) : load_some(x + i, n - i, 0.0F);
+    bits |= static_cast<std::uint64_t>(filled_lanes(v)) << i;
+  }
+  return bits;
+}

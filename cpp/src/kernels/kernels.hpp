@@ -202,6 +202,8 @@ struct Kernels {
   void (*pack_dense)(const float* weights, std::size_t n_in, std::size_t n_out,
                      float* packed);  // from [out][in]
   void (*dense)(const DenseArgs& args, const float* x, float* y) noexcept;
+  /// The same for each row of x, bit for bit. Up to a whole vector behind each row of y is overwritten.
+  void (*dense_rows)(const DenseArgs& args, const View& x, const View& y) noexcept;
 
   std::size_t (*conv2d_size)(std::size_t taps, std::size_t n_in, std::size_t n_out);
   void (*pack_conv2d)(const float* weights, std::size_t taps, std::size_t n_in, std::size_t n_out,
@@ -239,6 +241,9 @@ struct Kernels {
   /// infinite.
   bool (*prepare)(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
                   std::size_t n) noexcept;
+
+  /// A bit for each of n <= 64 elements that is not 0.
+  std::uint64_t (*filled)(const float* x, std::size_t n) noexcept;
 
   /// y[i] = combination(a[i * a_step], b[i * b_step]); a step is 0 or 1. y may be a or b.
   void (*combine)(Combination combination, const float* a, std::size_t a_step, const float* b,

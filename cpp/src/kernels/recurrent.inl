@@ -29,8 +29,8 @@ __attribute__((noinline)) void apply_any(Activation activation, V* v, std::size_
   }
 }
 
-/// v = function(v) of single elements, N vectors.
-template <std::size_t N>
+/// v = function(v) of single elements, N vectors; `quick` for cells whose gates keep a state.
+template <std::size_t N, bool quick = true>
 HEPML_INLINE void apply(Activation activation, V* v) {
   const auto each = [v](auto function) {
 #pragma GCC unroll 16
@@ -42,9 +42,9 @@ HEPML_INLINE void apply(Activation activation, V* v) {
     case Function::rectified:
       return each([](V x) { return at_least(x, V{}); });
     case Function::sigmoid:
-      return each([](V x) { return gate_of(x); });
+      return each([](V x) { return quick ? gate_of(x) : sigmoid(x); });
     case Function::tanh:
-      return each([](V x) { return hyperbolic_tangent(x); });
+      return each([](V x) { return quick ? quick_tangent(x) : hyperbolic_tangent(x); });
     case Function::hard_sigmoid:
       return each([](V x) { return between(0.2F * x + 0.5F, 0.0F, 1.0F); });
     default:
@@ -150,13 +150,13 @@ void lstm_step(const StepArgs& args, const float* x, float* h, float* scratch) n
 }
 
 /// One gate in the registers: function(sum), for each vector of the panel.
-template <std::size_t P, class Use>
+template <std::size_t P, bool quick = true, class Use>
 HEPML_INLINE void gate(const StepArgs& args, Activation function, std::size_t index, std::size_t first,
                        const float* x, const float* h, const float* weights, Use use) {
   V sums[P];
   for (std::size_t p = 0; p < P; ++p) sums[p] = bias_of(args, index, first + p * width);
   gate_sums<P>(x, args.n_in, h, args.n, weights, sums);
-  apply<P>(function, sums);
+  apply<P, quick>(function, sums);
 #pragma GCC unroll 4
   for (std::size_t p = 0; p < P; ++p) use(first + p * width, sums[p]);
 }
@@ -216,8 +216,8 @@ void gru_reset_after_step(const StepArgs& args, const float* x, float* h, float*
 void simplernn_step(const StepArgs& args, const float* x, float* h, float* scratch) noexcept {
   float* next = next_state(args, 1, h, scratch);
   panels<1>(args, args.weights[0], [&](auto count, std::size_t first, const float* weights) {
-    gate<decltype(count)::value>(args, args.activation, 0, first, x, h, weights,
-                                 [&](std::size_t at, V v) { store(next + at, v); });
+    gate<decltype(count)::value, false>(args, args.activation, 0, first, x, h, weights,
+                                        [&](std::size_t at, V v) { store(next + at, v); });
   });
   put_state(args, next, h);
 }

@@ -46,6 +46,10 @@ HEPML_INLINE V min(V a, V b) {
 HEPML_INLINE V load_some(const float* p, std::size_t n, float fill) {
 #if HEPML_WIDTH == 16
   return (V)_mm512_mask_loadu_ps((__m512)set(fill), static_cast<__mmask16>((1U << n) - 1U), p);
+#elif HEPML_WIDTH == 8 && defined(__AVX2__)
+  const VI inside = VI{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::int32_t>(n);
+  const V read = (V)_mm256_maskload_ps(p, (__m256i)inside);
+  return inside ? read : set(fill);
 #else
   float buffer[width];
   for (std::size_t i = 0; i < width; ++i) buffer[i] = fill;
@@ -67,6 +71,21 @@ HEPML_INLINE void store_some(float* p, V v, std::size_t n) {
       done += half;
     }
   }
+#endif
+}
+
+/// A bit for each element that is not 0; NaN is not.
+HEPML_INLINE std::uint32_t filled_lanes(V v) {
+#if HEPML_WIDTH == 16 && defined(__AVX512F__)
+  return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif HEPML_WIDTH == 8 && defined(__AVX__)
+  return static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)(v != V{})));
+#elif HEPML_WIDTH == 4 && defined(__SSE__)
+  return static_cast<std::uint32_t>(_mm_movemask_ps((__m128)(v != V{})));
+#else
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < width; ++i) bits |= static_cast<std::uint32_t>(v[i] != 0.0F) << i;
+  return bits;
 #endif
 }
 
@@ -179,8 +198,20 @@ HEPML_INLINE V tanh_polynomial(V s) {
   return p;
 }
 
-/// x P(x^2) / Q(x^2), fitted to 2e-8 up to 9.02, where float32 has 1; rounding makes it 3.5e-7.
 HEPML_INLINE V hyperbolic_tangent(V x) {
+  const V a = x < 0.0F ? -x : x;
+  const V most = a > 44.0F ? set(44.0F) : a;  // tanh is 1 there
+  const V large = 1.0F - 2.0F / (exponential(most + most) + 1.0F);
+  const V near = a < 0.625F ? x : V{};
+  const V s = near * near;
+  const V small = near + near * s * tanh_polynomial(s);
+  const V signed_large = x < 0.0F ? -large : large;
+  return a < 0.625F ? small : signed_large;
+}
+
+/// tanh(x) to 3.5e-7, in half the time, for cells that wait for it: x P(x^2) / Q(x^2), fitted to 2e-8 up to
+/// 9.02, where float32 has 1.
+HEPML_INLINE V quick_tangent(V x) {
   const VI sign = (VI)x & INT32_MIN;
   const V magnitude = (V)((VI)x ^ sign);
   const V a = magnitude > 9.02F ? set(9.02F) : magnitude;
@@ -197,7 +228,7 @@ HEPML_INLINE V hyperbolic_tangent(V x) {
 
 /// To 2e-7 of 1: for gates, which multiply. Waits less than sigmoid().
 HEPML_INLINE V gate_of(V x) {
-  return 0.5F + 0.5F * hyperbolic_tangent(0.5F * x);
+  return 0.5F + 0.5F * quick_tangent(0.5F * x);
 }
 
 }  // namespace

@@ -18,6 +18,10 @@ class Dense : public Operation {
   void run(const View* inputs, const View& output, float*) const noexcept override {
     kernels_.dense(args_, inputs->data, output.data);
   }
+  bool has_rows() const noexcept override { return true; }
+  void run_rows(const View& input, const View& output) const noexcept override {
+    kernels_.dense_rows(args_, input, output);
+  }
   double work(std::size_t) const noexcept override {
     return static_cast<double>(args_.n_in) * static_cast<double>(args_.n_out);
   }

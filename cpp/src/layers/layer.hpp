@@ -54,6 +54,13 @@ class Operation {
   virtual ~Operation() = default;
   /// `scratch` is the floats that scratch() asked for, aligned to 64 bytes, with no content kept.
   virtual void run(const View* inputs, const View& output, float* scratch) const noexcept = 0;
+  /// Is it faster on many vectors at once? Then run_rows() does that: a row of `input` and of `output` is an
+  /// event, a multiple of 16 floats from the next, and gets the bits that run() gives.
+  virtual bool has_rows() const noexcept { return false; }
+  virtual void run_rows(const View& input, const View& output) const noexcept {
+    static_cast<void>(input);
+    static_cast<void>(output);
+  }
   /// Steps of the output where they depend on the event, given those of the first input; no_steps if there
   /// are too few.
   virtual std::size_t steps(std::size_t n) const noexcept { return n; }

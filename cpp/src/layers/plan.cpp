@@ -7,10 +7,6 @@
 namespace hepml {
 namespace {
 
-std::size_t aligned(std::size_t floats) {
-  return (floats + 15) / 16 * 16;
-}
-
 /// Sequences: the most steps of each tensor, from those of the inputs.
 void count_steps(const Network& network, std::size_t max_steps, Plan& plan) {
   for (const Network::Port& port : network.ports) {
@@ -77,8 +73,23 @@ void put(const Network::Tensor& tensor, Plan::Place& at, std::size_t place) {
 
 }  // namespace
 
-/// First fit: a tensor takes the lowest place that no tensor alive at the same time covers. What the user
-/// sees (raw inputs, outputs, logits) has its own place at the front.
+std::size_t FirstFit::place(std::size_t first, std::size_t last, std::size_t size) {
+  taken_.erase(
+      std::remove_if(taken_.begin(), taken_.end(), [first](const Taken& t) { return t.last < first; }),
+      taken_.end());
+  std::size_t place = front_;
+  for (const Taken& t : taken_) {
+    if (place + size <= t.place) break;
+    place = std::max(place, t.end);
+  }
+  const auto behind =
+      std::find_if(taken_.begin(), taken_.end(), [place](const Taken& t) { return t.place > place; });
+  taken_.insert(behind, {place, place + size, last});
+  end_ = std::max(end_, place + size);
+  return place;
+}
+
+/// What the user sees (raw inputs, outputs, logits) has its own place at the front.
 Plan make_plan(const Network& network, std::size_t max_steps) {
   Plan plan;
   plan.tensors.resize(network.tensors.size());
@@ -109,31 +120,16 @@ Plan make_plan(const Network& network, std::size_t max_steps) {
     plan.tensors[i].background = plan.size + plan.tensors[i].size;
     plan.size += 2 * plan.tensors[i].size;
   }
-  const std::size_t front = plan.size;
-  struct Taken {
-    std::size_t place, end, last;
-  };
-  std::vector<Taken> taken;  // by place
+  FirstFit rest(plan.size);
   for (std::size_t i = 0; i < network.tensors.size(); ++i) {
     const Network::Tensor& tensor = network.tensors[i];
     Plan::Place& at = plan.tensors[i];
     if (tensor.sparse) continue;
-    const std::size_t size = at.size = place_rows(tensor, at);
+    at.size = place_rows(tensor, at);
     // Inputs are written before step 0, so they must not share with anything alive then.
-    taken.erase(std::remove_if(taken.begin(), taken.end(),
-                               [&tensor](const Taken& t) { return t.last < tensor.first; }),
-                taken.end());
-    std::size_t place = front;
-    for (const Taken& t : taken) {
-      if (place + size <= t.place) break;
-      place = std::max(place, t.end);
-    }
-    put(tensor, at, place);
-    const auto behind =
-        std::find_if(taken.begin(), taken.end(), [place](const Taken& t) { return t.place > place; });
-    taken.insert(behind, {place, place + size, tensor.last});
-    plan.size = std::max(plan.size, place + size);
+    put(tensor, at, rest.place(tensor.first, tensor.last, at.size));
   }
+  plan.size = rest.end();
   constexpr std::size_t most = 2 * layers::most_elements;
   if (plan.size > most)
     too_large("at most " + std::to_string(most) + " elements in all", std::to_string(plan.size));

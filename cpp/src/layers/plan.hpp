@@ -24,6 +24,27 @@ struct Plan {
 /// Throws Error (usage) beyond layers::most_elements in one tensor, or twice as many in all.
 Plan make_plan(const Network& network, std::size_t max_steps);
 
+/// A tensor takes the lowest place that no tensor alive at the same time covers.
+class FirstFit {
+ public:
+  explicit FirstFit(std::size_t front) : front_(front), end_(front) {}
+  /// In the order of `first`, the step that writes the tensor; `last` reads it last.
+  std::size_t place(std::size_t first, std::size_t last, std::size_t size);
+  std::size_t end() const noexcept { return end_; }
+
+ private:
+  struct Taken {
+    std::size_t place, end, last;
+  };
+  std::size_t front_, end_;
+  std::vector<Taken> taken_;  // by place
+};
+
+/// Rounded up to 64 bytes.
+constexpr std::size_t aligned(std::size_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
 /// Multiplications of an event, or what takes as long, where every sequence has the steps of the plan.
 double work(const Network& network, const Plan& plan);
 

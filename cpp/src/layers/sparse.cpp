@@ -39,7 +39,7 @@ std::uint64_t reached(std::uint64_t bits, const Reach& reach, std::size_t n_out)
 }  // namespace
 
 Sparse::Sparse(const Network& network, const Plan& plan, float* arena, const std::vector<View>& tensors)
-    : place_(network.tensors.size(), nothing) {
+    : kernels_(network.kernels), place_(network.tensors.size(), nothing) {
   std::size_t most = 0;
   for (std::size_t i = 0; i < network.tensors.size(); ++i) {
     if (!network.tensors[i].sparse) continue;
@@ -62,8 +62,8 @@ void Sparse::start(std::size_t tensor, const float* raw) noexcept {
   const std::size_t n = image.view.channels;
   image.full = true;
   for (std::size_t row = 0; row < image.view.rows; ++row) {
-    std::uint64_t bits = 0;
-    for (std::size_t column = 0; column < image.view.columns; ++column) {
+    std::uint64_t bits = n == 1 ? kernels_->filled(raw, image.view.columns) : 0;
+    for (std::size_t column = 0; n != 1 && column < image.view.columns; ++column) {
       bool filled = false;
       for (std::size_t c = 0; c < n; ++c) filled |= raw[column * n + c] != 0.0F;
       bits |= static_cast<std::uint64_t>(filled) << column;

@@ -34,6 +34,7 @@ class Sparse {
   };
   void restore(Image& image) noexcept;
 
+  const layers::Kernels* kernels_;
   std::vector<Image> images_;
   std::vector<std::size_t> place_;  // of each tensor, in images_
   std::vector<kernels::Pixel> pixels_;

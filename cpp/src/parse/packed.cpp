@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <string_view>
+#include <utility>
 
 #include "parse/text.hpp"
 
@@ -55,8 +58,8 @@ constexpr auto digits = [] {
 }();
 
 /// The numbers of type T in base64, and the CRC-32 of their bytes.
-template <class T>
-Value::Numbers decode(const At& at, std::uint32_t& crc) {
+template <class T, class Widen>
+Value::Numbers decode(const At& at, std::uint32_t& crc, Widen widen) {
   const std::string& words = at.string();
   const auto wrong = [&at](const std::string& found) {
     at.wrong("not base64", "groups of 4 of A-Z a-z 0-9 + /, = at the end", found);
@@ -97,8 +100,9 @@ Value::Numbers decode(const At& at, std::uint32_t& crc) {
     for (std::size_t i = 0; i < n; i += sizeof(T)) {
       T value{};
       std::memcpy(&value, part.data() + i, sizeof value);
-      all_finite &= value - value == 0;
-      numbers.push_back(static_cast<double>(value));
+      const auto wide = static_cast<double>(widen(value));
+      all_finite &= wide - wide == 0;
+      numbers.push_back(wide);
     }
   }
   crc = ~crc;
@@ -110,10 +114,57 @@ Value::Numbers decode(const At& at, std::uint32_t& crc) {
   return numbers;
 }
 
-bool is_packed(const Value::Object& object, const char* kind) {
-  if (object.size() != 2) return false;
-  const std::size_t numbers = object[0].first == kind ? 0 : 1;  // a writer may order keys
-  return object[numbers].first == kind && object[1 - numbers].first == "crc32";
+float of_bfloat16(std::uint16_t half) noexcept {
+  const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+  float value = 0.0F;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float of_float16(std::uint16_t half) noexcept {
+  const int exponent = half >> 10 & 0x1F;
+  const int fraction = half & 0x3FF;
+  const float size = exponent == 31  ? std::numeric_limits<float>::infinity()
+                     : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                     : std::ldexp(static_cast<float>(fraction + 0x400), exponent - 25);
+  return (half & 0x8000) != 0 ? -size : size;
+}
+
+/// From numbers of steps to numbers; the step is that of a channel, along the first axis of the weights or
+/// the last.
+void scale_steps(Value::Numbers& numbers, const At& at) {
+  const auto scale = at.member("scale").floats();
+  const std::string axis = at.member("axis").string();
+  if (axis != "first" && axis != "last") at.member("axis").wrong("no such axis", "first or last", axis);
+  if (scale.empty() || numbers.size() % scale.size() != 0) {
+    at.member("scale").wrong("the scales do not fit the numbers",
+                             "a divisor of " + std::to_string(numbers.size()), std::to_string(scale.size()));
+  }
+  const std::size_t run = numbers.size() / scale.size();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const float step = scale[axis == "first" ? i / run : i % scale.size()];
+    numbers[i] = static_cast<double>(static_cast<float>(numbers[i]) * step);
+  }
+}
+
+/// The name of the packed kind, empty if it is an object like any other. A writer may order keys.
+std::string_view packed_kind(const Value::Object& object) {
+  const auto has = [&object](std::string_view key) {
+    return std::any_of(object.begin(), object.end(), [key](const auto& item) { return item.first == key; });
+  };
+  for (const char* kind : {"float32", "float64", "bfloat16", "float16"}) {
+    if (object.size() == 2 && has(kind) && has("crc32")) return kind;
+  }
+  return object.size() == 4 && has("int8") && has("scale") && has("axis") && has("crc32") ? "int8" : "";
+}
+
+Value::Numbers decode(std::string_view kind, const At& at, std::uint32_t& crc) {
+  const auto same = [](auto value) { return value; };
+  if (kind == "float32") return decode<float>(at, crc, same);
+  if (kind == "float64") return decode<double>(at, crc, same);
+  if (kind == "bfloat16") return decode<std::uint16_t>(at, crc, of_bfloat16);
+  if (kind == "float16") return decode<std::uint16_t>(at, crc, of_float16);
+  return decode<std::int8_t>(at, crc, same);
 }
 
 void unpack_at(Value& value, const std::string& path) {
@@ -124,18 +175,18 @@ void unpack_at(Value& value, const std::string& path) {
   }
   auto* object = std::get_if<Value::Object>(&value.data);
   if (object == nullptr) return;
-  const bool narrow = is_packed(*object, "float32");
-  if (!narrow && !is_packed(*object, "float64")) {
+  const std::string_view kind = packed_kind(*object);
+  if (kind.empty() || kind == "int8") {  // whose scales may be packed themselves
     for (auto& [key, member] : *object) unpack_at(member, path.empty() ? key : path + "." + key);
-    return;
   }
+  if (kind.empty()) return;
   const At at(value, path);
-  const At words = at.member(narrow ? "float32" : "float64");
   std::uint32_t found = 0;
-  Value::Numbers numbers = narrow ? decode<float>(words, found) : decode<double>(words, found);
+  Value::Numbers numbers = decode(kind, at.member(std::string(kind)), found);
   const std::size_t expected = at.member("crc32").count(0, 0xFFFFFFFFU);
   if (found != expected)
     at.wrong("the numbers are damaged", "crc32 " + std::to_string(expected), std::to_string(found));
+  if (kind == "int8") scale_steps(numbers, at);
   value.data = std::move(numbers);
 }
 
