@@ -84,10 +84,16 @@ def _recurrent(
     return program.step(inputs, y, text, kernels=["recurrent", "dense"], scratch=scratch)
 
 
+def _function(program: Program, layer: Layer, key: str = "activation") -> str:
+    """As function_of, in the form that a cell with a state waits less for."""
+    text = function_of(program, layer, key)[0]
+    return {"Tanh{}": "QuickTanh{}", "Sigmoid{}": "GateSigmoid{}"}.get(text, text)
+
+
 def lstm(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """c = f c + i act(c~), h = o act(c)."""
     gates = _Gates(layer, "ifco", inputs[0])
-    functions = f"{function_of(program, layer)[0]}, {function_of(program, layer, 'inner_activation')[0]}"
+    functions = f"{_function(program, layer)}, {_function(program, layer, 'inner_activation')}"
     matrix = gates.both(slice(None))
 
     def step() -> list[str]:
@@ -103,7 +109,7 @@ def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """h = z h + (1 - z) act(W x + b + U (r h)), or with `reset_after` act(W x + b + r (U h + b'))."""
     gates = _Gates(layer, "zrh", inputs[0])
     n, n_in = gates.n, gates.n_in
-    activation, inner = function_of(program, layer)[0], function_of(program, layer, "inner_activation")[0]
+    activation, inner = _function(program, layer), _function(program, layer, "inner_activation")
 
     def before() -> list[str]:
         return [

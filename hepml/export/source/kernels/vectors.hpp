@@ -234,24 +234,24 @@ inline void fill(float* y, std::size_t n, float value) {
 /// as Keras does. A step of 0 is one offset and scale for all.
 inline bool prepare(const float* x, const double* offset, const double* scale, std::size_t step, float* y,
                     std::size_t n) noexcept {
-  float bad = 0.0F;
+  bool good = true;
   for (std::size_t i = 0; i < n; ++i) {
     const float value = x[i];
-    bad += value - value == 0.0F ? 0.0F : 1.0F;
+    good &= value - value == 0.0F;
     const auto moved = static_cast<float>(static_cast<double>(value) + offset[i * step]);
     y[i] = static_cast<float>(static_cast<double>(moved) * scale[i * step]);
   }
-  return bad == 0.0F;
+  return good;
 }
 /// The same without offset and scale; -0 becomes 0 there too.
 inline bool prepare(const float* x, float* y, std::size_t n) noexcept {
-  float bad = 0.0F;
+  bool good = true;
   for (std::size_t i = 0; i < n; ++i) {
     const float value = x[i];
-    bad += value - value == 0.0F ? 0.0F : 1.0F;
+    good &= value - value == 0.0F;
     y[i] = value + 0.0F;
   }
-  return bad == 0.0F;
+  return good;
 }
 /// Places of padding before a sequence, of a window that moves by more than one step.
 inline std::size_t padding_before(std::size_t n, std::size_t reach, std::size_t step) noexcept {
