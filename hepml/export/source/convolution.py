@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +74,9 @@ def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) ->
 
     def text() -> list[str]:
         columns = 0 if y.is_dynamic else y.extent[1]
+        few = n_in == 1 and filters in (1, 2, 4) and kernel.columns.step == 1 and kernel.dilation[1] == 1
         return [
-            f"convolve<{sizes}, {columns}>({given}, {out}, {y.row_stride}, {y.channels}, "
+            f"convolve{'_few' if few else ''}<{sizes}, {columns}>({given}, {out}, {y.row_stride}, {y.channels}, "
             f"{y.rows}, {y.columns}, {function});"
             for sizes, given, out in arguments()
         ]
@@ -88,7 +90,8 @@ def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) ->
     local = None
     if len(x.shape) == 3:
         reach = [(w.reach, w.step, w.before(s)) for w, s in ((kernel.rows, x.fixed[0]), (kernel.columns, x.fixed[1]))]
-        local = Local(reach[0], reach[1], at)
+        work = math.prod(y.fixed) * tap_rows * tap_columns * n_in
+        local = Local(reach[0], reach[1], at, work)
     return program.step([x], y, text, kernels=["convolution"], border=border, local=local)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hepml.export.source.program import Layer, Local, Program, Tensor
 from hepml.export.source.windows import Window, directions, read_window
 
@@ -44,7 +46,7 @@ def pooling(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     local = None
     if name == "maxpooling2d":
         reach = [(w.reach, w.step, w.before(s)) for w, s in zip(windows, x.fixed, strict=False)]
-        local = Local(reach[0], reach[1], at)
+        local = Local(reach[0], reach[1], at, math.prod(y.fixed) * windows[0].reach * windows[1].reach)
     return program.step([x], y, text, kernels=["pooling"], local=local)
 
 

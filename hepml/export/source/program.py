@@ -15,6 +15,7 @@ from hepml.errors import UnsupportedLayerError
 __all__ = ["Layer", "Local", "Matrix", "Program", "Step", "Tensor", "product", "up"]
 
 ALIGNED = 16  # floats: a line of cache, and the widest vector
+LEAST_WORK = 1 << 16  # multiplications for images that are worth following pixel by pixel, as in the library
 
 
 def product(sizes: Sequence[int]) -> int:
@@ -172,11 +173,13 @@ class Local:
     Attributes:
         rows, columns: reach, step and places before, of the window.
         text: C++ call for the pixels `at`, `n` of them.
+        work: multiplications for the whole image.
     """
 
     rows: tuple[int, int, int]
     columns: tuple[int, int, int]
     text: Callable[[], str]
+    work: int = 0
 
 
 @dataclass(frozen=True)
@@ -277,10 +280,14 @@ class Program:
 
         marked = {tensor for tensor in inputs if fits(tensor)}
         used: set[Tensor] = set()
+        work = 0
         for step in self.steps:
             if len(step.sources) == 1 and step.sources[0] in marked and step.local and fits(step.target):
                 marked.add(step.target)
                 used.update((step.sources[0], step.target))
+                work += step.local.work
+        if work < LEAST_WORK:
+            return
         for tensor in used:
             tensor.sparse = True
         if used:

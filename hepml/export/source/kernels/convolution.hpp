@@ -133,3 +133,60 @@ inline void convolve(T taps, const float* weights, const float* bias, const floa
     convolve<S, L, Columns, First + P * width>(taps, weights, bias, x, x_row, x_step, y, y_row, y_step, rows,
                                                columns, function);
 }
+
+/// F vectors of pixels, one a filter, to pixels of F filters.
+template <std::size_t F>
+HEPML_SOURCE_INLINE void store_turned(float* out, const V* v) {
+  if constexpr (F == 1) {
+    store(out, v[0]);
+  } else if constexpr (F == 2) {
+    const Zipped both = zip(v[0], v[1]);
+    store(out, both.low);
+    store(out + width, both.high);
+  } else {
+    const Zipped even = zip(v[0], v[2]), odd = zip(v[1], v[3]);
+    const Zipped low = zip(even.low, odd.low), high = zip(even.high, odd.high);
+    store(out, low.low);
+    store(out + width, low.high);
+    store(out + 2 * width, high.low);
+    store(out + 3 * width, high.high);
+  }
+}
+
+/// As convolve, of images of one channel to 1, 2 or 4 filters without steps and dilation of columns: the
+/// lanes are pixels side by side, and are turned at the end.
+template <std::size_t S, std::size_t L, std::size_t Columns, class T, class F>
+inline void convolve_few(T taps, const float* weights, const float* bias, const float* x, std::size_t x_row,
+                         std::size_t x_step, float* y, std::size_t y_row, std::size_t y_step,
+                         std::size_t rows, std::size_t columns, F function) {
+  if constexpr (2 * L > width || Columns < width) {
+    convolve<S, L, Columns>(taps, weights, bias, x, x_row, x_step, y, y_row, y_step, rows, columns, function);
+  } else {
+    for (std::size_t row = 0; row < rows; ++row) {
+      for (std::size_t done = 0; done < Columns; done += width) {
+        const std::size_t column = smaller(done, Columns - width);  // the last ones overlap
+        V totals[L];
+        HEPML_SOURCE_UNROLL
+        for (std::size_t f = 0; f < L; ++f) totals[f] = set(bias[f]);
+        const float* w = weights;
+        for (std::size_t i = 0; i < T::rows; ++i) {
+          const float* from = x + row * x_row + i * taps.row_offset + column;
+          for (std::size_t start = 0; start < T::run; start += products) {
+            const std::size_t stop = smaller(start + products, T::run);
+            V sums[L] = {};
+            for (std::size_t k = start; k < stop; ++k, w += S) {
+              const V value = load(from + k);
+              HEPML_SOURCE_UNROLL
+              for (std::size_t f = 0; f < L; ++f) sums[f] = fma(value, set(w[f]), sums[f]);
+            }
+            HEPML_SOURCE_UNROLL
+            for (std::size_t f = 0; f < L; ++f) totals[f] += sums[f];
+          }
+        }
+        HEPML_SOURCE_UNROLL
+        for (std::size_t f = 0; f < L; ++f) totals[f] = function(totals[f]);
+        store_turned<L>(y + row * y_row + column * L, totals);
+      }
+    }
+  }
+}

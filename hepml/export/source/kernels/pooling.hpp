@@ -41,11 +41,36 @@ HEPML_SOURCE_INLINE void pool_pixel(const float* x, std::size_t rows, std::size_
   }
 }
 
+HEPML_SOURCE_INLINE V larger(V a, V b) {
+  return select(b <= a, a, b);
+}
+
+/// Maxima of pairs of columns in one or two rows: whole vectors of outputs. Returns the pixels done.
+template <std::size_t Channels>
+HEPML_SOURCE_INLINE std::size_t pool_pairs(const float* top, const float* bottom, std::size_t n, float* y) {
+  constexpr std::size_t pixels = width / Channels;
+  std::size_t done = 0;
+  for (; done + pixels <= n; done += pixels, top += 2 * width, bottom += 2 * width, y += width) {
+    const Parted both =
+        part<Channels>(larger(load(top), load(bottom)), larger(load(top + width), load(bottom + width)));
+    store(y, larger(both.even, both.odd));
+  }
+  return done;
+}
+
 template <bool Largest, std::size_t Channels>
 inline void pool(const float* x, std::size_t rows, std::size_t columns, std::size_t x_row, Pool by_row,
                  Pool by_column, float* y, std::size_t y_rows, std::size_t y_columns, std::size_t y_row) {
   for (std::size_t row = 0; row < y_rows; ++row) {
-    for (std::size_t column = 0; column < y_columns; ++column)
+    std::size_t column = 0;
+    if constexpr (Largest && 2 * Channels <= width && width % Channels == 0) {
+      std::size_t top = 0, end = 0;
+      window(row, by_row, rows, top, end);
+      if (by_column.reach == 2 && by_column.step == 2 && by_column.before == 0 && end - top <= 2)
+        column = pool_pairs<Channels>(x + top * x_row, x + (end - 1) * x_row, smaller(columns / 2, y_columns),
+                                      y + row * y_row);
+    }
+    for (; column < y_columns; ++column)
       pool_pixel<Largest, Channels>(x, rows, columns, x_row, by_row, by_column, row, column,
                                     y + row * y_row + column * Channels);
   }

@@ -136,6 +136,70 @@ HEPML_SOURCE_INLINE void copy(const float* from, float* to) {
 
 #endif
 
+/// a0 b0 a1 b1 ... : `low` of the first halves, `high` of the second.
+struct Zipped {
+  V low, high;
+};
+/// Of groups of lanes in two vectors, those with even and with odd numbers.
+struct Parted {
+  V even, odd;
+};
+#if defined(__has_builtin) && !defined(HEPML_SOURCE_PLAIN)
+#if __has_builtin(__builtin_shufflevector)
+#define HEPML_SOURCE_SHUFFLES
+#endif
+#endif
+#if defined(HEPML_SOURCE_SHUFFLES)
+
+template <std::size_t... K>
+struct Lanes {};
+template <std::size_t N, std::size_t... K>
+struct LanesTo : LanesTo<N - 1, N - 1, K...> {};
+template <std::size_t... K>
+struct LanesTo<0, K...> {
+  using Type = Lanes<K...>;
+};
+template <std::size_t... K>
+HEPML_SOURCE_INLINE Zipped zip_lanes(V a, V b, Lanes<K...>) {
+  return {__builtin_shufflevector(a, b, static_cast<int>(K / 2 + K % 2 * width)...),
+          __builtin_shufflevector(a, b, static_cast<int>(width / 2 + K / 2 + K % 2 * width)...)};
+}
+HEPML_SOURCE_INLINE Zipped zip(V a, V b) {
+  return zip_lanes(a, b, typename LanesTo<width>::Type{});
+}
+template <std::size_t N, std::size_t... K>
+HEPML_SOURCE_INLINE Parted part_lanes(V a, V b, Lanes<K...>) {
+  return {__builtin_shufflevector(a, b, static_cast<int>(2 * (K / N) * N + K % N)...),
+          __builtin_shufflevector(a, b, static_cast<int>((2 * (K / N) + 1) * N + K % N)...)};
+}
+template <std::size_t N>
+HEPML_SOURCE_INLINE Parted part(V a, V b) {
+  return part_lanes<N>(a, b, typename LanesTo<width>::Type{});
+}
+
+#else
+
+HEPML_SOURCE_INLINE Zipped zip(V a, V b) {
+  float from[2 * width], to[2 * width];
+  store(from, a);
+  store(from + width, b);
+  for (std::size_t i = 0; i < 2 * width; ++i) to[i] = from[i / 2 + i % 2 * width];
+  return {load(to), load(to + width)};
+}
+template <std::size_t N>
+HEPML_SOURCE_INLINE Parted part(V a, V b) {
+  float from[2 * width], even[width], odd[width];
+  store(from, a);
+  store(from + width, b);
+  for (std::size_t i = 0; i < width; ++i) {
+    even[i] = from[2 * (i / N) * N + i % N];
+    odd[i] = from[(2 * (i / N) + 1) * N + i % N];
+  }
+  return {load(even), load(odd)};
+}
+
+#endif
+
 #if defined(__GNUC__)
 constexpr float infinity = __builtin_inff();
 constexpr float nan = __builtin_nanf("");
