@@ -44,7 +44,7 @@ HEPML_SOURCE_INLINE void dense_panel(const float* x, const float* weights, const
   constexpr std::size_t left = vectors(L - First);
   constexpr std::size_t pieces = (left + most_sums - 1) / most_sums;
   constexpr std::size_t P = (left + pieces - 1) / pieces;
-  constexpr std::size_t U = P >= 5 ? 1 : P >= 3 ? 2 : P == 2 ? 4 : 8;
+  constexpr std::size_t U = P >= (width == 16 ? 8 : 5) ? 1 : P >= 3 ? 2 : P == 2 ? 4 : 8;
   V total[P];
   HEPML_SOURCE_UNROLL
   for (std::size_t p = 0; p < P; ++p) total[p] = load(bias + First + p * width);
