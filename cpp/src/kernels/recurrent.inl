@@ -58,13 +58,14 @@ HEPML_INLINE void apply(Activation activation, V* v) {
   for (std::size_t k = 0; k < N; ++k) v[k] = copy[k];
 }
 
-/// The sums of R vectors over the inputs x and the state h, added to `total`.
-template <std::size_t R>
+/// The sums of R vectors over the inputs x and the state h, added to `total`; not `quick`, or of many, in
+/// parts that keep them exact.
+template <std::size_t R, bool quick = true>
 HEPML_INLINE void gate_sums(const float* x, std::size_t n_x, const float* h, std::size_t n_h,
                             const float* weights, V* total) {
   constexpr std::size_t U = abreast<R>;
   const float* weights_of_h = weights + n_x * R * width;
-  if (n_x + n_h > 2 * block) {
+  if (!quick || n_x + n_h > 2 * block) {
     dense_sums<R, U>(x, n_x, weights, total);
     dense_sums<R, U>(h, n_h, weights_of_h, total);
     return;
@@ -155,7 +156,7 @@ HEPML_INLINE void gate(const StepArgs& args, Activation function, std::size_t in
                        const float* x, const float* h, const float* weights, Use use) {
   V sums[P];
   for (std::size_t p = 0; p < P; ++p) sums[p] = bias_of(args, index, first + p * width);
-  gate_sums<P>(x, args.n_in, h, args.n, weights, sums);
+  gate_sums<P, quick>(x, args.n_in, h, args.n, weights, sums);
   apply<P, quick>(function, sums);
 #pragma GCC unroll 4
   for (std::size_t p = 0; p < P; ++p) use(first + p * width, sums[p]);
