@@ -1,5 +1,5 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json,
-training_speed.json, inference_speed.json, predict_speed.json, source_speed.json and root_speed.json.
+training_speed.json, inference_speed.json, latency_tail.json, predict_speed.json, source_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -95,6 +95,20 @@ def inference_table(record: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def tail_table(record: dict[str, Any]) -> str:
+    """One row per network: its tail and that of arithmetic."""
+    rows = [
+        "| network | events | median, us | 99.9 % / median | of arithmetic | relative |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in record["rows"]:
+        cells = [f"`{one['network']}`", f"{one['events']:,}"]
+        cells += [f"{one[key]:.1f}" for key in ("median_us", "tail", "arithmetic")]
+        rows.append("| " + " | ".join([*cells, f"{one['tail'] / one['arithmetic']:.1f}"]) + " |")
+    kernels = ", ".join(sorted({one["cpu"] for one in record["rows"]}))
+    return "\n".join([*rows, "", f"Processor time of one thread; {kernels}; {record['about']['machine']}."])
+
+
 def predict_table(record: dict[str, Any]) -> str:
     """A table for each machine; one row per network, way and number of threads."""
     parts = []
@@ -169,6 +183,7 @@ def main() -> None:
     tables["training"] = speed_table(speed)
     inference = json.loads((ROOT / "docs" / "inference_speed.json").read_text())
     tables["inference"] = inference_table(inference)
+    tables["tail"] = tail_table(json.loads((ROOT / "docs" / "latency_tail.json").read_text()))
     tables["predict"] = predict_table(json.loads((ROOT / "docs" / "predict_speed.json").read_text()))
     tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
     tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))

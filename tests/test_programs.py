@@ -143,6 +143,8 @@ def test_hepml_bench_measures(vector):
     assert measured["events"] == 50
     assert measured["parameters"] == 0
     assert 0 < measured["p10_us"] <= measured["median_us"] <= measured["p99_us"]
+    for who in ("cpu", "arithmetic"):
+        assert 0 < measured[f"{who}_median_us"] <= measured[f"{who}_p999_us"]
 
 
 @pytest.mark.parametrize("count", ["0", "-5", "many", "5x", "", "1e3", "2000000000", "99999999999999999999999"])
