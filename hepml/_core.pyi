@@ -3,5 +3,6 @@
 from typing import Any
 
 __version__: str
+__sources__: str
 
 def __getattr__(name: str) -> Any: ...

@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml import _core
 from hepml.errors import DataError, HepmlError, InputFileError, OutputError
 
 __all__ = [
@@ -318,12 +319,12 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 @cache
 def code_version() -> dict[str, str]:
-    """hepml's version and the SHA-256 of its Python sources: which code made an output; found once a process."""
+    """hepml's version and the SHA-256 of its Python and its C++ sources: which code made an output."""
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return {"version": _version("hepml") or "unknown", "sources": digest.hexdigest()}
+    return {"version": _version("hepml") or "unknown", "sources": digest.hexdigest(), "core": _core.__sources__}
 
 
 def environment() -> dict[str, Any]:

@@ -9,6 +9,7 @@ void bind_training(nanobind::module_& m);
 NB_MODULE(_core, m) {
   m.doc() = "hepml's C++: event kernels, inference and training";
   m.attr("__version__") = hepml::version();
+  m.attr("__sources__") = HEPML_SOURCES;  // SHA-256 of the C++ sources
   bind_events(m);
   bind_inference(m);
   bind_training(m);

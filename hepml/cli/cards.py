@@ -101,6 +101,7 @@ def data_card(path: Path) -> dict[str, Any]:
             for token in data.tokens
         },
         "files": data.provenance["inputs"],
+        "made": _made(path, data.checksum),
         **{key: data.provenance[key] for key in ("samples", "cut_flow", "code", "config", "config_hash")},
     }
     if not damaged:
@@ -111,6 +112,18 @@ def data_card(path: Path) -> dict[str, Any]:
         card["truth"] = dict(zip(TRUTH_CLASSES, np.asarray(truth).tolist(), strict=True))
         card["weights"] = {"sum": float(weights.sum()), "negative": int(np.count_nonzero(weights < 0))}
     return card
+
+
+def _made(path: Path, checksum: str) -> dict[str, Any]:
+    """When, where and from what a data file was made: its sidecar, if that is there and its own."""
+    from hepml.dataset.verify import log_of
+
+    with suppress(InputFileError):
+        log = read_json(log_of(path))
+        if isinstance(log, dict) and isinstance(log.get("summary"), dict) and log["summary"].get("checksum") == checksum:
+            host = log["environment"].get("host") if isinstance(log.get("environment"), dict) else None
+            return {key: log[key] for key in ("started", "jobs", "inputs", "parts") if key in log} | {"host": host}
+    return {}
 
 
 def _counts(y: Any, task: dict[str, Any]) -> dict[str, int]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": ("hepml.cli.predict", "Score arrays with the C++ evaluator."),
     "apply": ("hepml.cli.apply", "Towers in, score out: score ROOT files with the C++ evaluator."),
     "monitor": ("hepml.cli.monitor", "Inputs of a run against those of the training: PSI, KS, NaN, out of range."),
+    "verify": ("hepml.cli.verify", "Is a file what was written, byte for byte, and are its inputs what was read?"),
     "show": ("hepml.cli.show", "What any hepml file is: data, run or network."),
     "doctor": ("hepml.cli.doctor", "Versions, processor, extras and a self-test."),
 }

@@ -117,8 +117,12 @@ def _show_data(card: dict[str, Any], console: Console) -> None:
             "collection": card["collection"],
             "ecal": f"{geometry['ecal']['n_eta']} x {geometry['ecal']['n_phi']} cells",
             "hcal": f"{geometry['hcal']['n_eta']} x {geometry['hcal']['n_phi']} cells",
-            "code": f"hepml {card['code']['version']}",
+            "code": f"hepml {card['code']['version']}, sources {_digest(card['code'].get('sources'))}, "
+            f"C++ {_digest(card['code'].get('core'))}",
             "configuration": card["config_hash"],
+            "options": {key: value for key, value in card["config"].items() if key not in ("samples", "task")},
+            "made": {key: value for key, value in card["made"].items() if key not in ("inputs", "parts")},
+            "merged from": card["made"].get("parts"),
             "checksum": card["checksum"] + (" DAMAGED" if card["damaged"] else " (ok)"),
         },
     )
@@ -135,10 +139,15 @@ def _show_data(card: dict[str, Any], console: Console) -> None:
     console.print(_table("Splits", ["split", "candidates", *names], rows))
     console.print(cut_flow_table(card["samples"], card["cut_flow"]))
     files = [
-        (each["name"], each["sample"], each["layout"], each["read"], each["written"], (each["sha256"] or "-")[:12])
+        (
+            *(each[key] for key in ("name", "sample", "layout")),
+            *(" to ".join(map(str, each.get("entries", []))), each["read"], each["written"]),
+            *(_digest(each["sha256"]), each.get("uuid"), each.get("skipped")),
+        )
         for each in card["files"]
     ]
-    console.print(_table("Files", ["file", "sample", "layout", "read", "written", "sha256"], files))
+    columns = ["file", "sample", "layout", "entries", "read", "written", "sha256", "uuid", "skipped"]
+    console.print(_table("Files", columns, files))
     _facts(console, {"truth": card.get("truth"), "weights": card.get("weights")})
 
 
@@ -246,6 +255,11 @@ def _show_network(card: dict[str, Any], console: Console) -> None:
     if thresholds:
         console.print(_table("Thresholds", ["signal efficiency", "threshold", "pT", "eta"], thresholds))
     _facts(console, {str(key): value for key, value in provenance.items()})
+
+
+def _digest(value: Any) -> str:
+    """The beginning of a checksum."""
+    return value[:12] if isinstance(value, str) else "-"
 
 
 def _as_list(value: Any) -> list[float]:

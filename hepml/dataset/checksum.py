@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from hepml.dataset.guard import guarded
+from hepml.dataset.seal import broken_seal
 
 __all__ = ["content_checksum", "damages"]
 
@@ -57,7 +58,7 @@ def content_checksum(file: h5py.File) -> str:
 
 
 def damages(file: h5py.File) -> list[str]:
-    """What does not agree with its checksum: names of data sets, or "attributes"; empty if the file is whole."""
+    """What does not agree with its checksum: names of data sets, "attributes", the seal; empty if the file is whole."""
     found = []
     try:
         for path, node in _walk(file):
@@ -67,6 +68,8 @@ def damages(file: h5py.File) -> list[str]:
             found.append("attributes, names or shapes")
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         found.append(f"structure ({' '.join(str(error).split())})")
+    if (broken := broken_seal(file.filename)) is not None:
+        found.append(f"bytes ({broken})")
     return found
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hepml import ledger
-from hepml.dataset.record import Record
+from hepml.dataset.record import Record, new_entry
 from hepml.dataset.rows import VARIABLES, Options
 from hepml.dataset.sink import Sink
 from hepml.dataset.sources import files_of, find_samples, sample_config, survey, task_of
+from hepml.dataset.verify import log_of
 from hepml.dataset.workers import read_inputs
 from hepml.dataset.writer import Writer
 
@@ -112,7 +113,7 @@ def convert(
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     output = ledger.check_output(output, overwrite)
-    log = ledger.check_output(output.with_name(output.name + ".log.json"), overwrite)
+    log = ledger.check_output(log_of(output), overwrite)
     found = find_samples(signal, background, samples, layout)
     for written in (output, log):
         ledger.check_not_input(written, files_of(found))
@@ -120,8 +121,9 @@ def convert(
     entries = sum(each.entries for each in inputs)
     task = task_of(found)
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
-    config = {**options.__dict__, "dense": dense, "task": task, "samples": [*map(sample_config, found.samples)]}
-    record = Record(found, inputs)
+    own = [*map(sample_config, found.samples)]
+    config = {**options.__dict__, "dense": dense, "task": task, "samples": own}
+    record = Record(task, own, [*map(new_entry, inputs)], [each.file.path for each in inputs])
     with (  # neither gets its name before both are written
         ledger.atomic_path(log, overwrite=overwrite) as temporary_log,
         ledger.atomic_path(output, overwrite=overwrite) as temporary,
@@ -137,6 +139,7 @@ def convert(
             classes = record.classes()
             assert writer is not None  # classes() raises where nothing was read
             writer.flush()
+            record.balance(sum(writer.rows.values()))
             duplicates = writer.duplicates()
             provenance: dict[str, Any] = {
                 "code": ledger.code_version(),
@@ -145,7 +148,7 @@ def convert(
                 "inputs": record.inputs,
                 "samples": record.sample_records(),
                 "cut_flow": record.total(),
-                "towers": record.towers,
+                "towers": record.towers(),
                 "duplicate_identities": duplicates,
             }
             writer.finish(
@@ -175,9 +178,9 @@ def convert(
         ledger.write_json(temporary_log, sidecar)
     if duplicates:
         _log.warning("%d of the candidates have the identity of an earlier one", duplicates)
-    for sample, bad in zip(found.samples, record.bad_weights, strict=True):
-        if bad:
-            _log.warning("%d events of the sample %r have no finite weight and are left out", bad, sample.name)
+    for sample in summary.samples:
+        if bad := sample.get("weights_not_finite"):
+            _log.warning("%d events of the sample %r have no finite weight and are left out", bad, sample["name"])
     for split, rows_written in writer.rows.items():
         if not rows_written:
             _log.warning("the split %r holds no candidate", split)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from hepml.errors import DataError, nearest
 from hepml.identity import SPLITS
 
-__all__ = ["COLUMNS", "FORMAT", "FORMAT_VERSION", "SPLITS", "check_split"]
+__all__ = ["COLUMNS", "EVENT_WEIGHT", "FORMAT", "FORMAT_VERSION", "SPLITS", "check_split"]
 
 FORMAT = "hepml-data"
 FORMAT_VERSION = 1
@@ -38,6 +38,8 @@ COLUMNS: dict[str, tuple[str, int | None]] = {
     "pileup": ("<f4", None),  # NaN where the layout names none
     "hcal_offset": ("<f8", 2),  # (deta, dphi) of the HCal window's centre from the ECal window's
 }
+# column that is there if the weights are normalised to cross sections: the weight as it was read
+EVENT_WEIGHT = "event_weight"
 
 
 def check_split(split: str) -> None:

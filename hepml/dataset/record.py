@@ -1,46 +1,48 @@
-"""The books of a conversion: inputs with checksums, cut flows that add up, class counts."""
+"""The books of a conversion: inputs with checksums, cut flows that add up, class counts.
+
+Everything is kept per input, and every total is a sum over inputs: so the books of many jobs put together are those of
+one conversion.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hepml import ledger
 from hepml.dataset.rows import Rows
-from hepml.dataset.sources import Input, sample_config
-from hepml.errors import DataError, GranularityError
+from hepml.dataset.sources import Input
+from hepml.dataset.sums import exact_sum, rounded
+from hepml.errors import DataError, GranularityError, VerificationError
 from hepml.geometry import Geometry
-from hepml.samples import SampleSet
 
-__all__ = ["Record"]
+__all__ = ["Record", "new_entry"]
 
 
 class Record:
     """Adds up what was read, cut and written, by input and by sample.
 
     Args:
-        samples, inputs: what is read.
-
-    Raises:
-        DataError: two inputs are the same tree of equal files.
+        task: kind and names of the classes, as stored.
+        samples: as stored in the configuration, in order.
+        inputs: an entry an input, see `new_entry`; filled by `add`, or by an earlier conversion.
+        places: path of each input, for messages.
     """
 
-    def __init__(self, samples: SampleSet, inputs: Sequence[Input]) -> None:
+    def __init__(
+        self,
+        task: Mapping[str, Any],
+        samples: Sequence[Mapping[str, Any]],
+        inputs: list[dict[str, Any]],
+        places: Sequence[str],
+    ) -> None:
+        self._task = task
         self._samples = samples
-        self._files = inputs
-        self.inputs: list[dict[str, Any]] = [_input(each) for each in inputs]
-        self._check_copies()
-        self.flows: list[dict[str, int]] = [{} for _ in samples.samples]
-        self.sums = [0.0] * len(samples.samples)  # of the finite weights of all events read
-        self.bad_weights = [0] * len(samples.samples)
-        self.written: dict[float, int] = {}
+        self.inputs = inputs
+        self._places = places
         self.geometry: Geometry | None = None
-        self.towers: dict[str, float] = {}
-        self._contents: dict[str, int] = {}  # checksum of a tree -> number of the file
+        self._seen: dict[tuple[str, ...], int] = {}  # checksum of a file and its tree, or of a content -> input
 
     def add(self, rows: Rows) -> None:
         """Counts one step of reading.
@@ -49,72 +51,96 @@ class Record:
             GranularityError: the file has other grids than the first.
             DataError: the same tree was read under another name.
         """
-        entry, file = self.inputs[rows.file_id], self._files[rows.file_id]
-        self._check_geometry(rows, file)
-        self._check_twice(rows, file)
+        number, entry = rows.file_id, self.inputs[rows.file_id]
+        self.check_geometry(rows.geometry, self._places[number])
         if not entry["entries"]:
-            entry |= {
-                "tree": rows.tree,
-                "layout": rows.layout,
-                "content_sha256": rows.content,
-                "entries": [*rows.entries],
-            }
+            entry |= {"layout": rows.layout, "content_sha256": rows.content, "sha256": rows.sha256}
+            entry["entries"] = [*rows.entries]
         entry["entries"][1] = rows.entries[1]
-        entry["read"] += rows.cut_flow["read"]
-        entry["written"] += rows.cut_flow["written"]
-        flow = self.flows[file.sample_id]
-        written = flow.pop("written", 0) + rows.cut_flow["written"]
         for name, count in rows.cut_flow.items():
-            if name != "written":
-                flow[name] = flow.get(name, 0) + count
-        flow["written"] = written
-        self.sums[file.sample_id] += rows.sum_of_weights
-        self.bad_weights[file.sample_id] += rows.bad_weights
-        for name, number in rows.towers.items():
-            self.towers[name] = self.towers.get(name, 0) + number
-        for value, count in zip(*np.unique(rows.block.y, return_counts=True), strict=True):
-            self.written[float(value)] = self.written.get(float(value), 0) + int(count)
+            place = entry if name in ("read", "written") else entry["rejected"]
+            place[name] = place.get(name, 0) + count
+        entry["sum_of_weights"] = exact_sum([*entry["sum_of_weights"], *rows.sum_of_weights])
+        entry["weights_not_finite"] += rows.bad_weights
+        for name, amount in rows.towers.items():
+            entry["towers"][name] = entry["towers"].get(name, 0) + amount
+        self.check_twice(number)
 
-    def _check_geometry(self, rows: Rows, file: Input) -> None:
+    def check_geometry(self, geometry: Geometry, place: str) -> None:
+        """Refuses other grids than those of the first."""
         if self.geometry is None:
-            self.geometry = rows.geometry
-        elif self.geometry != rows.geometry:
+            self.geometry = geometry
+        elif self.geometry != geometry:
             raise GranularityError(
                 "a file has other grids than the files before it",
-                where=file.file.path,
+                where=place,
                 expected=f"{self.geometry.ecal.describe()}; {self.geometry.hcal.describe()}",
-                found=f"{rows.geometry.ecal.describe()}; {rows.geometry.hcal.describe()}",
+                found=f"{geometry.ecal.describe()}; {geometry.hcal.describe()}",
                 fix="convert files of one granularity together",
             )
 
-    def _check_copies(self) -> None:
-        """Refuses the same tree of equal files: another layout would give its events other identities."""
-        seen: dict[tuple[str, str], Input] = {}
-        for file, entry in zip(self._files, self.inputs, strict=True):
-            if entry["sha256"] is not None and file.entries:
-                first = seen.setdefault((entry["sha256"], file.tree), file)
-                if first is not file:
-                    raise _twice(first, file)
+    def check_twice(self, number: int) -> None:
+        """Refuses the events of an earlier input: another layout would give them other identities.
 
-    def _check_twice(self, rows: Rows, file: Input) -> None:
-        """Refuses a tree of which another file has given candidates: its rows would have the same identities."""
-        first = self._contents.setdefault(rows.content, rows.file_id) if len(rows.block) else rows.file_id
-        if first != rows.file_id:
-            raise _twice(self._files[first], file)
+        They are known by the bytes of the file, and by the content of the tree, whatever its compression.
+        """
+        entry = self.inputs[number]
+        keys = [("file", entry["sha256"], entry["tree"])] if entry["sha256"] and entry["read"] else []
+        keys += [("content", entry["content_sha256"])] if entry["written"] else []
+        for key in keys:
+            first = self._seen.setdefault(key, number)
+            if first != number:
+                raise DataError(
+                    "two files hold the same events",
+                    where=self._places[number],
+                    found=f"the content of {self._places[first]}",
+                    fix="list one of them: its events would count twice, in training and in test",
+                )
+
+    def balance(self, rows: int) -> None:
+        """Checks that nothing was lost: every input's read = written + rejections, and all that was written is there.
+
+        Args:
+            rows: of the data file.
+
+        Raises:
+            VerificationError: the books do not balance.
+        """
+        for entry, place in zip(self.inputs, self._places, strict=True):
+            if entry["read"] != entry["written"] + sum(entry["rejected"].values()):
+                raise _unbalanced(place, f"{entry['read']} read", f"{entry['written']} written, {entry['rejected']}")
+        written = sum(entry["written"] for entry in self.inputs)
+        if written != rows:
+            raise _unbalanced("the data file", f"{written} candidates", f"{rows} rows")
+
+    def _flow(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        names = dict.fromkeys(name for entry in inputs for name in entry["rejected"])
+        return {
+            "read": sum(entry["read"] for entry in inputs),
+            **{name: sum(entry["rejected"].get(name, 0) for entry in inputs) for name in names},
+            "written": sum(entry["written"] for entry in inputs),
+        }
+
+    def _of(self, sample: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [entry for entry in self.inputs if entry["sample"] == sample["name"]]
 
     def total(self) -> dict[str, int]:
         """The cut flow over all samples: "read" first, "written" last."""
-        names = dict.fromkeys(name for flow in self.flows for name in flow if name != "written")
-        return {name: sum(flow.get(name, 0) for flow in self.flows) for name in (*names, "written")}
+        return self._flow(self.inputs)
+
+    def towers(self) -> dict[str, float]:
+        """How many towers were shared between cells or lay outside of the grid, over all inputs."""
+        names = dict.fromkeys(name for entry in self.inputs for name in entry["towers"])
+        return {name: sum(entry["towers"].get(name, 0) for entry in self.inputs) for name in names}
 
     def sample_records(self) -> list[dict[str, Any]]:
         """Per sample its name, label, sum of weights and cut flow; and how many weights are not finite, if any."""
         records = []
-        for number, sample in enumerate(self._samples.samples):
-            bad = self.bad_weights[number]
-            record = {**sample_config(sample), "sum_of_weights": self.sums[number]}
-            record |= {"weights_not_finite": bad} if bad else {}
-            records.append({**record, "cut_flow": self.flows[number] or {"read": 0, "written": 0}})
+        for sample in self._samples:
+            own = self._of(sample)
+            bad = sum(entry["weights_not_finite"] for entry in own)
+            record = {**sample, "sum_of_weights": _sum_of_weights(own)} | ({"weights_not_finite": bad} if bad else {})
+            records.append({**record, "cut_flow": self._flow(own)})
         return records
 
     def weight_factors(self) -> list[float]:
@@ -124,15 +150,16 @@ class Record:
             DataError: a sample has a cross section and weights that sum to nothing, or to more than a number holds.
         """
         factors = []
-        for sample, total in zip(self._samples.samples, self.sums, strict=True):
-            if sample.cross_section is not None and not 0 < total < math.inf:
+        for sample in self._samples:
+            section, total = sample.get("cross_section"), _sum_of_weights(self._of(sample))
+            if section is not None and not 0 < total < math.inf:
                 raise DataError(
                     "the weights of a sample cannot be normalised to its cross section",
-                    where=f"sample {sample.name!r}",
+                    where=f"sample {sample['name']!r}",
                     expected="a positive, finite sum of weights",
                     found=total,
                 )
-            factors.append(1.0 if sample.cross_section is None else sample.cross_section / total)
+            factors.append(1.0 if section is None else section / total)
         return factors
 
     def classes(self) -> dict[str, int]:
@@ -142,13 +169,11 @@ class Record:
             DataError: there are no candidates, or a class has none.
         """
         total = self.total()
-        where = ", ".join(each.file.path for each in self._files[:5])
+        where = ", ".join(self._places[:5])
         flow = ", ".join(f"{name} {count}" for name, count in total.items())
         if not total["written"]:
             raise DataError("no candidates in the files", where=where, found=flow, fix="see hepml inspect")
-        if self._samples.task == "regression":
-            return {}
-        counts = {name: self.written.get(float(number), 0) for number, name in enumerate(self._samples.classes)}
+        counts = self.class_counts()
         if not all(counts.values()):
             raise DataError(
                 "a class has no candidates",
@@ -159,28 +184,53 @@ class Record:
             )
         return counts
 
+    def class_counts(self) -> dict[str, int]:
+        """Rows of each class, none for a regression."""
+        if self._task["kind"] == "regression":
+            return {}
+        counts = dict.fromkeys(self._task["names"], 0)
+        for sample in self._samples:
+            counts[self._task["names"][int(sample["label"])]] += self._flow(self._of(sample))["written"]
+        return counts
 
-def _twice(first: Input, file: Input) -> DataError:
-    return DataError(
-        "two files hold the same events",
-        where=file.file.path,
-        found=f"the content of {first.file.path}",
-        fix="list one of them: its events would count twice, in training and in test",
-    )
 
+def new_entry(each: Input) -> dict[str, Any]:
+    """The entry of an input before it is read.
 
-def _input(each: Input) -> dict[str, Any]:
+    `name` (without its folder: the file must not depend on where its inputs lie), `sample`, `size`, `sha256`, `uuid`
+    (ROOT's), `content_sha256` (of the tree, whatever the compression), `tree`, `layout`, `entries` (first, and the one
+    after the last), `read`, `written`, `rejected` by name, `sum_of_weights` (numbers that add up to it exactly),
+    `weights_not_finite`, `towers`.
+    """
     path = Path(each.file.path)
-    local = not each.file.remote
     return {
         "name": path.name,
         "sample": each.sample.name,
-        "size": path.stat().st_size if local else None,
-        "sha256": ledger.sha256_file(path) if local else None,
+        "size": None if each.file.remote else path.stat().st_size,
+        "sha256": None,
+        "uuid": each.uuid,
         "content_sha256": None,
-        "tree": each.file.tree,
+        "tree": each.tree,
         "layout": None,
         "entries": [],
         "read": 0,
         "written": 0,
+        "rejected": {},
+        "sum_of_weights": [],
+        "weights_not_finite": 0,
+        "towers": {},
     }
+
+
+def _sum_of_weights(entries: Sequence[Mapping[str, Any]]) -> float:
+    return rounded(part for entry in entries for part in entry["sum_of_weights"])
+
+
+def _unbalanced(where: str, expected: str, found: str) -> VerificationError:
+    return VerificationError(
+        "the books of the conversion do not balance: nothing is written",
+        where=where,
+        expected=expected,
+        found=found,
+        fix="this is a mistake in hepml: please report it",
+    )

@@ -13,6 +13,7 @@ from hepml.candidates import Candidates, select_candidates
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
 from hepml.dataset.sources import Input
+from hepml.dataset.sums import exact_sum
 from hepml.features import FEATURE_NAMES, MASS_NAMES, hard_selection, high_level, mass
 from hepml.geometry import Geometry
 from hepml.images import make_images
@@ -47,9 +48,10 @@ class Rows:
         cut_flow: "read", named rejections, "written"; the first is the sum of the others.
         entries: first entry and the one after the last.
         tree, layout, content, geometry: facts about the file; content is the checksum of the tree.
-        sum_of_weights: of all events read whose weight is finite.
+        sum_of_weights: of all events read whose weight is finite, as numbers that add up to it exactly.
         bad_weights: events whose weight is not; their candidates are cut as `not_finite_row`.
         towers: how many were shared between cells or lay outside of the grid; see `hepml.candidates.Candidates`.
+        sha256: of the file; None for a URL.
     """
 
     file_id: int
@@ -60,9 +62,10 @@ class Rows:
     layout: str
     content: str
     geometry: Geometry
-    sum_of_weights: float
+    sum_of_weights: list[float]
     bad_weights: int
     towers: dict[str, float]
+    sha256: str | None = None
 
 
 def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -> Iterator[Rows]:
@@ -89,7 +92,7 @@ def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -
             layout=events.layout,
             content=events.sample,
             geometry=events.geometry,
-            sum_of_weights=float(np.sum(events.weight[finite])),
+            sum_of_weights=exact_sum(events.weight[finite].tolist()),
             bad_weights=int(np.count_nonzero(~finite)),
             towers=candidates.towers,
         )

@@ -7,7 +7,7 @@ constants are stored beside them and become part of every model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,21 +15,28 @@ from numpy.typing import NDArray
 
 __all__ = ["apply_scaling", "fit_flat", "fit_image"]
 
+_ROWS = 65536  # that are in memory together
 Constants = dict[str, list[float]]
 
 
-def fit_flat(values: NDArray[Any]) -> Constants:
-    """Offset and scale of each column of a flat input, shape (n, variables).
+def fit_flat(values: Any) -> Constants:
+    """Offset and scale of each column of a flat input, an array or an HDF5 data set of shape (n, variables).
 
-    The scale of a constant column is 1; without rows every offset is 0 and every scale 1.
+    The scale of a constant column is 1; without rows every offset is 0 and every scale 1. Memory does not grow with n.
     """
     if not len(values):
         return {"offset": [0.0] * values.shape[1], "scale": [1.0] * values.shape[1]}
-    x = values.astype(np.float64)
-    deviation = x.std(axis=0)
-    constant = deviation <= 1e-12 * np.abs(x).max(axis=0)
+    mean = sum(np.sum(x, axis=0) for x in _steps(values)) / len(values)
+    deviation = np.sqrt(sum(np.sum((x - mean) ** 2, axis=0) for x in _steps(values)) / len(values))
+    largest = np.max([np.abs(x).max(axis=0) for x in _steps(values)], axis=0)
+    constant = deviation <= 1e-12 * largest
     scale = 1.0 / np.where(constant, 1.0, deviation)
-    return {"offset": (-x.mean(axis=0)).tolist(), "scale": scale.tolist()}
+    return {"offset": (-mean).tolist(), "scale": scale.tolist()}
+
+
+def _steps(values: Any) -> Iterator[NDArray[np.float64]]:
+    for start in range(0, len(values), _ROWS):
+        yield np.asarray(values[start : start + _ROWS], dtype=np.float64)
 
 
 def fit_image(total: float, count: int) -> Constants:

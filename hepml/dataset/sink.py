@@ -12,6 +12,8 @@ from types import TracebackType
 
 import h5py
 
+from hepml.dataset.seal import seal
+
 __all__ = ["Sink"]
 
 
@@ -71,7 +73,7 @@ class Sink:
     """A new HDF5 file to write, in a `with` inside `hepml.ledger.atomic_path`.
 
     The file is of a fixed version of the format (1.10, which keeps checksums of its metadata) and holds no times, if
-    its groups are made by `group` and its data sets with ``track_times=False``.
+    its groups are made by `group` and its data sets with ``track_times=False``. What is complete is sealed.
 
     Example:
         >>> import tempfile
@@ -84,7 +86,8 @@ class Sink:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._bytes = _Bytes(Path(path))
+        self._path = Path(path)
+        self._bytes = _Bytes(self._path)
         creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
         creation.set_obj_track_times(False)
         access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
@@ -120,3 +123,5 @@ class Sink:
         finally:
             self._bytes.close()
             self.check()  # the disk's error comes before whatever HDF5 made of it
+        if error is None:
+            seal(self._path)

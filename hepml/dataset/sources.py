@@ -29,6 +29,7 @@ class Input:
         sample: the sample.
         tree, entries: name of the tree, and how many it has.
         collections: of objects that are read.
+        uuid: of the ROOT file.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Input:
     tree: str
     entries: int
     collections: tuple[str, ...]
+    uuid: str
 
 
 def find_samples(
@@ -105,7 +107,8 @@ def survey(samples: SampleSet, collection: str) -> list[Input]:
                         fix="name the collection in the layout, or choose another with --collection",
                     )
                 wanted = tuple(name for name in dict.fromkeys((collection, *_FOR_TRUTH)) if name in held)
-                inputs.append(Input(len(inputs), file, sample_id, sample, tree.name, tree.n_entries, wanted))
+                number, entries = len(inputs), tree.n_entries
+                inputs.append(Input(number, file, sample_id, sample, tree.name, entries, wanted, tree.uuid))
     return inputs
 
 

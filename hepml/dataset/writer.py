@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hepml.dataset.blocks import Block, Reblocker
 from hepml.dataset.checksum import content_checksum
-from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS
+from hepml.dataset.layout import COLUMNS, EVENT_WEIGHT, FORMAT, FORMAT_VERSION, SPLITS
 from hepml.dataset.pixels import expanded
 from hepml.dataset.scaling import fit_flat, fit_image
 from hepml.dataset.sink import Sink
@@ -25,6 +25,7 @@ from hepml.ledger import json_text
 __all__ = ["Writer"]
 
 _ROWS = 8192  # rows that are written together
+_IDENTITIES = 1 << 22  # that are compared at a time
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,19 @@ class _Series:
         self._data[start:] = values
         self._digest.update(values.tobytes())
 
-    def multiply(self, factors: NDArray[np.float64]) -> None:
-        values = self._data[()] * factors
-        self._data[...] = values
-        self._digest = hashlib.sha256(values.tobytes())
+    def steps(self, rows: int = 1 << 20) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """What is there, so many rows at a time, and where."""
+        for start in range(0, len(self._data), rows):
+            where = slice(start, min(start + rows, len(self._data)))
+            yield where, self._data[where]
+
+    def multiply(self, factors: NDArray[np.float64], numbers: _Series) -> None:
+        """Multiplies every value with the factor whose number another series has in its place."""
+        self._digest = hashlib.sha256()
+        for (where, values), (_, number) in zip(self.steps(), numbers.steps(), strict=True):
+            scaled = values * factors[number]
+            self._data[where] = scaled
+            self._digest.update(scaled.tobytes())
 
     def close(self) -> None:
         self._data.attrs["sha256"] = self._digest.hexdigest()
@@ -81,6 +91,7 @@ class Writer:
         variables: flat token -> names of its columns.
         dense: write images as the published files have them, (N, 31, 31, 1) and (N, 32, 32, 1).
         targets: columns of y; 0 for a label, shape (N,).
+        normalised: weights will be multiplied at the end; as they were read they are kept in `event_weight`.
     """
 
     def __init__(
@@ -91,14 +102,15 @@ class Writer:
         variables: Mapping[str, tuple[str, ...]],
         dense: bool = False,
         targets: int = 0,
+        normalised: bool = False,
     ) -> None:
         self._sink = sink
         self._geometry = geometry
         self._dense = dense
+        self._normalised = normalised
         self._variables = dict(variables)
         self._blocks = Reblocker(_ROWS)
         self._series: dict[str, _Series] = {}
-        self._identities: list[NDArray[np.uint64]] = []
         self._energy = dict.fromkeys(IMAGES, 0.0)  # of the training images
         self.rows = dict.fromkeys(SPLITS, 0)
         for token, names in self._variables.items():
@@ -123,6 +135,8 @@ class Writer:
         self._create(f"y/{split}", _Shape("<f4", targets))
         for name, (dtype, width) in COLUMNS.items():
             self._create(f"candidate/{split}/{name}", _Shape(dtype, (width,) if width else ()))
+        if self._normalised:
+            self._create(f"candidate/{split}/{EVENT_WEIGHT}", _Shape("<f8"))
 
     def _create(self, name: str, shape: _Shape) -> None:
         above, _, last = name.rpartition("/")
@@ -134,7 +148,6 @@ class Writer:
             self._write(full)
 
     def _write(self, block: Block) -> None:
-        self._identities.append(block.columns["identity"])
         which = split_of(block.columns["group"])
         for number, split in enumerate(SPLITS):
             rows = np.flatnonzero(which == number)
@@ -147,6 +160,8 @@ class Writer:
                 self._series[f"{token}/{split}"].extend(values)
             for name, values in part.columns.items():
                 self._series[f"candidate/{split}/{name}"].extend(values)
+            if self._normalised:
+                self._series[f"candidate/{split}/{EVENT_WEIGHT}"].extend(part.columns["weight"])
             for token, images in part.images.items():
                 if split == "train":
                     self._energy[token] += float(np.sum(images.value, dtype=np.float64))
@@ -166,8 +181,16 @@ class Writer:
 
     def duplicates(self) -> int:
         """Rows whose identity an earlier row has; call after `flush`."""
-        identities = np.concatenate([np.empty(0, np.uint64), *self._identities])
-        return len(identities) - len(np.unique(identities))
+        parts = 1 + sum(self.rows.values()) // _IDENTITIES  # identities are hashes: all parts are about as large
+        found = 0
+        for part in range(parts):
+            own = [np.empty(0, np.uint64)]
+            for split in SPLITS:
+                steps = self._series[f"candidate/{split}/identity"].steps()
+                own += [values[values % np.uint64(parts) == part] for _, values in steps]
+            identities = np.concatenate(own)
+            found += len(identities) - len(np.unique(identities))
+        return found
 
     def finish(self, attributes: Mapping[str, Any], weight_factors: Sequence[float] = ()) -> None:
         """Fits the scaling, stores the attributes (as JSON, unless text or number) and the checksums.
@@ -179,8 +202,8 @@ class Writer:
         file = self._sink.file
         if any(factor != 1.0 for factor in weight_factors):
             for split in SPLITS:
-                sample = file[f"candidate/{split}/sample_id"][()]
-                self._series[f"candidate/{split}/weight"].multiply(np.asarray(weight_factors)[sample])
+                samples = self._series[f"candidate/{split}/sample_id"]
+                self._series[f"candidate/{split}/weight"].multiply(np.asarray(weight_factors), samples)
         for series in self._series.values():
             series.close()
         file.attrs["format"] = FORMAT
@@ -188,7 +211,7 @@ class Writer:
         file.attrs["layout"] = "dense" if self._dense else "sparse"
         file.attrs["geometry"] = json_text(self._geometry.to_dict())
         scaling = {token: fit_image(energy, self.rows["train"]) for token, energy in self._energy.items()}
-        scaling |= {token: fit_flat(file[f"{token}/train"][()]) for token in self._variables}
+        scaling |= {token: fit_flat(file[f"{token}/train"]) for token in self._variables}
         file.attrs["scaling"] = json_text(scaling)
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str | int) else json_text(value)

@@ -44,6 +44,12 @@ class Tree:
         """Entries of the tree."""
         return int(self.tree.num_entries)
 
+    @property
+    def uuid(self) -> str:
+        """The identity that ROOT gave to the file; copies share it."""
+        with reading(self.path, "the identity of the file"):
+            return str(self.tree.file.uuid)
+
     def names(self) -> list[str]:
         """Full names of all branches or fields."""
         with reading(self.path, "the list of branches"):

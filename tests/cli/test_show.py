@@ -19,6 +19,7 @@ from hepml.cli.cards import card_of
 from hepml.cli.show import _facts
 from hepml.dataset import Dataset, convert
 from hepml.dataset.checksum import content_checksum
+from hepml.dataset.seal import seal
 from hepml.errors import InputFileError, SchemaError
 
 NETWORK = {
@@ -187,6 +188,8 @@ def test_damaged_metadata_are_one_message(
         file.attrs[name] = json.dumps(change(json.loads(file.attrs[name])))
         if sealed:
             file.attrs["content_sha256"] = content_checksum(file)
+    if sealed:
+        seal(copy)
     assert show(copy) == (1 if sealed else 3)
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -1,0 +1,59 @@
+"""`hepml verify`: is a file what was written, and are its inputs what was read?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hepml.errors import VerificationError
+from hepml.ledger import json_text
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--inputs", is_flag=True, help="Read the inputs again as well, where the sidecar says they are.")
+@click.option("--folder", "folders", multiple=True, type=click.Path(path_type=Path), help="Look for the inputs here.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
+    """Compare every byte of a data file, or a network with its reference vectors (exit 3 if something differs)."""
+    kind, facts, checks = _verified(path, inputs or bool(folders), folders)
+    bad = [check for check in checks if check["problem"]]
+    if as_json:
+        click.echo(json_text({"path": str(path), "kind": kind, **facts, "inputs": checks, "ok": not bad}, indent=1))
+    else:
+        click.echo(f"{path}: {kind}, " + ", ".join(f"{key} {value}" for key, value in facts.items()) + ": ok")
+        if checks:
+            click.echo(f"inputs: {len(checks) - len(bad)} of {len(checks)} as they were read")
+    if bad:
+        raise VerificationError(
+            f"{len(bad)} of {len(checks)} inputs are not what was read",
+            where=path,
+            found="; ".join(f"{check['path'] or check['name']}: {check['problem']}" for check in bad),
+            fix="convert again, or look for the inputs elsewhere with --folder",
+        )
+
+
+def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    """What was found whole: kind of file, facts, and the state of its inputs."""
+    if _is_network(path):
+        from hepml.cli.cards import network_card
+
+        if inputs:
+            raise click.UsageError("--inputs and --folder are for data files")
+        card = network_card(path)
+        return card["kind"], {key: card[key] for key in ("model_id", "reference_events") if key in card}, []
+    from hepml.dataset.verify import check_inputs, verify
+
+    data = verify(path)
+    checks = [check.__dict__ for check in check_inputs(data, folders)] if inputs else []
+    return "data", {"content": data.checksum}, checks
+
+
+def _is_network(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(16).lstrip().startswith(b"{")
+    except OSError:  # told by who reads it
+        return False
