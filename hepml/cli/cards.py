@@ -120,7 +120,11 @@ def _made(path: Path, checksum: str) -> dict[str, Any]:
 
     with suppress(InputFileError):
         log = read_json(log_of(path))
-        if isinstance(log, dict) and isinstance(log.get("summary"), dict) and log["summary"].get("checksum") == checksum:
+        if (
+            isinstance(log, dict)
+            and isinstance(log.get("summary"), dict)
+            and log["summary"].get("checksum") == checksum
+        ):
             host = log["environment"].get("host") if isinstance(log.get("environment"), dict) else None
             return {key: log[key] for key in ("started", "jobs", "inputs", "parts") if key in log} | {"host": host}
     return {}

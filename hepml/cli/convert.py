@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import FINITE
+from hepml.cli.options import FINITE, PART
 from hepml.ledger import check_output, json_text
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class _SeveralValues(click.Command):
     help="Towers that do not nest in a cell.",
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; the result is the same.")
+@click.option("--part", type=PART, metavar="K/N", help="Only the K-th of N parts of the files, for hepml merge.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
 def command(
@@ -78,6 +81,7 @@ def command(
     min_pt: float | None,
     overlap: str,
     jobs: int,
+    part: tuple[int, int] | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -88,19 +92,9 @@ def command(
         raise click.UsageError("give either --samples or --signal and --background")
     check_output(output, overwrite)  # before the imports and the reading
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from hepml.dataset import convert
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("events", total=None)
-
-        def progress(file: str, entries: int, total: int) -> None:
-            bar.update(task, advance=entries, total=total, description=Path(file).name)
-
+    with progress_bar("events") as progress:
         summary = convert(
             signal,
             background,
@@ -116,16 +110,35 @@ def command(
             min_pt=min_pt,
             dense=dense,
             jobs=jobs,
+            part=part,
             overwrite=overwrite,
             progress=progress,
         )
     if as_json:
         click.echo(json_text(summary.to_dict(), indent=1))
     else:
-        _print(summary)
+        print_summary(summary)
 
 
-def _print(summary: Summary) -> None:
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal's stderr; yields what is told the file at hand, the units just done, and their number."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+
+        def progress(file: str, done: int, total: int) -> None:
+            bar.update(task, advance=done, total=total, description=Path(file).name)
+
+        yield progress
+
+
+def print_summary(summary: Summary) -> None:
+    """What was read, cut and written, in tables."""
     from hepml.cli.show import cut_flow_table, size_text, wide_console
 
     console = wide_console()

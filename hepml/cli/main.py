@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": ("hepml.cli.inspect", "What is in a ROOT file, which layout fits, what is missing."),
     "skim": ("hepml.cli.skim", "Keep the events that hold a candidate, as a tree."),
     "convert": ("hepml.cli.convert", "ROOT files to images and variables in data.h5."),
+    "merge": ("hepml.cli.merge", "Parts of a conversion, from jobs of their own, to one data.h5."),
     "train": ("hepml.cli.train", "Train a network on data.h5, recorded completely."),
     "evaluate": ("hepml.cli.evaluate", "Held-out metrics with intervals, figures, working points."),
     "export": ("hepml.cli.export", "Write a trained network as JSON for the C++ evaluator."),

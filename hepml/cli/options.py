@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import click
 
-__all__ = ["FINITE"]
+__all__ = ["FINITE", "PART"]
 
 
 class _Finite(click.types.FloatParamType):
@@ -21,3 +22,18 @@ class _Finite(click.types.FloatParamType):
 
 
 FINITE = _Finite()
+
+
+class _Part(click.ParamType[tuple[int, int]]):
+    """`3/100`: the third of a hundred parts."""
+
+    name = "part"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", str(value))
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            self.fail(f"{value!r} is not a part: K/N with K from 1 to N.", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+PART = _Part()

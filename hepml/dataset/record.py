@@ -85,7 +85,9 @@ class Record:
         They are known by the bytes of the file, and by the content of the tree, whatever its compression.
         """
         entry = self.inputs[number]
-        keys = [("file", entry["sha256"], entry["tree"])] if entry["sha256"] and entry["read"] else []
+        keys: list[tuple[str, ...]] = (
+            [("file", entry["sha256"], entry["tree"])] if entry["sha256"] and entry["read"] else []
+        )
         keys += [("content", entry["content_sha256"])] if entry["written"] else []
         for key in keys:
             first = self._seen.setdefault(key, number)

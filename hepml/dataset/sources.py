@@ -12,7 +12,7 @@ from hepml.samples import Sample, SampleSet, load_samples
 from hepml.trees import Source, expand_files
 from hepml.trees.reading import opened
 
-__all__ = ["Input", "files_of", "find_samples", "sample_config", "survey", "task_of"]
+__all__ = ["Input", "files_of", "find_samples", "part_of", "sample_config", "survey", "task_of"]
 
 _FOR_TRUTH = ("particle", "track")
 Files = str | Path | Sequence[str | Path] | None
@@ -81,6 +81,28 @@ def find_samples(
 
 def _with_layout(sample: Sample, layout: str | None) -> Sample:
     return sample if sample.layout is not None else replace(sample, layout=layout)
+
+
+def part_of(samples: SampleSet, number: int, parts: int) -> SampleSet:
+    """The files of one of several parts, in order; the parts are as equal as they can be in number of files.
+
+    Args:
+        number: from 1 to `parts`.
+
+    Raises:
+        DataError: no such part, or one without files.
+    """
+    everything = [(sample_id, file) for sample_id, sample in enumerate(samples.samples) for file in sample.files]
+    if not 1 <= number <= parts or parts > len(everything):
+        raise DataError(
+            f"there is no part {number} of {parts}",
+            expected="K/N with K from 1 to N, and N no more than the files",
+            found=f"{len(everything)} files",
+        )
+    own = everything[(number - 1) * len(everything) // parts : number * len(everything) // parts]
+    chosen = [[file for sample_id, file in own if sample_id == k] for k in range(len(samples.samples))]
+    parted = tuple(replace(sample, files=tuple(files)) for sample, files in zip(samples.samples, chosen, strict=True))
+    return replace(samples, samples=parted)
 
 
 def survey(samples: SampleSet, collection: str) -> list[Input]:

@@ -156,13 +156,14 @@ class Writer:
             part = block.take(rows)
             self.rows[split] += len(rows)
             self._series[f"y/{split}"].extend(part.y)
-            for token, values in part.flats.items():
-                self._series[f"{token}/{split}"].extend(values)
-            for name, values in part.columns.items():
-                self._series[f"candidate/{split}/{name}"].extend(values)
+            for token in self._variables:  # in a fixed order: it decides where in the file the chunks are
+                self._series[f"{token}/{split}"].extend(part.flats[token])
+            for name in COLUMNS:
+                self._series[f"candidate/{split}/{name}"].extend(part.columns[name])
             if self._normalised:
                 self._series[f"candidate/{split}/{EVENT_WEIGHT}"].extend(part.columns["weight"])
-            for token, images in part.images.items():
+            for token in IMAGES:
+                images = part.images[token]
                 if split == "train":
                     self._energy[token] += float(np.sum(images.value, dtype=np.float64))
                 if self._dense:

@@ -27,6 +27,7 @@ ROAD = [
     "features",
     "ranges",
     "dataset",
+    "scale",
     "models",
     "training",
     "metrics",
