@@ -8,6 +8,7 @@ are raw; offset and scale are the file's. `tag` starts from towers, with `hepml:
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -53,9 +54,13 @@ def _cpu(name: str | None) -> str:
 def _threads(wanted: int | None) -> int:
     if wanted is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not 1 <= wanted <= MOST_THREADS:
-        raise DataError("a number of threads that cannot be", expected=f"1 to {MOST_THREADS}", found=str(wanted))
-    return wanted
+    try:
+        n = operator.index(wanted)
+    except TypeError:
+        n = 0
+    if not 1 <= n <= MOST_THREADS:
+        raise DataError("a number of threads that cannot be", expected=f"1 to {MOST_THREADS}", found=repr(wanted))
+    return n
 
 
 class Evaluator:

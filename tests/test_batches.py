@@ -133,7 +133,7 @@ def test_the_default_is_what_the_process_may_use(monkeypatch):
     assert load(deep()).threads == 3
 
 
-@pytest.mark.parametrize("threads", [0, -1, 5000])
+@pytest.mark.parametrize("threads", [0, -1, 5000, 2.0, "2", float("nan")])
 def test_a_number_of_threads_that_cannot_be(threads):
     with pytest.raises(DataError, match="number of threads"):
         load(deep(), threads=threads)
@@ -175,3 +175,33 @@ def test_predict_with_threads(tmp_path, threads):
     assert stop.value.code == 0
     with np.load(output) as written:
         assert same(dict(written), load(record, threads=1)(x))
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "a/b", "weight"])
+def test_predict_with_an_output_of_any_name(tmp_path, name):
+    record = deep()
+    record["outputs"] = {name: record["outputs"]["output"]}
+    (tmp_path / "net.json").write_text(json.dumps(record))
+    x = RNG.normal(size=(3, 7)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(tmp_path / "net.json"), str(tmp_path / "x.npz"), "-o", str(tmp_path / "s.npz")])
+    assert stop.value.code == 0
+    with np.load(tmp_path / "s.npz", allow_pickle=False) as written:
+        assert same(dict(written), load(record)(x))
+
+
+@pytest.mark.parametrize(("shape", "bad"), [((5, 4, 3), 1), ((5, 0, 3), 0), ((0, 4, 3), 0)])
+def test_predict_counts_events_not_steps(tmp_path, capsys, shape, bad):
+    record = recurrent()
+    record["outputs"] = {"steps": record["outputs"]["steps"]}
+    record["nodes"], record["layers"] = record["nodes"][:2], record["layers"][:1]
+    x = np.zeros(shape)
+    x[1:2, 1:2, 0] = np.nan
+    (tmp_path / "net.json").write_text(json.dumps(record))
+    np.savez(tmp_path / "x.npz", x=x)
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(tmp_path / "net.json"), str(tmp_path / "x.npz"), "-o", str(tmp_path / "s.npz"), "--json"])
+    assert stop.value.code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["events"], told["not_finite"]) == (shape[0], bad)

@@ -9,13 +9,11 @@
 #include <thread>
 #include <vector>
 
-#include "interruptible.hpp"
-
 /// Calls work(block, go_on) for each of n blocks, on up to so many threads, the caller's among them. Work
 /// that takes long asks go_on() and returns where that is false. What a thread or a signal's handler throws
-/// ends all of them and is thrown again.
-template <class Work>
-void share(std::size_t n_blocks, std::size_t threads, Interruptible& loop, const Work& work) {
+/// ends all of them and is thrown again. loop.check() is called by this thread alone, now and then.
+template <class Loop, class Work>
+void share(std::size_t n_blocks, std::size_t threads, Loop& loop, const Work& work) {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stopped{false};
   std::mutex mutex;

@@ -92,7 +92,7 @@ def command(
 
     --precision stores the weights of dense, convolutional and recurrent layers in 16 or 8 bits. The change of rejection
     and the rate of flipped decisions at 50, 80 and 90 % signal efficiency are measured on the test split of --data, and
-    nothing is written if more than --tolerance are flipped at one of them.
+    nothing is written if more than --tolerance of either class are flipped at one of them.
 
     \b
     The inputs of lwtnn's converters:
@@ -107,6 +107,8 @@ def command(
 
     if (precision is None) != (data is None):
         raise click.UsageError("--precision and --data go together: what rounding does has to be measured")
+    if not 0 <= tolerance <= 1:  # nan
+        raise click.UsageError("--tolerance is a fraction, from 0 to 1")
     if precision is not None and any((header, onnx, correctionlib, lwtnn)):
         raise click.UsageError(
             "--precision is for hepml's own file: without --source, --onnx, --correctionlib, --lwtnn"
@@ -220,11 +222,11 @@ def command(
 
 @contextmanager
 def _target(output: Path, precision: str | None) -> Iterator[Path]:
-    """Where the network is exported to: beside the output if it is rounded afterwards."""
+    """Where the network is exported to: somewhere else if it is rounded afterwards."""
     if precision is None:
         yield output
         return
-    with TemporaryDirectory(dir=output.absolute().parent, prefix=f".{output.name}.") as folder:
+    with TemporaryDirectory() as folder:
         yield Path(folder) / output.name
 
 

@@ -131,7 +131,7 @@ def input_batches(
             yield dict(x), given if weighted else None
         return
     arrays = read_npz(path, names, ("weight",))
-    weight = np.asarray(arrays.pop("weight"), dtype=np.float64) if "weight" in arrays else None
+    weight = _column(path, arrays, "weight") if "weight" in arrays else None
     yield arrays, weight
 
 
@@ -144,6 +144,18 @@ def labelled_batches(
         yield from data.batches(list(names), "test", _CHUNK, shuffle=False)
         return
     arrays = read_npz(path, [*names, "y"], ("weight",))
-    weight = np.asarray(arrays.pop("weight"), dtype=np.float64) if "weight" in arrays else None
-    label = arrays.pop("y")
-    yield arrays, label, weight
+    weight = _column(path, arrays, "weight") if "weight" in arrays else None
+    yield arrays, _column(path, arrays, "y"), weight
+
+
+def _column(path: Path, arrays: Arrays, key: str) -> NDArray[np.float64]:
+    """Takes out an array of one number an event."""
+    array = arrays.pop(key)
+    if array.ndim != 1 or array.dtype.kind not in "fiub":
+        raise DataError(
+            f"the array {key!r} is not one number for each event",
+            where=path,
+            expected="(n,) of integers or floats",
+            found=f"{array.shape} of {array.dtype}",
+        )
+    return array.astype(np.float64)

@@ -49,13 +49,14 @@ def table(reduced: Reduced) -> str:
     lines = [
         f"{reduced.rounded} weights in {reduced.precision}, {reduced.kept} in float32; "
         f"on {reduced.events} events scores differ by at most {reduced.difference:.1e}",
-        "signal efficiency   rejection before    after   change   efficiency at the threshold before   flipped",
+        "signal efficiency   rejection before    after   change   efficiency at the threshold before"
+        "   flipped signal   background",
     ]
     for one in reduced.changes:
         before, after = one.rejection
         change = f"{after / before - 1:+.2%}" if before != float("inf") else "-"
         lines.append(
-            f"{one.signal_efficiency:17.0%}   {before:16.2f} {after:8.2f} {change:>8}   {one.efficiency[1]:34.2%}   "
-            f"{one.flipped:7.3%}"
+            f"{one.signal_efficiency:17.0%}   {before:16.2f} {after:8.2f} {change:>8}   {one.efficiency[1]:34.2%}"
+            f"   {one.flipped[0]:14.3%}   {one.flipped[1]:10.3%}"
         )
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.cli.inputs import Arrays, dataset_batches, open_dataset, read_npz
+from hepml.errors import DataError
 from hepml.identity import SPLITS
 from hepml.ledger import atomic_path, check_not_input, check_output, json_text
 
@@ -54,11 +56,14 @@ def command(
     else:
         results = evaluator(read_npz(inputs, [record.name for record in evaluator.inputs]), logits=logits)
     buffer = io.BytesIO()  # on a full disk an open zip file would complain again when it is closed
-    np.savez(buffer, **results)
+    with zipfile.ZipFile(buffer, "w") as archive:  # an npz; np.savez has arguments of its own beside the arrays
+        for name, array in results.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.save(stream, array, allow_pickle=False)
     with atomic_path(output, overwrite=overwrite) as temporary:
         temporary.write_bytes(buffer.getbuffer())
     scores = results[evaluator.outputs[0].name]
-    bad = int(np.count_nonzero(~np.isfinite(scores).all(axis=1)))
+    bad = int(np.count_nonzero(~np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))))
     summary = {"output": str(output), "events": len(scores), "not_finite": bad, "model_id": evaluator.model_id}
     if as_json:
         click.echo(json_text(summary))
@@ -68,6 +73,13 @@ def command(
 
 def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) -> Arrays:
     splits = SPLITS if split == "all" else (split,)
+    for name in ("identity", "weight", "y"):
+        if any(record.name == name for record in evaluator.outputs):
+            raise DataError(
+                f"the network's output {name!r} has the name of a column of the data",
+                where=path,
+                fix="give the inputs as npz, or name the output otherwise",
+            )
     data = open_dataset(path, [record.name for record in evaluator.inputs], evaluator.metadata.get("convention"))
     _warn_of_folds(evaluator, data)
     parts: dict[str, list[NDArray[Any]]] = {record.name: [] for record in evaluator.outputs}

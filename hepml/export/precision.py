@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hepml.errors import DataError, VerificationError
 from hepml.evaluator import Evaluator
 from hepml.export.packing import FEWEST, encoded, expanded, packed
 from hepml.export.writer import model_id
-from hepml.ledger import atomic_path, check_not_input, read_json
+from hepml.ledger import atomic_path, check_not_input, check_output, read_json
 
 __all__ = ["PRECISIONS", "TARGETS", "Change", "Reduced", "reduce_weights"]
 
@@ -43,14 +44,14 @@ class Change:
         threshold: of the network as it was; decisions are compared at it.
         rejection: (before, after), each network at its own threshold of this signal efficiency.
         efficiency: (before, after), signal efficiency at `threshold`.
-        flipped: fraction of the events that are decided otherwise at `threshold`.
+        flipped: (of the signal, of the background), fraction of the events that are decided otherwise at `threshold`.
     """
 
     signal_efficiency: float
     threshold: float
     rejection: tuple[float, float]
     efficiency: tuple[float, float]
-    flipped: float
+    flipped: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,33 @@ def reduce_weights(
         precision: one of `PRECISIONS`.
         events: takes the names of the inputs and gives batches (raw arrays by name, labels, weights or None), of both
             classes, that the network was not trained on.
-        tolerance: the largest fraction of flipped decisions at any working point.
+        tolerance: the largest fraction of either class whose decisions flip at any working point.
         overwrite: replace an existing file.
 
     Raises:
-        DataError: there is nothing to round, a weight is beyond float16, or the events do not fit.
+        DataError: no such precision or tolerance, there is nothing to round, a weight is beyond what the precision
+            holds, the file is lwtnn's, or the events do not fit.
         VerificationError: more decisions flip than `tolerance` allows; nothing is written.
         OutputError: the output exists, or cannot be written.
     """
     path, output = Path(path), Path(output)
+    if precision not in PRECISIONS:
+        raise DataError("no such precision", expected=", ".join(PRECISIONS), found=repr(precision))
+    if not 0 <= tolerance <= 1:
+        raise DataError("a tolerance that cannot be", expected="a fraction, from 0 to 1", found=str(tolerance))
     check_not_input(output, [path])
+    check_output(output, overwrite)
     before = Evaluator(path)
+    if before.format_version == 0:
+        raise DataError(
+            "weights of reduced precision are for hepml's own files",
+            expected="the key hepml",
+            found="a file of lwtnn",
+            fix="lwtnn could not read them: export the model with hepml",
+        )
     if len(before.outputs) != 1 or before.outputs[0].shape != (1,):
         raise DataError(
             "working points need one output of one unit",
-            where=path,
             expected="a score",
             found=", ".join(f"{record.name}: {record.shape}" for record in before.outputs),
         )
@@ -117,16 +130,17 @@ def reduce_weights(
     reference = document["hepml"].pop("reference", None)
     after = Evaluator.from_text(json.dumps(document))
     difference, changes, n = _compare(before, after, events([record.name for record in before.inputs]))
-    worst = max(changes, key=lambda change: change.flipped)
-    if not worst.flipped <= tolerance:
+    worst = max(changes, key=lambda change: max(change.flipped))
+    if not max(worst.flipped) <= tolerance:
         raise VerificationError(
             f"weights in {precision} change too many decisions",
             where=output,
-            expected=f"at most {tolerance:.3%} flipped at any working point",
-            found=f"{worst.flipped:.3%} at {worst.signal_efficiency:.0%} signal efficiency",
+            expected=f"at most {tolerance:.3%} of either class flipped at any working point",
+            found=f"{worst.flipped[0]:.3%} of the signal and {worst.flipped[1]:.3%} of the background "
+            f"at {worst.signal_efficiency:.0%} signal efficiency",
             fix="take a wider precision, or allow more with --tolerance",
         )
-    document["hepml"]["provenance"] |= {
+    document["hepml"]["provenance"] = (document["hepml"].get("provenance") or {"hepml": version("hepml")}) | {
         "precision": precision,
         "reduced_from": before.model_id,
         "flipped": {f"{change.signal_efficiency:g}": change.flipped for change in changes},
@@ -174,14 +188,21 @@ def _rounded(document: dict[str, Any], precision: str) -> tuple[dict[str, Any], 
 
 def _encoded(weights: Floats, precision: str, axis: str, channels: int) -> dict[str, Any]:
     """Rounded to the nearest, ties to even."""
+
+    def beyond(kind: str, most: float) -> DataError:
+        return DataError(f"a weight is beyond {kind}", expected=f"at most {most:g}", found=np.abs(weights).max())
+
     if precision == "bf16":
         bits = weights.view(np.uint32).astype(np.uint64)
-        return encoded("bfloat16", ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2"))
+        top = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")
+        if (top & 0x7F80 == 0x7F80).any():
+            raise beyond("bfloat16", 3.3895e38)
+        return encoded("bfloat16", top)
     if precision == "fp16":
         with np.errstate(over="ignore"):
             half = weights.astype("<f2")
         if not np.isfinite(half).all():
-            raise DataError("a weight is beyond float16", expected="at most 65504", found=float(np.abs(weights).max()))
+            raise beyond("float16", 65504)
         return encoded("float16", half)
     rows = weights.reshape((channels, -1) if axis == "first" else (-1, channels))
     across = 1 if axis == "first" else 0
@@ -206,12 +227,23 @@ def _compare(before: Evaluator, after: Evaluator, events: Events) -> tuple[float
         raise DataError("no events to compare decisions on", fix="give a file with events of both classes")
     old, new, labels, weights = (np.concatenate(part) for part in parts)
     old, new = old.astype(np.float64), new.astype(np.float64)
+    for scores, whose in ((old, "the network"), (new, "the rounded network")):
+        if bad := np.count_nonzero(~np.isfinite(scores)):
+            raise DataError(
+                f"{whose} has no score for some events",
+                found=f"{bad} of {len(scores)}",
+                fix="take out events with inputs that are not finite" if scores is old else "take a wider precision",
+            )
     first, second = make_events(old, labels, weights), make_events(new, labels, weights)
     rejections = [rejection_at(scored, np.array(TARGETS))[1] for scored in (first, second)]
     signal = first.label == 1
 
     def efficiency(score: NDArray[np.float64], threshold: float) -> float:
         return float(weights[signal & (score >= threshold)].sum() / weights[signal].sum())
+
+    def flipped(threshold: float) -> tuple[float, float]:
+        other = (old >= threshold) != (new >= threshold)
+        return float(other[signal].mean()), float(other[~signal].mean())
 
     changes = []
     for k, point in enumerate(derive_thresholds(first, TARGETS)):
@@ -222,7 +254,7 @@ def _compare(before: Evaluator, after: Evaluator, events: Events) -> tuple[float
                 threshold=cut,
                 rejection=(float(rejections[0][k]), float(rejections[1][k])),
                 efficiency=(efficiency(old, cut), efficiency(new, cut)),
-                flipped=float(np.mean((old >= cut) != (new >= cut))),
+                flipped=flipped(cut),
             )
         )
     return float(np.abs(new - old).max()), tuple(changes), len(old)

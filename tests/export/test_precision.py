@@ -11,7 +11,7 @@ from hepml.cli.main import main
 from hepml.errors import DataError, SchemaError, VerificationError
 from hepml.export import compact, reduce_weights, validate
 from hepml.export.packing import encoded, expanded
-from hepml.export.precision import PRECISIONS
+from hepml.export.precision import PRECISIONS, _encoded
 from hepml.metrics import make_events
 from hepml.metrics.rejection import rejection_at
 
@@ -93,11 +93,11 @@ def test_what_is_told_is_what_happens(plain, tmp_path, precision):
     for change in done.changes:
         cut = np.sort(old[y == 1])[::-1][int(np.ceil(change.signal_efficiency * (y == 1).sum())) - 1]
         assert change.threshold == cut
-        assert change.flipped == np.mean((old >= cut) != (new >= cut))
+        assert change.flipped == tuple(np.mean(((old >= cut) != (new >= cut))[y == label]) for label in (1, 0))
         assert change.efficiency == tuple(np.mean(score[y == 1] >= cut) for score in (old, new))
         targets = np.array([change.signal_efficiency])
         assert change.rejection == tuple(rejection_at(make_events(score, y), targets)[1][0] for score in (old, new))
-    assert any(change.flipped > 0 for change in done.changes)
+    assert any(max(change.flipped) > 0 for change in done.changes)
     loaded = hepml.Evaluator(done.path)
     assert loaded.model_id == done.model_id != hepml.Evaluator(plain).model_id
     origin = loaded.metadata["provenance"]
@@ -108,6 +108,82 @@ def test_too_many_flips_are_refused_and_nothing_is_written(plain, tmp_path):
     with pytest.raises(VerificationError, match="int8 change too many decisions"):
         reduce_weights(plain, tmp_path / "net.json", "int8", events, tolerance=0.0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rare_class_is_not_drowned(plain, tmp_path):
+    """Half of the signal flips, of all events 1 in 800."""
+    x, _ = labelled()
+    done = reduce_weights(plain, tmp_path / "all.json", "int8", events, tolerance=1.0)
+    old, new = (hepml.Evaluator(path)(x)["output"][:, 0] for path in (plain, done.path))
+    falls = x[np.flatnonzero(new < old)[:1]]
+    lowest, highest = x[np.argsort(old)[:1]], x[np.argsort(old)[-1:]]
+
+    def rare(_names):
+        inputs = np.concatenate([np.repeat(falls, 50, axis=0), np.repeat(highest, 50, axis=0)])
+        inputs = np.concatenate([inputs, np.repeat(lowest, 40000, axis=0)])
+        yield {"x": inputs}, np.arange(len(inputs)) < 100, None
+
+    with pytest.raises(VerificationError, match=r"50.000% of the signal and 0.000% of the background at 80%"):
+        reduce_weights(plain, tmp_path / "rare.json", "int8", rare, tolerance=0.1)
+
+
+@pytest.mark.parametrize("options", [{"precision": "float16"}, {"precision": None}, {"tolerance": -0.1}])
+def test_what_is_no_precision_or_tolerance(plain, tmp_path, options):
+    given = {"precision": "bf16", "tolerance": 1.0, **options}
+    with pytest.raises(DataError, match="no such precision" if "precision" in options else "tolerance"):
+        reduce_weights(plain, tmp_path / "net.json", given["precision"], events, tolerance=given["tolerance"])
+    with pytest.raises(DataError, match="tolerance"):
+        reduce_weights(plain, tmp_path / "net.json", "bf16", events, tolerance=float("nan"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_lwtnn_and_one_without_provenance(plain, tmp_path):
+    document = json.loads(plain.read_text())
+    del document["hepml"]["provenance"]
+    (tmp_path / "bare.json").write_text(json.dumps(document))
+    done = reduce_weights(tmp_path / "bare.json", tmp_path / "net.json", "bf16", events, tolerance=1.0)
+    assert hepml.Evaluator(done.path).metadata["provenance"]["precision"] == "bf16"
+    validate(json.loads(done.path.read_text()))
+    del document["hepml"]
+    (tmp_path / "bare.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match="a file of lwtnn"):
+        reduce_weights(tmp_path / "bare.json", tmp_path / "other.json", "bf16", events, tolerance=1.0)
+
+
+def test_halves_are_rounded_to_even():
+    """Between two neighbours of 8 digits, just beside the middle, and without a bias either way."""
+    values = [1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8, 1 + 2**-8 + 2**-23, 1 + 2**-8 - 2**-23, 2 - 2**-9, 0.0, 2.0**-149]
+    right = [1, 1 + 2**-6, -1, 1 + 2**-7, 1, 2, 0, 0]
+    found = expanded(_encoded(np.array(values, np.float32), "bf16", "first", 1))
+    assert found == right
+
+
+@pytest.mark.parametrize(("precision", "weight"), [("bf16", 3.4e38), ("fp16", 65520.0), ("fp16", -1e6)])
+def test_weights_beyond_the_precision(precision, weight):
+    with pytest.raises(DataError, match=r"beyond b?float16"):
+        _encoded(np.array([1, weight], np.float32), precision, "first", 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("scale", [-0.5] * 20, "negative size"),
+        ("scale", [3e38] * 20, "not a number of float32"),
+        ("scale", [0.5] * 19, "do not fit"),
+        ("int8", encoded("int8", np.full(20, -128, "i1")), "too many steps"),
+        ("int8", encoded("int8", np.full(19, 1, "i1")), "do not fit"),
+        ("axis", "middle", "no such axis"),
+        ("crc32", 7, "damaged"),
+    ],
+)
+def test_a_malformed_file(key, value, problem):
+    stored = encoded("int8", np.full(20, 100, "i1"), scale=[0.5] * 20, axis="first")
+    stored |= value if key == "int8" else {key: value}
+    layer = {"architecture": "dense", "weights": stored, "bias": [], "activation": "linear"}
+    inputs = [{"name": "x", "offset": 0, "scale": 1}]
+    document = {"inputs": inputs, "layers": [layer], "outputs": [str(i) for i in range(20)]}
+    with pytest.raises(SchemaError, match=problem):
+        hepml.Evaluator.from_text(json.dumps(document))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -248,3 +324,35 @@ def test_precision_is_never_unmeasured(keras_file, tmp_path, capsys):
     options = ("--precision", "bf16", "--data", tmp_path / "events.npz")
     code, _, err = call(capsys, "export", keras_file, "-o", tmp_path / "net.json", *options)
     assert (code, "'y' is missing" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"y": np.array(["1", "0"] * 20)}, "the array 'y' is not one number"),
+        ({"y": np.zeros((40, 1))}, "the array 'y' is not one number"),
+        ({"y": np.int64(1)}, "the array 'y' is not one number"),
+        ({"y": np.ones(40) + 1j}, "the array 'y' is not one number"),
+        ({"y": np.arange(40) % 2, "weight": np.array(["a"] * 40)}, "the array 'weight' is not one number"),
+        ({"y": np.arange(40) % 2, "weight": np.float64(1)}, "the array 'weight' is not one number"),
+        ({"y": np.arange(39) % 2}, "wrong shape"),
+        ({"y": np.ones(40)}, "no background"),
+        ({"y": np.arange(40) % 2, "x": np.full((40, 2), np.nan)}, "no score for some events"),
+    ],
+)
+def test_data_that_cannot_be_compared_on(keras_file, tmp_path, capsys, more, problem):
+    np.savez(tmp_path / "events.npz", **({"x": np.zeros((40, 2))} | more))
+    options = ("--precision", "bf16", "--data", tmp_path / "events.npz")
+    code, _, err = call(capsys, "export", keras_file, "-o", tmp_path / "net.json", *options)
+    assert (code, problem in err, (tmp_path / "net.json").exists()) == (1, True, False)
+
+
+def test_a_new_folder_and_a_tolerance_that_is_none(keras_file, tmp_path, capsys):
+    options = ("--precision", "bf16", "--data", tmp_path / "events.npz")
+    net = tmp_path / "new" / "net.json"
+    code, _, err = call(capsys, "export", keras_file, "-o", net, *options, "--tolerance", "nan")
+    assert (code, "--tolerance" in err, net.parent.exists()) == (2, True, False)
+    code, _, err = call(capsys, "export", keras_file, "-o", net, *options, "--tolerance", "0")
+    assert (code, net.parent.exists()) == (3, False)
+    code, _, _ = call(capsys, "export", keras_file, "-o", net, *options, "--tolerance", "0.1")
+    assert (code, [path.name for path in net.parent.iterdir()]) == (0, ["net.json"])

@@ -140,6 +140,10 @@ void scale_steps(Value::Numbers& numbers, const At& at) {
     at.member("scale").wrong("the scales do not fit the numbers",
                              "a divisor of " + std::to_string(numbers.size()), std::to_string(scale.size()));
   }
+  if (std::any_of(scale.begin(), scale.end(), [](float step) { return step < 0; }))
+    at.member("scale").wrong("a step of a negative size", "sizes from 0");
+  if (std::any_of(numbers.begin(), numbers.end(), [](double n) { return n < -127; }))
+    at.member("int8").wrong("too many steps", "-127 to 127", "-128");
   const std::size_t run = numbers.size() / scale.size();
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const float step = scale[axis == "first" ? i / run : i % scale.size()];
