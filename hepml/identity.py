@@ -17,7 +17,7 @@ from hepml.errors import DataError
 if TYPE_CHECKING:
     from hepml.trees import Events
 
-__all__ = ["SPLITS", "SPLIT_FRACTIONS", "candidate_ids", "fold_of", "split_of"]
+__all__ = ["SPLITS", "SPLIT_FRACTIONS", "candidate_ids", "fold_of", "split_of", "uniform_of"]
 
 SPLITS = ("train", "valid", "test")
 SPLIT_FRACTIONS = (0.64, 0.16, 0.20)
@@ -87,6 +87,24 @@ def fold_of(group: ArrayLike, k: int) -> NDArray[np.int8]:
     return np.asarray(np.floor(_uniform(_FOLD, group) * k), dtype=np.int8)
 
 
+def uniform_of(purpose: str, *keys: ArrayLike) -> NDArray[np.float64]:
+    """Random numbers in [0, 1) that nothing but the purpose and the keys decide: no generator, no order.
+
+    Args:
+        purpose: at most eight letters; other purposes give independent numbers.
+        keys: integers, broadcast against each other: a seed, the identity of an event, a cell ...
+
+    Returns:
+        float64, the common shape, at least one dimension.
+
+    Example:
+        >>> numbers = uniform_of("noise", 1, np.arange(10_000))
+        >>> round(float(numbers.mean()), 2), bool(uniform_of("noise", 1, 7)[0] == numbers[7])
+        (0.5, True)
+    """
+    return _uniform(np.uint64(int.from_bytes(purpose.encode()[:8], "big")), *keys)
+
+
 def _bits(values: ArrayLike) -> Ints:
     """Integers as 64 bits; negative ones by two's complement."""
     array = np.atleast_1d(np.asarray(values))
@@ -107,5 +125,5 @@ def _hash(tag: np.uint64, *parts: ArrayLike) -> Ints:
     return state
 
 
-def _uniform(tag: np.uint64, group: ArrayLike) -> NDArray[np.float64]:
-    return np.asarray((_hash(tag, group) >> np.uint64(11)) / 2.0**53, dtype=np.float64)
+def _uniform(tag: np.uint64, *parts: ArrayLike) -> NDArray[np.float64]:
+    return np.asarray((_hash(tag, *parts) >> np.uint64(11)) / 2.0**53, dtype=np.float64)

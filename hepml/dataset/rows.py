@@ -20,7 +20,7 @@ from hepml.images import make_images
 from hepml.trees import Events, iterate_events
 from hepml.truth import TRUTH_CLASSES
 
-__all__ = ["VARIABLES", "Options", "Rows", "read_input"]
+__all__ = ["VARIABLES", "Options", "Rows", "events_of", "read_input", "rows_of", "select"]
 
 VARIABLES: dict[str, tuple[str, ...]] = {"hl": FEATURE_NAMES, **{token: (token,) for token in MASS_NAMES}}
 
@@ -70,8 +70,14 @@ class Rows:
 
 def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -> Iterator[Rows]:
     """The rows of one file, a step at a time."""
+    for events in events_of(each, step_size):
+        yield rows_of(select(events, each, options), each)
+
+
+def events_of(each: Input, step_size: int | str = "100 MB") -> Iterator[Events]:
+    """The events of one file as the rows are made from them, a step at a time."""
     sample = each.sample
-    for events in iterate_events(
+    yield from iterate_events(
         each.file,
         layout=sample.layout,
         step_size=step_size,
@@ -79,23 +85,32 @@ def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -
         group=sample.group,
         columns=() if sample.target is None else (sample.target,),
         collections=each.collections,
-    ):
-        finite = np.isfinite(events.weight)
-        candidates = select_candidates(events, truth=sample.truth is None, **options.__dict__)
-        block, cut_flow = _block(events, candidates, each)
-        yield Rows(
-            file_id=each.number,
-            block=block,
-            cut_flow=cut_flow,
-            entries=(int(events.entry[0]), int(events.entry[-1]) + 1) if len(events) else (0, 0),
-            tree=events.tree,
-            layout=events.layout,
-            content=events.sample,
-            geometry=events.geometry,
-            sum_of_weights=exact_sum(events.weight[finite].tolist()),
-            bad_weights=int(np.count_nonzero(~finite)),
-            towers=candidates.towers,
-        )
+    )
+
+
+def select(events: Events, each: Input, options: Options) -> Candidates:
+    """The candidates of a file's events."""
+    return select_candidates(events, truth=each.sample.truth is None, **options.__dict__)
+
+
+def rows_of(candidates: Candidates, each: Input) -> Rows:
+    """The rows of candidates of one file."""
+    events = candidates.events
+    finite = np.isfinite(events.weight)
+    block, cut_flow = _block(events, candidates, each)
+    return Rows(
+        file_id=each.number,
+        block=block,
+        cut_flow=cut_flow,
+        entries=(int(events.entry[0]), int(events.entry[-1]) + 1) if len(events) else (0, 0),
+        tree=events.tree,
+        layout=events.layout,
+        content=events.sample,
+        geometry=events.geometry,
+        sum_of_weights=exact_sum(events.weight[finite].tolist()),
+        bad_weights=int(np.count_nonzero(~finite)),
+        towers=candidates.towers,
+    )
 
 
 def _block(events: Events, candidates: Candidates, each: Input) -> tuple[Block, dict[str, int]]:

@@ -123,9 +123,13 @@ class Run:
     @cached_property
     def model(self) -> Any:
         """The best network on validation, a `keras.Model` that takes raw inputs."""
+        return self.network("")
+
+    def network(self, member: str) -> Any:
+        """One network of the run by its member's name, "fold0_seed0"; the best one on validation for ""."""
         import keras
 
-        return keras.models.load_model(self.path / "model.keras", compile=False)
+        return keras.models.load_model(self.path / member / "model.keras", compile=False)
 
     @cached_property
     def inputs(self) -> list[InputSpec]:

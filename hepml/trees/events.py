@@ -8,7 +8,8 @@ are selected.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,12 @@ class Towers:
         nothing = np.zeros(0)
         return cls(np.zeros(n_events + 1, np.int64), nothing, nothing, nothing, nothing)
 
+    def take(self, rows: NDArray[np.integer[Any]]) -> Towers:
+        """The towers of some events, by position, in the given order; an event may be taken more than once."""
+        offsets, places = _taken(self.offsets, rows)
+        edges = None if self.edges is None else self.edges[places]
+        return Towers(offsets, self.et[places], self.e[places], self.eta[places], self.phi[places], edges)
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -69,6 +76,12 @@ class Objects:
     def counts(self) -> NDArray[np.int64]:
         """Objects in each event, shape (n_events,)."""
         return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Objects:
+        """The objects of some events, by position, in the given order."""
+        offsets, places = _taken(self.offsets, rows)
+        fields = {name: values[places] for name, values in self.fields.items()}
+        return Objects(offsets, self.pt[places], self.eta[places], self.phi[places], fields)
 
 
 @dataclass(frozen=True)
@@ -108,3 +121,34 @@ class Events:
 
     def __len__(self) -> int:
         return int(self.entry.shape[0])
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Events:
+        """Some of the events, by mask or position, in the given order.
+
+        Example:
+            >>> from importlib.resources import files
+            >>> from hepml.trees import open_events
+            >>> events = open_events(files("hepml") / "data" / "sample_electrons.root", entry_stop=10)
+            >>> part = events.take(np.array([7, 2]))
+            >>> part.entry.tolist(), bool(part.ecal.et[0] == events.ecal.et[events.ecal.offsets[7]])
+            ([7, 2], True)
+        """
+        rows = np.arange(len(self))[which]
+        single = ("entry", "weight", "run", "lumi", "event", "group", "pileup")
+        columns = {name: getattr(self, name) for name in single}
+        values: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
+        return replace(
+            self,
+            **values,
+            ecal=self.ecal.take(rows),
+            hcal=self.hcal.take(rows),
+            objects={name: objects.take(rows) for name, objects in self.objects.items()},
+            columns={name: column[rows] for name, column in self.columns.items()},
+        )
+
+
+def _taken(offsets: NDArray[np.int64], rows: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Offsets of the taken events, and where their items are."""
+    counts = np.diff(offsets)[rows]
+    taken = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return taken, np.arange(taken[-1]) + np.repeat(offsets[:-1][rows] - taken[:-1], counts)
