@@ -8,6 +8,7 @@ from __future__ import annotations
 from hepml.metrics.binned import binned_efficiency, equal_count_edges
 from hepml.metrics.bootstrap import resample_background, resample_pair
 from hepml.metrics.calibration import calibration_curve
+from hepml.metrics.changes import Change, Systematic, score_changes
 from hepml.metrics.confusion import confusion_at, confusion_matrix
 from hepml.metrics.delong import auc_difference, auc_error
 from hepml.metrics.intervals import clopper_pearson, percentile_interval, weighted_efficiency_interval
@@ -51,6 +52,7 @@ __all__ = [
     "Auc",
     "BinnedEfficiency",
     "Calibration",
+    "Change",
     "ClassRejection",
     "Comparison",
     "Confusion",
@@ -63,6 +65,7 @@ __all__ = [
     "Reweighting",
     "RocCurve",
     "ScoredEvents",
+    "Systematic",
     "Threshold",
     "WorkingPoint",
     "auc",
@@ -91,6 +94,7 @@ __all__ = [
     "reweight_background",
     "roc_band",
     "roc_curve",
+    "score_changes",
     "to_json",
     "weighted_efficiency_interval",
     "working_points",
