@@ -40,8 +40,29 @@ def _known_point(_ctx: click.Context, _option: click.Parameter, value: float) ->
     callback=_known_point,
     help="Signal efficiency for profiles and confusion matrix: 0.5, 0.7, 0.8, 0.9 or 0.95.",
 )
+@click.option(
+    "--vary",
+    "variations",
+    multiple=True,
+    metavar="EFFECT=VALUE,...",
+    help="Score images and variables made again from varied towers; effects: scale, resolution, noise, threshold, "
+    "dead, shift, pileup. May be repeated.",
+)
+@click.option(
+    "--candidates",
+    type=click.Choice(["repeat", "keep"]),
+    default="repeat",
+    show_default=True,
+    help="With --vary: select them again in the varied towers, or keep them and their cells.",
+)
+@click.option(
+    "--towers",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="With --vary: where the ROOT files of DATA are, if not where they were.",
+)
 @click.option("--bootstrap", type=click.IntRange(1), default=1000, show_default=True, help="Replicas for intervals.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap and of --vary.")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw them.")
 @click.option("--overwrite", is_flag=True, help="Replace existing metrics and figures.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers as JSON on stdout.")
@@ -53,6 +74,9 @@ def command(
     reweight: bool,
     independent: bool,
     working_point: float,
+    variations: tuple[str, ...],
+    candidates: str,
+    towers: tuple[Path, ...],
     bootstrap: int,
     seed: int,
     figures: bool,
@@ -70,6 +94,10 @@ def command(
         raise click.UsageError("give at least one run folder and, last, the data file")
     if independent and output is None:
         raise click.UsageError("--independent needs -o: the run keeps the results of its own data")
+    if variations and reweight:
+        raise click.UsageError("--vary compares the same events with the same weights: leave --reweight out")
+    if (towers or candidates != "repeat") and not variations:
+        raise click.UsageError("--towers and --candidates belong to --vary")
     from hepml.training import load_run
 
     suffix = "".join(f"_{part}" for part in (selection, "reweighted" if reweight else None) if part)
@@ -80,29 +108,36 @@ def command(
     for target in [output] if output else [run.path / f"metrics{suffix}.json" for run in runs]:
         check_not_input(target, paths)
         check_output(target, overwrite)  # before any work
-    if independent:
+    if variations:
+        from hepml.evaluation.variations import parse_variations
+
+        parse_variations(variations)  # one that makes no sense is refused before TensorFlow is loaded
+    if independent or variations:
         from hepml.cli.quiet import load_keras_quietly
 
         load_keras_quietly()
     from hepml.dataset import Dataset
-    from hepml.evaluation import compare, evaluate
+    from hepml.evaluation import compare, evaluate, vary
 
     dataset = Dataset.open(paths[-1])
     results = []
     for run in runs:
         click.echo(f"evaluate {run.path}", err=True)
-        results.append(
-            evaluate(
-                run,
-                dataset,
-                selection=selection,
-                reweight=reweight,
-                bootstrap=bootstrap,
-                seed=seed,
-                working_point=working_point,
-                independent=independent,
-            )
+        result = evaluate(
+            run,
+            dataset,
+            selection=selection,
+            reweight=reweight,
+            bootstrap=bootstrap,
+            seed=seed,
+            working_point=working_point,
+            independent=independent,
         )
+        if variations:
+            click.echo(f"vary {run.path}", err=True)
+            more = {"candidates": candidates, "seed": seed, "bootstrap": bootstrap}
+            result = vary(result, run, dataset, variations, towers=towers, **more)  # type: ignore[arg-type]
+        results.append(result)
     comparisons: tuple[Comparison, ...] = ()
     if len(results) > 1 and all(one.task == "binary" for one in results):
         click.echo("compare", err=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hepml.evaluation import Evaluation
-from hepml.metrics import Comparison, Gap
+from hepml.metrics import Change, Comparison, Gap
 
 __all__ = ["show_evaluations"]
 
@@ -36,6 +36,8 @@ def show_evaluations(
             if len(one.classes) > 1:
                 console.print(_classes(one))
     for one in results:
+        if one.systematics:
+            console.print(_systematics(one))
         if one.multiclass is not None:
             console.print(_multiclass(one))
         if one.regression:
@@ -114,6 +116,29 @@ def _classes(one: Evaluation) -> Table:
         shown = [point.describe() for point in found.points if point.signal_efficiency in _SHOWN]
         table.add_row(found.name, str(found.count), *shown)
     return table
+
+
+def _systematics(one: Evaluation) -> Table:
+    table = Table(title=f"{one.name}: varied towers, nominal cuts; intervals of the change 68 %")
+    shown = [k for k, target in enumerate(one.systematics[0].signal_efficiency) if target in _SHOWN]
+    targets = [one.systematics[0].signal_efficiency[k] for k in shown]
+    for name in ("variation", "candidates", "AUC", *(f"efficiency, rejection at {100 * t:.0f} %" for t in targets)):
+        table.add_column(name)
+    for found in one.systematics:
+        counts = f"{found.n_signal} + {found.n_background}"
+        if found.lost is not None and found.gained is not None and any((*found.lost, *found.gained)):
+            counts += f"\nlost {sum(found.lost)}, gained {sum(found.gained)}"
+        area = f"{found.auc_change:+.4f} ± {found.auc_error:.4f}"
+        cells = [_changed(found.signal[k], found.background[k]) for k in shown]
+        table.add_row(found.name, counts, area, *cells)
+    return table
+
+
+def _changed(signal: Change, background: Change) -> str:
+    """Change of the efficiency in per cent, and rejection over nominal rejection, each with its interval."""
+    first = [100 * value for value in (signal.change, signal.lower, signal.upper)]
+    second = [1 + value for value in (background.change, background.lower, background.upper)]
+    return "{:+.2f} [{:+.2f}, {:+.2f}] %\n".format(*first) + "x {:.3g} [{:.3g}, {:.3g}]".format(*second)
 
 
 def _multiclass(one: Evaluation) -> Table:

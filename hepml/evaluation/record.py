@@ -21,6 +21,7 @@ from hepml.metrics import (
     Regression,
     RocCurve,
     ScoredEvents,
+    Systematic,
     Threshold,
     WorkingPoint,
     to_json,
@@ -46,6 +47,7 @@ class Evaluation:
         auc, roc, working_points, classes, binned, calibration, confusion, overtraining: of a two-class run, for the
             training seed of the stored network; `auc` and `working_points` hold the other seeds' values too.
         thresholds: cuts of the stored network for target signal efficiencies, from candidates it did not train on.
+        systematics: what varied towers change; empty unless asked for.
         multiclass: of a run with several classes.
         regression: by target.
         notes: what a reader of the numbers should know.
@@ -75,6 +77,7 @@ class Evaluation:
     confusion: Confusion | None = None
     overtraining: Overtraining | None = None
     thresholds: tuple[Threshold, ...] = ()
+    systematics: tuple[Systematic, ...] = ()
     multiclass: MultiClass | None = None
     regression: Mapping[str, Regression] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from hepml.plots.record import Column, FigureRecord, Table, save
 from hepml.plots.roc import roc_curves
 from hepml.plots.scores import score_distributions
 from hepml.plots.style import COLOURS, COLUMN, LINE_STYLES, PAGE, Style, drawing
+from hepml.plots.systematics import systematic_changes
 
 __all__ = [
     "COLOURS",
@@ -49,6 +50,7 @@ __all__ = [
     "roc_curves",
     "save",
     "score_distributions",
+    "systematic_changes",
     "training_curves",
     "training_figures",
     "truth_classes",

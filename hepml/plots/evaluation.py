@@ -29,6 +29,7 @@ from hepml.plots.record import FigureRecord, save
 from hepml.plots.roc import roc_curves
 from hepml.plots.scores import score_distributions
 from hepml.plots.style import Style
+from hepml.plots.systematics import systematic_changes
 from hepml.training import Run
 
 __all__ = ["comparison_figures", "dataset_figures", "evaluation_figures", "training_figures"]
@@ -56,8 +57,8 @@ def evaluation_figures(
         style: look and label.
 
     Returns:
-        Name of each figure -> its files: roc, scores, performance_pt ..., truth_classes, calibration, confusion,
-        residuals, history, and `dataset_figures` of the run's own inputs.
+        Name of each figure -> its files: roc, scores, performance_pt ..., truth_classes, systematics, calibration,
+        confusion, residuals, history, and `dataset_figures` of the run's own inputs.
 
     Raises:
         DataError: the dataset does not hold the evaluated candidates.
@@ -77,6 +78,8 @@ def evaluation_figures(
             found[f"performance_{variable}"] = efficiency_profile(results, variable=variable, style=style)
     if any(one.count and one.points for one in evaluation.classes):
         found["truth_classes"] = truth_classes(evaluation.classes, style=style)
+    if evaluation.systematics:
+        found["systematics"] = systematic_changes(evaluation.systematics, style=style)
     if evaluation.calibration is not None and len(evaluation.calibration.score):
         found["calibration"] = calibration_curves(evaluation.calibration, style=style)
     if evaluation.confusion is not None:

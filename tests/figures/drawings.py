@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hepml.metrics import Change, Systematic
 from hepml.metrics.results import (
     BinnedEfficiency,
     Calibration,
@@ -30,6 +31,7 @@ from hepml.plots import (
     residual_profile,
     roc_curves,
     score_distributions,
+    systematic_changes,
     training_curves,
     truth_classes,
 )
@@ -130,6 +132,25 @@ def truth() -> FigureRecord:
     )
 
 
+def _change(nominal: float, change: float, error: float) -> Change:
+    varied = nominal + change if nominal > 0.3 else nominal / (1 + change)
+    upper = np.inf if np.isinf(change) else change + error
+    return Change(nominal, varied, change, 3.0 if np.isinf(change) else change - error, upper, 12, 7)
+
+
+def varied() -> FigureRecord:
+    sizes = {"scale=1.01": 0.002, "noise=0.1+threshold=0.15": -0.4, "pileup=a_file_with_a_very_long_name.root": -0.02}
+    targets = (0.5, 0.8, 0.9)
+    found = []
+    for name, size in sizes.items():
+        signal = tuple(_change(target, size * target, 0.001) for target in targets)
+        gain = (np.inf, 20.0, 9.0) if size < -0.1 else (-size, -2 * size, size)
+        background = tuple(_change(0.02 * target, one, 0.05) for target, one in zip(targets, gain, strict=True))
+        counts = ("repeat", 4000, 4000, (3, 1), (0, 2))
+        found.append(Systematic(name, True, *counts, targets, (0.9, 0.6, 0.3), signal, background, 0.001, 0.0003))
+    return systematic_changes(found)
+
+
 def confusion() -> FigureRecord:
     counts = np.array([[3733, 183], [759, 3043]])
     zero = np.zeros(2)
@@ -194,6 +215,7 @@ DRAWINGS: dict[str, Callable[[], FigureRecord]] = {
         history,
         performance,
         truth,
+        varied,
         confusion,
         calibration,
         residuals,

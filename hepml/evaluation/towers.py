@@ -1,0 +1,129 @@
+"""The ROOT files that a data.h5 was made of, found again and proven by checksum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from hepml.dataset import Dataset
+from hepml.dataset.rows import Options
+from hepml.dataset.sources import Input, survey
+from hepml.errors import DataError, InputFileError, VerificationError
+from hepml.ledger import read_json, sha256_file
+from hepml.samples import Sample, SampleSet
+from hepml.trees import Source
+
+__all__ = ["original_inputs", "original_options", "weight_factors"]
+
+
+def original_options(dataset: Dataset) -> Options:
+    """How the candidates of a data.h5 were selected.
+
+    Raises:
+        DataError: the file does not say.
+    """
+    config = dataset.provenance.get("config")
+    names = list(Options.__dataclass_fields__)
+    if not isinstance(config, dict) or not set(names) <= set(config) or not dataset.provenance["inputs"]:
+        raise DataError(
+            "the data do not say how they were made from towers",
+            where=dataset.path,
+            expected="a data.h5 of hepml convert",
+            fix="convert the ROOT files again",
+        )
+    return Options(**{name: config[name] for name in names})
+
+
+def weight_factors(dataset: Dataset) -> list[float]:
+    """What event weights were multiplied by when the data were written, by sample."""
+    records = dataset.provenance["samples"]
+    return [
+        float(one["cross_section"]) / float(one["sum_of_weights"]) if one.get("cross_section") is not None else 1.0
+        for one in records
+    ]
+
+
+def original_inputs(dataset: Dataset, towers: Sequence[str | Path] = ()) -> list[Input]:
+    """The files that a data.h5 was made of, in its order, each with the checksum that was recorded.
+
+    Args:
+        dataset: of `hepml convert`.
+        towers: files, folders or globs to look in. If none are given: where they were when the data were written, and
+            the folder of data.h5.
+
+    Raises:
+        InputFileError: a file is not found.
+        VerificationError: a file of that name has another content.
+    """
+    options = original_options(dataset)
+    known = _Known(_given(towers) if towers else _recorded(dataset))
+    samples = []
+    for record in dataset.provenance["samples"]:
+        own = [one for one in dataset.provenance["inputs"] if one["sample"] == record["name"]]
+        layout = record.get("layout")
+        if isinstance(layout, dict):
+            layout = str(known.find(layout["name"], layout["sha256"], dataset))
+        files = tuple(_source(one, known, dataset) for one in own)
+        fields = {key: record.get(key) for key in ("label", "target", "weight", "group", "cross_section", "truth")}
+        samples.append(Sample(record["name"], files, layout=layout, **fields))
+    task = dataset.task
+    return survey(SampleSet(task["kind"], tuple(task["names"]), tuple(samples), str(dataset.path)), options.collection)
+
+
+def _source(record: dict[str, Any], known: _Known, dataset: Dataset) -> Source:
+    if record["sha256"] is None:  # a URL; the content is compared when it is read
+        match = [path for path in known.texts if path.endswith("/" + record["name"])]
+        return Source(match[0] if match else record["name"], record.get("tree"))
+    return Source(str(known.find(record["name"], record["sha256"], dataset)), record.get("tree"))
+
+
+class _Known:
+    """Files by content; each is hashed at most once, and only if its name or nothing else fits."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = list(dict.fromkeys(texts))
+        self._sums: dict[str, str] = {}
+
+    def find(self, name: str, sha256: str, dataset: Dataset) -> Path:
+        named = [text for text in self.texts if Path(text).name == name and Path(text).is_file()]
+        for text in [*named, *(one for one in self.texts if one not in named and Path(one).is_file())]:
+            if text not in self._sums:
+                self._sums[text] = sha256_file(text)
+            if self._sums[text] == sha256:
+                return Path(text)
+        if named:
+            raise VerificationError(
+                "a file is not the one that the data were made of",
+                where=named[0],
+                expected=f"SHA-256 {sha256[:16]}... (recorded in {dataset.path})",
+                found=f"SHA-256 {self._sums[named[0]][:16]}...",
+                fix="give the original with --towers, or convert, train and evaluate again",
+            )
+        raise InputFileError(
+            "a file that the data were made of is not found",
+            where=name,
+            expected=f"one with SHA-256 {sha256[:16]}... (recorded in {dataset.path})",
+            found="looked at " + (", ".join(self.texts[:4]) or "nothing"),
+            fix="say where the ROOT files are: --towers FOLDER",
+        )
+
+
+def _given(towers: Sequence[str | Path]) -> list[str]:
+    found: list[str] = []
+    for one in map(str, towers):
+        if Path(one).is_dir():
+            found += sorted(str(path) for path in Path(one).iterdir() if path.is_file())
+        else:
+            found += sorted(glob(one)) or [one]
+    return found
+
+
+def _recorded(dataset: Dataset) -> list[str]:
+    sidecar = dataset.path.with_name(dataset.path.name + ".log.json")
+    inputs = read_json(sidecar).get("inputs", []) if sidecar.is_file() else []
+    found = [one for one in inputs if isinstance(one, str)]
+    folders = [dataset.path.parent, *(Path(one).parent for one in found)]
+    beside = [str(path) for folder in dict.fromkeys(folders) for path in sorted(folder.glob("*.yaml"))]
+    return [*found, *sorted(map(str, dataset.path.parent.glob("*.root"))), *beside]
