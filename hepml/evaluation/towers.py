@@ -10,6 +10,7 @@ from typing import Any
 from hepml.dataset import Dataset
 from hepml.dataset.rows import Options
 from hepml.dataset.sources import Input, survey
+from hepml.dataset.verify import log_of
 from hepml.errors import DataError, InputFileError, VerificationError
 from hepml.ledger import read_json, sha256_file
 from hepml.samples import Sample, SampleSet
@@ -45,8 +46,8 @@ def weight_factors(dataset: Dataset) -> list[float]:
     ]
 
 
-def original_inputs(dataset: Dataset, towers: Sequence[str | Path] = ()) -> list[Input]:
-    """The files that a data.h5 was made of, in its order, each with the checksum that was recorded.
+def original_inputs(dataset: Dataset, towers: Sequence[str | Path] = ()) -> list[tuple[Input, dict[str, Any]]]:
+    """The files that events of a data.h5 were read from, found by checksum, each with its entry in the ledger.
 
     Args:
         dataset: of `hepml convert`.
@@ -59,17 +60,18 @@ def original_inputs(dataset: Dataset, towers: Sequence[str | Path] = ()) -> list
     """
     options = original_options(dataset)
     known = _Known(_given(towers) if towers else _recorded(dataset))
-    samples = []
+    samples, entries = [], []
     for record in dataset.provenance["samples"]:
-        own = [one for one in dataset.provenance["inputs"] if one["sample"] == record["name"]]
+        own = [one for one in dataset.provenance["inputs"] if one["sample"] == record["name"] and one["read"]]
+        entries += own
         layout = record.get("layout")
         if isinstance(layout, dict):
             layout = str(known.find(layout["name"], layout["sha256"], dataset))
         files = tuple(_source(one, known, dataset) for one in own)
         fields = {key: record.get(key) for key in ("label", "target", "weight", "group", "cross_section", "truth")}
         samples.append(Sample(record["name"], files, layout=layout, **fields))
-    task = dataset.task
-    return survey(SampleSet(task["kind"], tuple(task["names"]), tuple(samples), str(dataset.path)), options.collection)
+    found = SampleSet(dataset.task["kind"], tuple(dataset.task["names"]), tuple(samples), str(dataset.path))
+    return list(zip(survey(found, options.collection), entries, strict=True))
 
 
 def _source(record: dict[str, Any], known: _Known, dataset: Dataset) -> Source:
@@ -121,7 +123,7 @@ def _given(towers: Sequence[str | Path]) -> list[str]:
 
 
 def _recorded(dataset: Dataset) -> list[str]:
-    sidecar = dataset.path.with_name(dataset.path.name + ".log.json")
+    sidecar = log_of(dataset.path)
     inputs = read_json(sidecar).get("inputs", []) if sidecar.is_file() else []
     found = [one for one in inputs if isinstance(one, str)]
     folders = [dataset.path.parent, *(Path(one).parent for one in found)]

@@ -115,7 +115,7 @@ def vary(
     overlays = {e.path: open_events(e.path) for one in same for e in one.effects if e.path is not None}
     plan = _Plan(run, evaluation, options, candidates, overlays, seed, step_size)
     blocks: list[list[Block]] = [[] for _ in range(len(same) + 1)]
-    for each, events in _held_out(plan, dataset, inputs, progress):
+    for each, events in _held_out(plan, inputs, progress):
         found = select(events, each, plan.options)
         blocks[0].append(_selected(plan, rows_of(found, each).block))
         kept = found.take(np.isin(found.identity, blocks[0][-1].columns["identity"]))
@@ -149,11 +149,11 @@ class _Scored:
 
 
 def _held_out(
-    plan: _Plan, dataset: Dataset, inputs: Sequence[Input], progress: Progress | None
+    plan: _Plan, inputs: Sequence[tuple[Input, Mapping[str, Any]]], progress: Progress | None
 ) -> Iterator[tuple[Input, Events]]:
     """The events of the evaluated candidates, and those beside them that no network was trained on."""
-    total = sum(each.entries for each in inputs)
-    for each, record in zip(inputs, dataset.provenance["inputs"], strict=True):
+    total = sum(each.entries for each, _ in inputs)
+    for each, record in inputs:
         for events in events_of(each, plan.step_size):
             if record.get("content_sha256") not in (None, events.sample):
                 raise VerificationError(
