@@ -74,8 +74,17 @@ class HepmlError(Exception):
         lines = [problem, *(f"  {key + ':':<9} {value}" for key, value in self.parts.items())]
         super().__init__("\n".join(lines))
 
+    def __reduce__(self) -> tuple[Any, ...]:  # workers send their errors: all of a message survives
+        return _restored, (type(self), self.problem, self.parts, self.args[0])
+
     def __str__(self) -> str:  # KeyError children would print the repr of the message
         return str(self.args[0])
+
+
+def _restored(kind: type[HepmlError], problem: str, parts: dict[str, str], text: str) -> HepmlError:
+    error = kind(problem)
+    error.parts, error.args = parts, (text,)
+    return error
 
 
 class InputFileError(HepmlError, OSError):

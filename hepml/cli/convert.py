@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import FINITE, PART
+from hepml.cli.options import FINITE, PART, SECONDS
 from hepml.ledger import check_output, json_text
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class _SeveralValues(click.Command):
     help="Towers that do not nest in a cell.",
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; the result is the same.")
+@click.option(
+    "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
+)
+@click.option("--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3.")
 @click.option("--part", type=PART, metavar="K/N", help="Only the K-th of N parts of the files, for hepml merge.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
@@ -81,10 +85,12 @@ def command(
     min_pt: float | None,
     overlap: str,
     jobs: int,
+    timeout: float,
+    skip_bad: bool,
     part: tuple[int, int] | None,
     overwrite: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Write the candidates of ROOT files, with images, variables, weights and provenance, to a data file."""
     if samples is None and not (signal and background):
         raise click.UsageError("give --signal and --background files, or --samples")
@@ -110,6 +116,8 @@ def command(
             min_pt=min_pt,
             dense=dense,
             jobs=jobs,
+            timeout=timeout,
+            skip_bad=skip_bad,
             part=part,
             overwrite=overwrite,
             progress=progress,
@@ -118,6 +126,9 @@ def command(
         click.echo(json_text(summary.to_dict(), indent=1))
     else:
         print_summary(summary)
+    for one in summary.skipped:
+        click.echo(f"skipped {one['path']}: {one['reason']}", err=True)
+    return 3 if summary.skipped else 0
 
 
 @contextmanager

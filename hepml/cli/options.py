@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["FINITE", "PART"]
+__all__ = ["FINITE", "PART", "SECONDS"]
 
 
 class _Finite(click.types.FloatParamType):
@@ -37,3 +37,4 @@ class _Part(click.ParamType[tuple[int, int]]):
 
 
 PART = _Part()
+SECONDS = click.FloatRange(min=0, min_open=True)

@@ -141,13 +141,15 @@ def _show_data(card: dict[str, Any], console: Console) -> None:
     files = [
         (
             *(each[key] for key in ("name", "sample", "layout")),
-            *(" to ".join(map(str, each.get("entries", []))), each["read"], each["written"]),
-            *(_digest(each["sha256"]), each.get("uuid"), each.get("skipped")),
+            " to ".join(map(str, each.get("entries", []))),
+            *(each["read"], each["written"], _digest(each["sha256"]), _text(each.get("uuid"))[:8]),
         )
         for each in card["files"]
     ]
-    columns = ["file", "sample", "layout", "entries", "read", "written", "sha256", "uuid", "skipped"]
+    columns = ["file", "sample", "layout", "entries", "read", "written", "sha256", "uuid"]
     console.print(_table("Files", columns, files))
+    if skipped := [(each["name"], each["skipped"]) for each in card["files"] if "skipped" in each]:
+        console.print(_table("Skipped", ["file", "reason"], skipped))
     _facts(console, {"truth": card.get("truth"), "weights": card.get("weights")})
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hepml.dataset.blocks import Block
 from hepml.dataset.output import Output, Summary
+from hepml.dataset.processes import Processes
 from hepml.dataset.record import Record, new_entry
 from hepml.dataset.rows import Options
 from hepml.dataset.sources import files_of, find_samples, part_of, sample_config, survey, task_of
-from hepml.dataset.workers import read_inputs
+from hepml.dataset.workers import Bad, Task, Workers, read_inputs
 
 __all__ = ["Progress", "Summary", "convert"]
 
+_log = logging.getLogger("hepml")
 Progress = Callable[[str, int, int], None]  # file, entries read since the last call, entries in all
 
 
@@ -33,6 +36,9 @@ def convert(
     min_pt: float | None = None,
     dense: bool = False,
     jobs: int = 1,
+    workers: Workers | None = None,
+    timeout: float = 1800.0,
+    skip_bad: bool = False,
     part: tuple[int, int] | None = None,
     overwrite: bool = False,
     step_size: int | str = "100 MB",
@@ -53,6 +59,9 @@ def convert(
         max_eta, min_pt: cuts on the seeds.
         dense: write images as the published files have them, readable by any HDF5 program.
         jobs: processes; the file does not depend on their number.
+        workers: what reads instead of processes, for example `hepml.scale.Cluster(ADDRESS)`.
+        timeout: seconds without a sign of life after which a process is given up and its file read again.
+        skip_bad: leave out files that cannot be read, and name them in the result and in the data file.
         part: (k, n) reads only the k-th of n parts of the files, 1 <= k <= n; `hepml.scale.merge` joins all n to the
             file that one conversion gives.
         overwrite: replace an existing output.
@@ -79,12 +88,20 @@ def convert(
     own, task = [*map(sample_config, found.samples)], task_of(found)
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
     config = {**options.__dict__, "dense": dense, "task": task, "samples": own}
-    inputs = survey(found if part is None else part_of(found, *part), collection)
+    inputs = survey(found if part is None else part_of(found, *part), collection, skip_bad)
     entries = sum(each.entries for each in inputs)
     record = Record(task, own, [*map(new_entry, inputs)], [each.file.path for each in inputs])
 
+    if workers is None and jobs > 1 and len(inputs) > 1:
+        workers = Processes(jobs, timeout)
+
     def blocks() -> Iterator[Block]:
-        for rows in read_inputs(inputs, options, jobs=jobs, step_size=step_size):
+        for rows in read_inputs(inputs, Task(options, step_size), workers=workers, skip_bad=skip_bad):
+            if isinstance(rows, Bad):
+                record.skip(rows.file_id, rows.reason)
+                if rows.error is not None:
+                    _log.warning("skipped: %s", rows.error)
+                continue
             record.add(rows)
             yield rows.block
             if progress is not None:

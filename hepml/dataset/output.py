@@ -35,6 +35,7 @@ class Summary:
         cut_flow: the sum over the samples.
         rows: split -> rows.
         classes: name -> rows of each class; empty for a regression.
+        skipped: path and reason of every input that could not be read.
         duplicate_identities: rows whose identity an earlier row has.
         size: bytes of the file.
         seconds: wall time.
@@ -47,6 +48,7 @@ class Summary:
     cut_flow: dict[str, int]
     rows: dict[str, int]
     classes: dict[str, int]
+    skipped: list[dict[str, str]]
     duplicate_identities: int
     size: int
     seconds: float
@@ -146,6 +148,7 @@ class Output:
                 cut_flow=provenance["cut_flow"],
                 rows=writer.rows,
                 classes=classes,
+                skipped=record.skipped(),
                 duplicate_identities=duplicates,
                 size=temporary.stat().st_size,
                 seconds=time.perf_counter() - self._clock,

@@ -66,6 +66,15 @@ class Record:
             entry["towers"][name] = entry["towers"].get(name, 0) + amount
         self.check_twice(number)
 
+    def skip(self, number: int, reason: str) -> None:
+        """Notes an input that could not be read."""
+        self.inputs[number]["skipped"] = reason
+
+    def skipped(self) -> list[dict[str, str]]:
+        """Path and reason of every input that was skipped."""
+        entries = zip(self._places, self.inputs, strict=True)
+        return [{"path": place, "reason": entry["skipped"]} for place, entry in entries if "skipped" in entry]
+
     def check_geometry(self, geometry: Geometry, place: str) -> None:
         """Refuses other grids than those of the first."""
         if self.geometry is None:
@@ -173,6 +182,8 @@ class Record:
         total = self.total()
         where = ", ".join(self._places[:5])
         flow = ", ".join(f"{name} {count}" for name, count in total.items())
+        if bad := self.skipped():
+            flow += f"; {len(bad)} of {len(self.inputs)} files skipped, the first: {bad[0]['reason']}"
         if not total["written"]:
             raise DataError("no candidates in the files", where=where, found=flow, fix="see hepml inspect")
         counts = self.class_counts()
@@ -202,7 +213,7 @@ def new_entry(each: Input) -> dict[str, Any]:
     `name` (without its folder: the file must not depend on where its inputs lie), `sample`, `size`, `sha256`, `uuid`
     (ROOT's), `content_sha256` (of the tree, whatever the compression), `tree`, `layout`, `entries` (first, and the one
     after the last), `read`, `written`, `rejected` by name, `sum_of_weights` (numbers that add up to it exactly),
-    `weights_not_finite`, `towers`.
+    `weights_not_finite`, `towers`; and `skipped`, why it was, if it was.
     """
     path = Path(each.file.path)
     return {

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hepml.errors import DataError, nearest
+from hepml.errors import DataError, HepmlError, InputFileError, MissingBranchError, nearest
 from hepml.samples import Sample, SampleSet, load_samples
 from hepml.trees import Source, expand_files
 from hepml.trees.reading import opened
 
-__all__ = ["Input", "files_of", "find_samples", "part_of", "sample_config", "survey", "task_of"]
+__all__ = [
+    "UNREADABLE",
+    "Input",
+    "files_of",
+    "find_samples",
+    "part_of",
+    "reason_of",
+    "sample_config",
+    "survey",
+    "task_of",
+]
 
+log = logging.getLogger("hepml")
+# what is wrong with one file, so that it can be skipped on request
+UNREADABLE = (InputFileError, MissingBranchError, DataError)
 _FOR_TRUTH = ("particle", "track")
 Files = str | Path | Sequence[str | Path] | None
 
@@ -30,6 +44,7 @@ class Input:
         tree, entries: name of the tree, and how many it has.
         collections: of objects that are read.
         uuid: of the ROOT file.
+        error: why it cannot be opened, if it cannot and is to be skipped.
     """
 
     number: int
@@ -39,7 +54,8 @@ class Input:
     tree: str
     entries: int
     collections: tuple[str, ...]
-    uuid: str
+    uuid: str | None
+    error: str | None = None
 
 
 def find_samples(
@@ -105,12 +121,13 @@ def part_of(samples: SampleSet, number: int, parts: int) -> SampleSet:
     return replace(samples, samples=parted)
 
 
-def survey(samples: SampleSet, collection: str) -> list[Input]:
+def survey(samples: SampleSet, collection: str, skip_bad: bool = False) -> list[Input]:
     """Opens every file once, before anything is written: a missing branch in the last file is found now.
 
     Args:
         samples: what will be read.
         collection: the seeds; beside them only what the truth class needs is read.
+        skip_bad: a file that cannot be opened becomes an input with an `error`.
 
     Raises:
         InputFileError, MissingBranchError, DataError: as `hepml.open_events` does.
@@ -118,20 +135,35 @@ def survey(samples: SampleSet, collection: str) -> list[Input]:
     inputs: list[Input] = []
     for sample_id, sample in enumerate(samples.samples):
         for file in sample.files:
-            with opened(file, sample.layout, weight=sample.weight, group=sample.group) as (tree, binding):
-                held = [key.removeprefix("objects.") for key in binding.blocks if key.startswith("objects.")]
-                if collection not in held:
-                    raise DataError(
-                        f"no collection {collection!r} in the file",
-                        where=f"{tree.where}, layout {binding.layout.name!r}",
-                        expected=", ".join(held) or "none: the layout names no objects",
-                        nearest=nearest(collection, held),
-                        fix="name the collection in the layout, or choose another with --collection",
-                    )
-                wanted = tuple(name for name in dict.fromkeys((collection, *_FOR_TRUTH)) if name in held)
-                number, entries = len(inputs), tree.n_entries
-                inputs.append(Input(number, file, sample_id, sample, tree.name, entries, wanted, tree.uuid))
+            try:
+                inputs.append(_look(len(inputs), file, sample_id, sample, collection))
+            except UNREADABLE as error:
+                if not skip_bad:
+                    raise
+                log.warning("skipped: %s", error)
+                number, tree = len(inputs), file.tree or ""
+                inputs.append(Input(number, file, sample_id, sample, tree, 0, (), None, reason_of(error)))
     return inputs
+
+
+def reason_of(error: HepmlError) -> str:
+    """Why a file was skipped, without its path: the books must not depend on where it lies."""
+    return f"{type(error).__name__}: {error.problem}"
+
+
+def _look(number: int, file: Source, sample_id: int, sample: Sample, collection: str) -> Input:
+    with opened(file, sample.layout, weight=sample.weight, group=sample.group) as (tree, binding):
+        held = [key.removeprefix("objects.") for key in binding.blocks if key.startswith("objects.")]
+        if collection not in held:
+            raise DataError(
+                f"no collection {collection!r} in the file",
+                where=f"{tree.where}, layout {binding.layout.name!r}",
+                expected=", ".join(held) or "none: the layout names no objects",
+                nearest=nearest(collection, held),
+                fix="name the collection in the layout, or choose another with --collection",
+            )
+        wanted = tuple(name for name in dict.fromkeys((collection, *_FOR_TRUTH)) if name in held)
+        return Input(number, file, sample_id, sample, tree.name, tree.n_entries, wanted, tree.uuid)
 
 
 def files_of(samples: SampleSet) -> list[str]:

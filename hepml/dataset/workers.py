@@ -1,80 +1,100 @@
-"""Reads the files of a conversion, one after another or in several processes, always in the same order."""
+"""Reads the files of a conversion, here or in workers, and gives their rows always in the same order."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from hepml.dataset.rows import Options, Rows, read_input
-from hepml.dataset.sources import Input
+from hepml.dataset.sources import UNREADABLE, Input, reason_of
 from hepml.errors import HepmlError, InputFileError
 from hepml.ledger import sha256_file
 
-__all__ = ["read_inputs"]
+__all__ = ["Bad", "Task", "Workers", "read_inputs", "read_whole"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """How files are read: the same for all of a conversion."""
+
+    options: Options
+    step_size: int | str = "100 MB"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """An input that could not be read and is left out: its number, and why."""
+
+    file_id: int
+    reason: str
+    error: HepmlError | None = None
+
+
+class Workers(Protocol):
+    """Something that reads whole files at a time: processes, or a cluster."""
+
+    def read(self, inputs: Sequence[Input], task: Task) -> Iterator[tuple[Input, list[Rows] | HepmlError]]:
+        """Every input in its order, with its rows or why there are none."""
 
 
 def read_inputs(
-    inputs: Sequence[Input], options: Options, *, jobs: int = 1, step_size: int | str = "100 MB"
-) -> Iterator[Rows]:
-    """The rows of all files in their order.
+    inputs: Sequence[Input], task: Task, *, workers: Workers | None = None, skip_bad: bool = False
+) -> Iterator[Rows | Bad]:
+    """The rows of all inputs in their order.
 
-    With several jobs each process reads whole files, at most `jobs` + 1 files ahead of the writer; their rows wait in
-    memory as sparse images, about 0.6 kB each.
+    With workers, and with `skip_bad`, the rows of a file wait in memory until it is read whole: as sparse images, about
+    0.6 kB each.
+
+    Args:
+        skip_bad: an input that cannot be read gives a `Bad` and no rows, instead of an error.
 
     Raises:
-        HepmlError: a process died; and whatever reading raises.
+        HepmlError: whatever reading raises; a worker died or hung again and again.
     """
-    if jobs <= 1 or len(inputs) <= 1:
-        for each in inputs:
-            yield from _read(each, options, step_size)
+    for each in inputs:
+        if each.error is not None:
+            yield Bad(each.number, each.error)
+    good = [each for each in inputs if each.error is None]
+    if workers is None and not skip_bad:
+        for each in good:
+            yield from read(each, task)
         return
-    # spawned, not forked: a process that holds threads of TensorFlow or OpenMP must not be forked
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(inputs)), mp_context=context) as pool:
-        waiting: deque[tuple[Input, Future[list[Rows]]]] = deque()
-        rest = iter(inputs)
-        try:
-            while True:
-                for each in rest:
-                    waiting.append((each, pool.submit(_read_whole, each, options, step_size)))
-                    if len(waiting) > jobs:
-                        break
-                if not waiting:
-                    return
-                each, future = waiting.popleft()
-                try:
-                    yield from future.result()
-                except BrokenProcessPool as error:
-                    raise HepmlError(
-                        "a process that was reading died",
-                        where=each.file.path,
-                        fix="use fewer --jobs: memory may be short",
-                    ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    for each, result in _here(good, task) if workers is None else workers.read(good, task):
+        if not isinstance(result, HepmlError):
+            yield from result
+        elif skip_bad and isinstance(result, UNREADABLE):
+            yield Bad(each.number, reason_of(result), result)
+        else:
+            raise result
 
 
-def _read_whole(each: Input, options: Options, step_size: int | str) -> list[Rows]:
-    return list(_read(each, options, step_size))
+def _here(inputs: Iterable[Input], task: Task) -> Iterator[tuple[Input, list[Rows] | HepmlError]]:
+    for each in inputs:
+        yield each, read_whole(each, task)
 
 
-def _read(each: Input, options: Options, step_size: int | str) -> Iterator[Rows]:
-    """The rows of one file with its checksum.
+def read_whole(each: Input, task: Task) -> list[Rows] | HepmlError:
+    """The rows of a file, or why there are none."""
+    try:
+        return list(read(each, task))
+    except HepmlError as error:
+        return error
+
+
+def read(each: Input, task: Task) -> Iterator[Rows]:
+    """The rows of one file, with its checksum.
 
     Raises:
-        InputFileError: the file was changed meanwhile.
+        InputFileError: the file was changed meanwhile; and whatever reading raises.
     """
     if each.file.remote:
-        yield from read_input(each, options, step_size)
+        yield from read_input(each, task.options, task.step_size)
         return
     before = _state(each.file.path)
     checksum = sha256_file(each.file.path)
-    for rows in read_input(each, options, step_size):
+    for rows in read_input(each, task.options, task.step_size):
         yield replace(rows, sha256=checksum)
     if _state(each.file.path) != before:
         raise InputFileError(
