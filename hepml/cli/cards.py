@@ -126,7 +126,9 @@ def _made(path: Path, checksum: str) -> dict[str, Any]:
             and log["summary"].get("checksum") == checksum
         ):
             host = log["environment"].get("host") if isinstance(log.get("environment"), dict) else None
-            return {key: log[key] for key in ("started", "jobs", "inputs", "parts") if key in log} | {"host": host}
+            return {key: log[key] for key in ("started", "jobs", "scheduler", "inputs", "parts") if key in log} | {
+                "host": host
+            }
     return {}
 
 

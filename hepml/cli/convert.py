@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from hepml.ledger import check_output, json_text
 
 if TYPE_CHECKING:
     from hepml.dataset import Summary
+    from hepml.dataset.workers import Workers
 
 _SEVERAL = ("--signal", "--background")
 
@@ -62,6 +63,7 @@ class _SeveralValues(click.Command):
     help="Towers that do not nest in a cell.",
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; the result is the same.")
+@click.option("--scheduler", metavar="ADDRESS", help="Read on the workers of a dask.distributed scheduler.")
 @click.option(
     "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
 )
@@ -85,6 +87,7 @@ def command(
     min_pt: float | None,
     overlap: str,
     jobs: int,
+    scheduler: str | None,
     timeout: float,
     skip_bad: bool,
     part: tuple[int, int] | None,
@@ -96,11 +99,13 @@ def command(
         raise click.UsageError("give --signal and --background files, or --samples")
     if samples is not None and (signal or background):
         raise click.UsageError("give either --samples or --signal and --background")
+    if scheduler is not None and jobs > 1:
+        raise click.UsageError("give --jobs or --scheduler, not both")
     check_output(output, overwrite)  # before the imports and the reading
 
     from hepml.dataset import convert
 
-    with progress_bar("events") as progress:
+    with progress_bar("events") as progress, _workers(scheduler, timeout) as workers:
         summary = convert(
             signal,
             background,
@@ -116,6 +121,7 @@ def command(
             min_pt=min_pt,
             dense=dense,
             jobs=jobs,
+            workers=workers,
             timeout=timeout,
             skip_bad=skip_bad,
             part=part,
@@ -129,6 +135,14 @@ def command(
     for one in summary.skipped:
         click.echo(f"skipped {one['path']}: {one['reason']}", err=True)
     return 3 if summary.skipped else 0
+
+
+def _workers(scheduler: str | None, timeout: float) -> AbstractContextManager[Workers | None]:
+    if scheduler is None:
+        return nullcontext()
+    from hepml.scale import Cluster
+
+    return Cluster(scheduler, timeout)
 
 
 @contextmanager

@@ -95,6 +95,8 @@ def convert(
     if workers is None and jobs > 1 and len(inputs) > 1:
         workers = Processes(jobs, timeout)
 
+    how = {"jobs": jobs} if workers is None or isinstance(workers, Processes) else {"scheduler": str(workers)}
+
     def blocks() -> Iterator[Block]:
         for rows in read_inputs(inputs, Task(options, step_size), workers=workers, skip_bad=skip_bad):
             if isinstance(rows, Bad):
@@ -111,6 +113,6 @@ def convert(
         blocks(),
         record,
         config,
-        sidecar={"jobs": jobs, "inputs": [str(Path(each.file.path).absolute()) for each in inputs]},
+        sidecar={**how, "inputs": [str(Path(each.file.path).absolute()) for each in inputs]},
         part=None if part is None else {"number": part[0], "of": part[1]},
     )

@@ -52,6 +52,8 @@ HEAVY = {
     "h5py": {"dataset", "training", "export"},
     "energyflow": set(),
     "ROOT": {"root"},
+    "distributed": {"scale"},
+    "dask_awkward": {"dask"},
 }
 
 
