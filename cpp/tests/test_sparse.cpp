@@ -102,14 +102,21 @@ void an_empty_image_is_not_zero_to_the_network() {
   same_bits(text, "");
 }
 
-/// What is too wide for a word of bits is computed as ever.
+/// Rows of several words of bits, and windows that meet or pass their ends.
 void wide_images() {
-  networks::Random random(5);
-  const std::string text = networks::chain(3, 70, 1, {conv(random, 3, 1, 2, same)}, 2);
-  LoadOptions options;
-  const auto sparse = Model::parse(text, options);
-  options.sparse = false;
-  CHECK(sparse.session_bytes() == Model::parse(text, options).session_bytes());
+  const std::string strides = R"(,"padding":"same","strides":[1,7],"activation":"rectified")";
+  const std::string dilated = R"(,"padding":"valid","dilation_rate":[1,33],"activation":"linear")";
+  const std::string long_pool =
+      R"({"architecture":"maxpooling2d","pool_size":[1,90],"strides":[1,1],"padding":"same"})";
+  for (const std::size_t wide : {63, 64, 65, 128, 129, 300}) {
+    networks::Random random(5);
+    const std::vector<std::vector<std::string>> all{
+        {conv(random, 3, 1, 16, same), pool, conv(random, 5, 16, 3, same), pool},
+        {conv(random, 3, 1, 9, strides), conv(random, 4, 9, 9, same), conv(random, 3, 9, 3, same)},
+        {conv(random, 2, 1, 8, dilated), long_pool, conv(random, 3, 8, 3, same)},
+    };
+    for (const auto& layers : all) same_bits(networks::chain(12, wide, 1, layers, 3), "");
+  }
 }
 
 void two_sessions_do_not_meet() {

@@ -39,6 +39,10 @@ class Convolve : public Operation {
     args.pad_left = columns_.before(input.columns);
     kernels_.conv2d_at(args, input, output, pixels, n);
   }
+  double dense_from() const noexcept override {  // a vector is then many pixels, or one
+    const bool few = args_.n_in == 1 && args_.n_out <= 4 && 2 * args_.n_out <= kernels_.width;
+    return few ? 0.125 : Operation::dense_from();
+  }
   Reach rows() const noexcept override {
     return {(args_.kernel_rows - 1) * args_.row_dilation + 1, args_.row_step, args_.pad_top};
   }

@@ -90,6 +90,8 @@ class Operation {
     static_cast<void>(pixels);
     static_cast<void>(n);
   }
+  /// The share of the pixels from which run() takes no longer than run_at().
+  virtual double dense_from() const noexcept { return 0.75; }
   virtual Reach rows() const noexcept { return {}; }
   virtual Reach columns() const noexcept { return {}; }
   const Shape& shape() const noexcept { return shape_; }     ///< of the output

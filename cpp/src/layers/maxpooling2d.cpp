@@ -19,6 +19,9 @@ class MaxPooling2D : public Operation {
               std::size_t n) const noexcept override {
     kernels_.maxpool2d_at(args_, input, output, pixels, n);
   }
+  double dense_from() const noexcept override {  // a vector is then many pixels, or one
+    return 2 * shape().back() <= kernels_.width ? 0.125 : Operation::dense_from();
+  }
   Reach rows() const noexcept override { return {args_.pool_rows, args_.row_step, args_.pad_top}; }
   Reach columns() const noexcept override { return {args_.pool_columns, args_.column_step, args_.pad_left}; }
 

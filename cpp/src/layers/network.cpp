@@ -324,10 +324,9 @@ class Builder {
 
   /// The images that come from an input image by local operations alone.
   void mark_sparse() {
-    constexpr std::size_t most_columns = 64;  // a row is a word of bits
-    constexpr double least_work = 0x1p16;     // less is done before it is known where
+    constexpr double least_work = 0x1p16;  // less is done before it is known where
     const auto fits = [](const Network::Tensor& tensor) {
-      return tensor.shape.size() == 3 && tensor.shape[1] <= most_columns && tensor.shape[0] < 65536;
+      return tensor.shape.size() == 3 && tensor.shape[0] < 65536 && tensor.shape[1] < 65536;  // as a Pixel
     };
     for (const Network::Port& port : network_.ports) {
       auto& tensor = network_.tensors[port.tensor];

@@ -28,9 +28,9 @@ class Sparse {
   static constexpr std::size_t nothing = static_cast<std::size_t>(-1);
   struct Image {
     layers::View view, background;
-    std::vector<std::uint64_t> active,
-        before;         // a bit a pixel, a word a row: of this event and the one before
-    bool full = false;  // every pixel is active
+    std::size_t words = 0;                      // of bits a row, a bit a pixel
+    std::vector<std::uint64_t> active, before;  // pixels of this event, and of the one before
+    bool full = false;                          // every pixel is active
   };
   void restore(Image& image) noexcept;
 
@@ -38,6 +38,7 @@ class Sparse {
   std::vector<Image> images_;
   std::vector<std::size_t> place_;  // of each tensor, in images_
   std::vector<kernels::Pixel> pixels_;
+  std::vector<std::uint64_t> row_;
 };
 
 }  // namespace hepml
