@@ -1,8 +1,9 @@
 // libFuzzer: a network file of any content is refused with hepml::Error, or loads and runs: within its
-// memory, with the same bits twice, and on the sparse and the dense way.
+// memory, with the same bits twice, in a batch, and on the sparse and the dense way.
 
 #include <hepml/hepml.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -10,10 +11,12 @@
 #include <random>
 #include <string>
 
+#include "batch.hpp"
 #include "mutate.hpp"
 
 namespace {
 
+using hepml::Batch;
 using hepml::Model;
 using hepml::Session;
 using hepml::Status;
@@ -40,12 +43,37 @@ void fill(const Model& model, Session& session, std::uint32_t seed) {
   }
 }
 
+void same_bits(hepml::span<const float> x, hepml::span<const float> y) {
+  need(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) need(x[i] == y[i] || (x[i] != x[i] && y[i] != y[i]));
+}
+
 void same_bits(const Session& a, const Session& b, std::size_t n_outputs) {
   need(a.status() == b.status());
-  for (std::size_t k = 0; k < n_outputs; ++k) {
-    const auto x = a.output(k), y = b.output(k);
-    need(x.size() == y.size());
-    for (std::size_t i = 0; i < x.size(); ++i) need(x[i] == y[i] || (x[i] != x[i] && y[i] != y[i]));
+  for (std::size_t k = 0; k < n_outputs; ++k) same_bits(a.output(k), b.output(k));
+}
+
+/// Two batches, the second shorter, against their events one by one.
+void batches(const Model& model, Session& session) {
+  Batch batch(model, most_steps);
+  for (const std::size_t n : {std::min<std::size_t>(5, batch.capacity()), std::size_t{1}}) {
+    batch.clear();
+    for (std::uint32_t event = 0; event < n; ++event) {
+      fill(model, batch.session(), event);
+      batch.add();
+    }
+    batch.run();
+    for (std::uint32_t event = 0; event < n; ++event) {
+      fill(model, session, event);
+      session.run();
+      need(batch.has_steps(event) == (session.status() != Status::wrong_steps));
+      if (!batch.has_steps(event)) continue;
+      for (std::size_t k = 0; k < model.outputs().size(); ++k) {
+        same_bits(batch.output(event, k), session.output(k));
+        same_bits(batch.logits(event, k), session.logits(k));
+        same_bits(batch.leaves(event, k), session.leaves(k));
+      }
+    }
   }
 }
 
@@ -74,6 +102,7 @@ void run(const Model& model, const Model& dense) {
     }
   }
   if (monitor) need(monitor->events() == 3 && !monitor->to_json().empty());
+  batches(model, session);
 }
 
 void tag(const Model& model) {
