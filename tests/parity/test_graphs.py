@@ -234,6 +234,20 @@ def test_where_float32_keras_is_what_differs_float64_is_the_reference(tmp_path, 
     np.testing.assert_array_equal(np.float32(reference["outputs"]["output"]), np.float32(exact))
 
 
+def test_rounding_that_uses_up_most_of_the_tolerance_leaves_some_to_the_evaluator(tmp_path):
+    rng = np.random.default_rng(25)  # a sum of exponentials, of which float32 Keras keeps 1e-6 only just
+    image, x = keras.Input((13, 1, 2), name="image"), keras.Input((1,), name="x")
+    convolved = layers.Conv2D(8, (2, 3), padding="same", groups=2, activation="exponential", use_bias=False)(image)
+    model = keras.Model([x, image], layers.Dense(1)(layers.Concatenate()([x, layers.Flatten()(convolved)])))
+    model.set_weights([rng.normal(0, 0.5, weight.shape) for weight in model.weights])
+    assert 1e-6 < export_model(model, tmp_path / "net.json").differences.outputs <= 2e-6
+
+
+def test_tolerances_grow_with_the_rounding_of_keras():
+    widths = [verification._widened(rounding, 1e-6) for rounding in (0.0, 2e-7, 4e-7, 9e-7, 1e-6, 2e-6)]
+    assert widths == pytest.approx([1e-6, 1e-6, 1.6e-6, 2e-6, 2e-6, 8e-6])
+
+
 @pytest.mark.parametrize(("name", "by"), [("keras_outputs", 3e-5), ("keras_logits", 3e-5)])
 def test_keras_too_far_from_float64_is_told(tmp_path, monkeypatch, name, by):
     move_float32(monkeypatch, name, by)
