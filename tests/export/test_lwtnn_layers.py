@@ -87,6 +87,7 @@ MODELS = {
     "gru": lambda: chain(sequence(), layers.GRU(4, reset_after=False, activation="elu"), layers.Dense(2)),
     "gru_no_bias": lambda: chain(sequence(), layers.GRU(2, reset_after=False, use_bias=False, return_sequences=True)),
     "simplernn": lambda: chain(sequence(), layers.SimpleRNN(4, return_sequences=True), layers.SimpleRNN(2)),
+    "conv1d_no_bias": lambda: chain(sequence(), layers.Conv1D(4, 2, use_bias=False), layers.SimpleRNN(2)),
     "two_sequences": lambda: keras.Model(
         inputs := [sequence(), sequence(2, "u")],
         layers.Add()([layers.SimpleRNN(3)(inputs[0]), layers.GRU(3, reset_after=False)(inputs[1])]),

@@ -67,7 +67,10 @@ def convolution(layer: Any, values: list[Value], network: Network) -> Value:
         if n == 1 and groups == 1:
             more = {} if strides == (1,) else {"strides": strides[0]}
             form = {"dilation_rate": dilation[0], "padding": layer.padding, **more, "filters": int(layer.filters)}
-            return {"architecture": "conv1d", **form, "weights": weights.transpose(2, 1, 0), **_finish(layer)}
+            entry = {"architecture": "conv1d", **form, "weights": weights.transpose(2, 1, 0), **_finish(layer)}
+            if not layer.use_bias:  # lwtnn counts the filters by their bias
+                entry["bias"] = np.zeros(int(layer.filters), np.float32)
+            return entry
         return {
             "architecture": "groupedconv1d" if n == 1 else f"conv{n}d",
             "kernel_size": list(kernel),
