@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.errors import DataError
 from hepml.export.inputs import InputRecord
 
 __all__ = [
@@ -102,13 +103,25 @@ def prepared(records: Sequence[InputRecord], arrays: Sequence[Float32]) -> list[
 
 
 def keras_outputs(model: Any, arrays: list[Float32]) -> list[NDArray[Any]]:
-    """What Keras gives, in the model's precision, one array an output."""
+    """What Keras gives, in the model's precision, one array an output.
+
+    Raises:
+        DataError: Keras cannot evaluate the model, such as a sum of sequences that differ in steps.
+    """
     import keras
 
     arrays = [_as_input(array, tensor) for array, tensor in zip(arrays, model.inputs, strict=True)]
     structure = getattr(model, "_inputs_struct", None)  # of a Functional model: a tensor, list or dict of them
     given = arrays[0] if structure is None else keras.tree.pack_sequence_as(structure, arrays)
-    results = keras.tree.flatten(model(given, training=False))
+    try:
+        results = keras.tree.flatten(model(given, training=False))
+    except Exception as error:  # of the back end, which has its own kinds
+        raise DataError(
+            "Keras cannot evaluate this model",
+            where=f"model {model.name!r}, inputs of shape {', '.join(str(array.shape) for array in arrays)}",
+            found=str(error).strip(),
+            fix="call the model on such inputs in Python; what fails there cannot be exported",
+        ) from error
     return [np.asarray(keras.ops.convert_to_numpy(result)) for result in results]
 
 

@@ -227,6 +227,19 @@ def test_models_that_are_not_graphs_or_not_built(tmp_path):
     refused(tmp_path, object(), "not a Keras model", error=DataError)
 
 
+@pytest.mark.parametrize("argument", ["activation", "recurrent_activation"])
+def test_a_softmax_inside_of_a_recurrent_layer(tmp_path, argument):
+    model = keras.Sequential([keras.Input((3, 2)), layers.LSTM(2, name="l", **{argument: "softmax"})])
+    refused(tmp_path, model, "layer 'l'", argument, "'softmax'")
+
+
+def test_what_keras_cannot_evaluate(tmp_path):
+    x = keras.Input((None, 3), name="x")
+    model = keras.Model(x, layers.Add()([x, layers.MaxPooling1D(2)(x)]))
+    error = refused(tmp_path, model, "Keras cannot evaluate", "(16, 12, 3)", "Incompatible shapes", error=DataError)
+    assert error.__cause__ is not None
+
+
 def test_weights_that_are_not_finite(tmp_path):
     model = on_vector(layers.Dense(2, name="d"))
     kernel, bias = model.layers[0].get_weights()

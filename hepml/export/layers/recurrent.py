@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hepml.export.activations import activation_of
+from hepml.export.activations import ON_ROWS, Activation, activation_of
 from hepml.export.network import Network, Value, refuse
 from hepml.export.steps import Steps
 
@@ -41,9 +41,9 @@ def _recurrent(layer: Any, values: list[Value], network: Network, part: str = ""
 
     def write() -> dict[str, Any]:
         entry: dict[str, Any] = {"architecture": kind.lower(), "components": _components(layer, kind)}
-        entry["activation"] = activation_of(layer, layer.activation)
+        entry["activation"] = _activation(layer, "activation")
         if kind != "SimpleRNN":
-            entry["inner_activation"] = activation_of(layer, layer.recurrent_activation, "recurrent_activation")
+            entry["inner_activation"] = _activation(layer, "recurrent_activation")
         extras = {
             "return_sequences": None if layer.return_sequences else False,
             "reset_after": (kind == "GRU" and layer.reset_after) or None,
@@ -53,6 +53,13 @@ def _recurrent(layer: Any, values: list[Value], network: Network, part: str = ""
         return {**entry, **{key: value for key, value in extras.items() if value is not None}}
 
     return network.apply(layer, values, shape, write, part)
+
+
+def _activation(layer: Any, argument: str) -> Activation:
+    form = activation_of(layer, getattr(layer, argument), argument)
+    if form in ON_ROWS:
+        raise refuse(layer, argument, repr(form), "an activation of single elements")
+    return form
 
 
 def _components(layer: Any, kind: str) -> dict[str, dict[str, Any]]:
