@@ -30,6 +30,11 @@ class Request:
         chosen = None if collections is None else frozenset(check_names("collections", collections))
         return cls(chosen, check_names("columns", columns))
 
+    def wants(self, key: str) -> bool:
+        """Whether a block of a layout, "towers.ecal" or "objects.jet", is to be read."""
+        kind, name = key.split(".", 1)
+        return kind == "towers" or self.collections is None or name in self.collections
+
 
 def branches_to_read(data: Tree, binding: Binding, request: Request) -> list[str]:
     """Every branch to read, checked for its type."""
@@ -41,15 +46,10 @@ def branches_to_read(data: Tree, binding: Binding, request: Request) -> list[str
                 expected=", ".join(binding.layout.objects),
                 nearest=nearest(unknown[0], binding.layout.objects),
             )
-    names = [name for key, block in binding.blocks.items() if _wanted(key, request) for name in block.values()]
+    names = [name for key, block in binding.blocks.items() if request.wants(key) for name in block.values()]
     names = list(dict.fromkeys([*names, *binding.event.values(), *_extra(data, request).values()]))
     data.check(names)
     return names
-
-
-def _wanted(key: str, request: Request) -> bool:
-    kind, name = key.split(".", 1)
-    return kind == "towers" or request.collections is None or name in request.collections
 
 
 def _extra(data: Tree, request: Request) -> dict[str, str]:
@@ -97,7 +97,7 @@ def assemble(
     objects: dict[str, Objects] = {}
     for key, names in binding.blocks.items():
         kind, name = key.split(".", 1)
-        if not _wanted(key, request):
+        if not request.wants(key):
             continue
         if arrays is None:
             if kind == "objects":

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from hepml.errors import DataError, MissingBranchError, check_whole
 from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
@@ -17,7 +18,7 @@ from hepml.trees.columns import Tree
 from hepml.trees.events import Events
 from hepml.trees.files import Source, choose_tree, expand_files, one_file, open_file, reading
 
-__all__ = ["iterate_events", "open_events", "opened"]
+__all__ = ["iterate_events", "open_events", "opened", "refuse_layouts"]
 
 log = logging.getLogger("hepml")
 Files = str | os.PathLike[str] | Source | Iterable[str | os.PathLike[str] | Source]
@@ -144,12 +145,11 @@ def opened(
         bindings = [bind(item, data.names()) for item in layouts]
         binding = next((item for item in bindings if item.fits), None)
         if binding is None:
-            _refuse(data, bindings)
-        assert binding is not None
+            refuse_layouts(data, bindings)
         yield data, replace(binding, event={**binding.event, **branches})
 
 
-def _refuse(data: Tree, bindings: Sequence[Binding]) -> None:
+def refuse_layouts(data: Tree, bindings: Sequence[Binding]) -> NoReturn:
     """Raise for the layout that comes nearest: what is missing, and what is near it."""
     best = min(bindings, key=lambda item: len(item.missing))
     for missing in best.missing:

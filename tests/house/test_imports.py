@@ -39,6 +39,7 @@ ROAD = [
     "export",
     "working_points",
     "applying",
+    "dask",
     "root",
     "demo",
     "cli",
