@@ -67,14 +67,8 @@ def images(
         >>> from hepml.demo import sample_file
         >>> with uproot.open(sample_file("electrons")) as file:
         ...     events = file["Delphes"].arrays(entry_stop=20)
-        >>> images(events, "et").type.show()
-        20 * var * {
-            index: int32,
-            pt: float64,
-            eta: float64,
-            phi: float64,
-            et: 31 * 31 * float32
-        }
+        >>> print(images(events, "et").type)
+        20 * var * {index: int32, pt: float64, eta: float64, phi: float64, et: 31 * 31 * float32}
     """
     chosen = check_names("tokens", tokens)
     for token in chosen:
