@@ -43,7 +43,8 @@ def _affine(scaler: Any) -> tuple[Array, Array]:
             raise refuse_argument(scaler, "clip", True, "False in front of a model that is not made of trees")
         return scaler.min_ / scaler.scale_, scaler.scale_
     center = {"StandardScaler": "mean_", "RobustScaler": "center_"}.get(kind)
-    shift = None if center is None else getattr(scaler, center)
+    # a StandardScaler knows the mean that it does not subtract
+    shift = getattr(scaler, center) if center is not None and getattr(scaler, "with_mean", True) else None
     divisor = scaler.scale_
     return zero if shift is None else -np.asarray(shift), one if divisor is None else 1.0 / np.asarray(divisor)
 
