@@ -21,12 +21,13 @@ class InputSpec:
 
     Attributes:
         name: the token, which is the name of the Keras input.
-        shape: of one event, (rows, columns, channels) for an image, (n,) for a vector.
-        variables: names of the columns of a vector; empty for an image.
+        shape: of one event, (rows, columns, channels) for an image, (n,) for a vector, (steps, n) or (None, n) for a
+            sequence.
+        variables: names of the columns of a vector, or of a step; empty for an image.
         geometry: `Geometry.to_dict()` of the images that the input is or is computed from, or None.
-        offset, scale: x' = (x + offset) * scale is what the first layer sees; per column for a vector, one number
-            for an image; None where the network does not rescale.
-        minimum, maximum: of the raw values in training, per column for a vector, one number for an image.
+        offset, scale: x' = (x + offset) * scale is what the first layer sees; per column for a vector or a step, one
+            number for an image; None where the network does not rescale.
+        minimum, maximum: of the raw values in training, as many numbers.
         reference: up to 16 raw events of the validation split, shape (n, *shape), float32, or None.
         convention: of candidates, images and variables; None is the correct one.
         collection: the objects that were the candidates ("electron", "jet" ...), None where unknown.
@@ -37,7 +38,7 @@ class InputSpec:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     variables: tuple[str, ...] = ()
     geometry: dict[str, Any] | None = None
     offset: list[float] | None = None
@@ -49,13 +50,12 @@ class InputSpec:
     collection: str | None = None
 
     def __post_init__(self) -> None:
-        width = 1 if self.is_image else int(np.prod(self.shape))
         for key in ("offset", "scale", "minimum", "maximum"):
             value = getattr(self, key)
-            if value is not None and len(value) != width:
+            if value is not None and len(value) != self.width:
                 raise SchemaError(
                     f"input {self.name!r}: {key} does not fit the shape",
-                    expected=f"{width} numbers for shape {self.shape}",
+                    expected=f"{self.width} numbers for shape {self.shape}",
                     found=f"{len(value)}",
                 )
 
@@ -63,6 +63,11 @@ class InputSpec:
     def is_image(self) -> bool:
         """Whether one event is (rows, columns, channels)."""
         return len(self.shape) == 3
+
+    @property
+    def width(self) -> int:
+        """Columns of a vector or of a step, 1 for an image: how many numbers `offset` and the others hold."""
+        return 1 if self.is_image else self.shape[-1] or 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; the reference events are kept apart, as an array."""

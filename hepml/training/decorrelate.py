@@ -32,7 +32,7 @@ def mixing(source: Source, rows: NDArray[np.int64], specs: tuple[InputSpec, ...]
     None if there is nothing to decorrelate: fewer than two columns, no scaling, or too few rows to tell.
     """
     vectors = [spec for spec in specs if not spec.is_image]
-    columns = sum(spec.shape[0] for spec in vectors)
+    columns = sum(spec.width for spec in vectors)
     if columns < 2 or len(rows) < _ROWS_PER_COLUMN * columns or any(spec.scale is None for spec in vectors):
         return None
     values = np.concatenate([source.columns[spec.name].dense(rows) for spec in vectors], axis=1).astype(np.float64)

@@ -97,7 +97,7 @@ class Source:
 
     def _scaled(self, spec: InputSpec, rows: NDArray[np.int64], stored: bool) -> InputSpec:
         column = self.columns[spec.name]
-        width = 1 if spec.is_image else int(np.prod(spec.shape))
+        width = spec.width
         low, high = np.full(width, np.inf), np.full(width, -np.inf)
         total, square = np.zeros(width), np.zeros(width)
         first = column.dense(rows[:1]).reshape(-1, width)[0].astype(np.float64)

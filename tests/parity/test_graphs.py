@@ -11,6 +11,7 @@ from hepml.errors import VerificationError
 from hepml.evaluator import Evaluator, cpus
 from hepml.export import export_model, validate, verification
 from hepml.export.reference import in_float64
+from hepml.models import InputSpec
 
 
 def test_a_shared_layer_is_written_once_and_used_twice(parity):
@@ -163,6 +164,20 @@ def test_several_results_of_one_operation_have_names_of_their_own(parity):
     x = keras.Input((6, 2), name="x")
     document = parity(keras.Model(x, keras.ops.split(x, 3, axis=1)))
     assert len(document["outputs"]) == 3
+
+
+@pytest.mark.parametrize("steps", [None, 4])
+def test_the_variables_of_a_sequence_have_names_and_ranges(tmp_path, steps):
+    x = keras.Input((steps, 2), name="tracks")
+    spec = InputSpec("tracks", (steps, 2), ("dr", "z"), minimum=[0.0, -3.0], maximum=[2.0, 3.0])
+    export_model(keras.Model(x, layers.GRU(3)(x)), tmp_path / "net.json", inputs=[spec])
+    document = json.loads((tmp_path / "net.json").read_text())
+    validate(document)
+    assert [one["name"] for one in document["input_sequences"][0]["variables"]] == ["dr", "z"]
+    assert document["hepml"]["input_ranges"] == {"tracks": {"minimum": [0.0, -3.0], "maximum": [2.0, 3.0]}}
+    events = np.float32(document["hepml"]["reference"]["inputs"]["tracks"]).reshape(16, -1, 2)
+    assert events[..., 0].min() >= 0
+    assert np.abs(events[..., 1]).max() <= 3
 
 
 def amplifier() -> keras.Model:

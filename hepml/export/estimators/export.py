@@ -107,7 +107,7 @@ def _records(reading: Reading, specs: Sequence[InputSpec] | None) -> list[InputR
             raise DataError(
                 f"the input {spec.name!r} is no vector", where="inputs=", expected="(variables,)", found=spec.shape
             )
-        last = first + int(spec.shape[0])
+        last = first + spec.width
         names = tuple(spec.variables) or tuple(f"{spec.name}_{k}" for k in range(last - first))
         known = reading.variables and reading.variables[first:last]
         if spec.variables and known and known != names:
