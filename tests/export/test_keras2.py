@@ -10,6 +10,7 @@ from keras2_files import dense, functional, given, kernel_and_bias, layer, seque
 import hepml
 from hepml.errors import HepmlError, InputFileError, UnsupportedLayerError
 from hepml.export.keras2 import read_keras2
+from hepml.export.keras2.files import read_architecture, read_arrays
 from hepml.export.runs import export_keras2_file
 
 
@@ -40,6 +41,22 @@ def test_the_published_convolutions_load_and_export(shared, tmp_path, name):
     assert np.abs(evaluator(arrays)["output"] - right).max() <= 1e-6
     if name != "ht":
         assert evaluator(arrays, logits=True)["output"].std() > 1
+
+
+def test_a_flipped_bit_anywhere_is_read_or_refused(shared, tmp_path):
+    """HDF5 has an exception of another kind for every place of the damage."""
+    whole = (shared / "lwtnn" / "upstream" / "unsplit-model" / "model.h5").read_bytes()
+    path, refused = tmp_path / "model.h5", set()
+    for byte in range(0, 2400, 7):
+        damaged = bytearray(whole)
+        damaged[byte] ^= 1 << byte % 8
+        path.write_bytes(damaged)
+        try:
+            read_architecture(path)
+            read_arrays(path)
+        except InputFileError as error:
+            refused.add(type(error.__cause__))
+    assert {OSError, RuntimeError, KeyError} <= refused
 
 
 def test_a_whole_model_in_one_file(shared, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import InputFileError
+from hepml.errors import HepmlError, InputFileError
 
 __all__ = ["Architecture", "Arrays", "is_whole_model", "read_architecture", "read_arrays"]
 
@@ -98,14 +99,19 @@ def _texts(path: Path) -> tuple[str, dict[str, str]]:
     return attributes.pop("model_config"), attributes
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file; whatever HDF5 stumbles over inside is an InputFileError."""
     import h5py
 
     if not path.is_file():
         raise InputFileError("no such file", where=path, expected="an HDF5 file of Keras 2")
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            yield file
+    except HepmlError:
+        raise
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:  # h5py's, by the place of the damage
         raise InputFileError("not a complete HDF5 file", where=path, found=str(error)[:200]) from error
 
 
@@ -145,7 +151,7 @@ def read_arrays(path: Path) -> dict[str, Arrays]:
             for name in _names(group, "weight_names"):
                 dataset = _member(group, name, path)
                 left -= _size(dataset, f"{path}:/{layer}/{name}", left)
-                arrays[name] = _read(dataset, f"{path}:/{layer}/{name}")
+                arrays[name] = dataset[()].astype(np.float32)
             if layer in layers:
                 raise InputFileError("two layers of one name", where=path, found=layer)
             layers[layer] = arrays
@@ -192,11 +198,3 @@ def _size(dataset: Any, where: str, left: int) -> int:
     if size > left:
         raise InputFileError("the weights are too large", where=where, expected=f"at most {_MOST} numbers in all")
     return size
-
-
-def _read(dataset: Any, where: str) -> NDArray[np.float32]:
-    try:
-        array: NDArray[np.float32] = dataset[()].astype(np.float32)
-    except OSError as error:
-        raise InputFileError("the array cannot be read", where=where, found=str(error)[:200]) from error
-    return np.asarray(array)
