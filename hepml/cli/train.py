@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(), help="The run folder, as runs/NAME.")
 @click.option("--preset", help="Settings of this published network. Default: that of the features.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+@click.option("--plane", metavar="NAME,...", help="Weight signal and background alike in these variables: pt,eta.")
+@click.option(
+    "--decorrelate",
+    multiple=True,
+    metavar="NAME=STRENGTH",
+    help="Penalise the score's dependence on a variable in the background (DisCo): mass=20. May be repeated.",
+)
 @click.option("--folds", type=click.IntRange(0), default=0, help="K folds by hash: every candidate is scored held out.")
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Networks with seeds SEED, SEED + 1, ...")
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
@@ -36,6 +43,8 @@ def command(
     output: str,
     preset: str | None,
     assignments: tuple[str, ...],
+    plane: str | None,
+    decorrelate: tuple[str, ...],
     folds: int,
     seeds: int,
     epochs: int | None,
@@ -56,8 +65,8 @@ def command(
     if features is None and preset is None:
         raise click.UsageError("give --features or --preset")
     changes = Settings.parse(list(assignments))
-    if epochs is not None:
-        changes["epochs"] = epochs
+    given = {"epochs": epochs, "plane": plane, "disco": ",".join(decorrelate) or None}
+    changes |= {name: value for name, value in given.items() if value is not None}
     tokens = features or "_and_".join(PRESETS[str(preset)].features)
     from hepml.cli.quiet import load_keras_quietly
 

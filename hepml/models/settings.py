@@ -67,6 +67,9 @@ class Settings:
         sparse: fit the convolutions where the images are not empty: the same network, several times faster on a CPU.
         weights: train with the stored event weights, which may be negative.
         balance: scale the weights so that every class counts the same.
+        plane: variables in which signal and background are weighted alike, "pt,eta"; see `hepml.training.planing`.
+        disco: variables that the score of the background must not depend on, each with the strength of its penalty,
+            "mass=20"; see `hepml.training.disco`.
         retries: new seeds tried, each with half the learning rate, when a training collapses.
         precision: "mixed_bfloat16" trains faster on processors that have it; the saved model is float32 always.
         steps_per_execution: batches run between two looks of Python; 0 chooses (16, or 1 with images).
@@ -99,6 +102,8 @@ class Settings:
     sparse: bool = True
     weights: bool = True
     balance: bool = False
+    plane: str = ""
+    disco: str = ""
     retries: int = 3
     precision: str = "float32"
     steps_per_execution: int = 0

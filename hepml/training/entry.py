@@ -27,6 +27,7 @@ from hepml.ledger import (
     write_json,
 )
 from hepml.models import Settings, preset_settings
+from hepml.training.decorrelation import check_two_classes, variables_of
 from hepml.training.fit import Fitted, Job, fit_member
 from hepml.training.folds import members
 from hepml.training.network import Recipe
@@ -109,11 +110,13 @@ def train(
         raise SchemaError(f"folds cannot be {folds}", expected="0, or from 2 to 100")
     tokens = _tokens(data, features, arrays, y)
     chosen = _settings(tokens, preset, settings, changes)
-    source = (
-        data_source(data, tokens, chosen.task)
-        if arrays is None
-        else array_source(arrays, y, weight=weight, split=split, group=group, task=chosen.task)  # type: ignore[arg-type]
-    )
+    named = variables_of(chosen)
+    if arrays is None:
+        source = data_source(data, tokens, chosen.task, named)
+    else:
+        more = {"weight": weight, "split": split, "group": group, "task": chosen.task, "named": named}
+        source = array_source(arrays, y, **more)  # type: ignore[arg-type]
+    check_two_classes(chosen, source)
     recipe = Recipe(chosen, source, model)
     config = {
         "features": "_and_".join(tokens),

@@ -71,7 +71,9 @@ def training_feed(
     return _feed_class()(source, rows, weight, names, batch_size=batch_size, seed=seed)
 
 
-def validation_feed(source: Source, rows: NDArray[np.int64], weight: NDArray[np.float32], names: list[str]) -> Any:
-    """Batches in the order of the rows."""
+def validation_feed(
+    source: Source, rows: NDArray[np.int64], weight: NDArray[np.float32], names: list[str], *, most: int = 65_536
+) -> Any:
+    """Batches in the order of the rows, of at most `most`."""
     images = any(spec.is_image for spec in source.specs)
-    return _feed_class()(source, rows, weight, names, batch_size=256 if images else 65_536, seed=None)
+    return _feed_class()(source, rows, weight, names, batch_size=256 if images else most, seed=None)

@@ -19,10 +19,11 @@ from hepml.ranges import measure_ranges
 from hepml.training import collapse
 from hepml.training.checkpoint import read_arrays, read_checkpoint, restore, write_arrays
 from hepml.training.decorrelate import fold
-from hepml.training.feed import training_feed, validation_feed
+from hepml.training.decorrelation import Feeding, planing_of
 from hepml.training.files import save_model, write_history
 from hepml.training.folds import Member
 from hepml.training.network import Recipe
+from hepml.training.planing import Planing
 from hepml.training.source import Source
 from hepml.training.watch import Attempt, Progress, Report, State, watcher
 
@@ -91,10 +92,12 @@ def fit_member(job: Job) -> Fitted:
     if saved is not None and saved[0]["config"] != job.config:
         raise TrainingError("the checkpoint is of another configuration", where=job.checkpoint, fix="pass overwrite")
     tried: list[dict[str, Any]] = list(saved[0]["failed"]) if saved else []
-    weights = _weights(job)
+    planing = planing_of(job.recipe.settings, job.source, job.member.train)
+    weights = _weights(job, planing)
+    feeding = Feeding.of(job.recipe.settings, job.source, weights)
     matrix = job.recipe.mixing(specs, job.member.train)
     while True:
-        network, attempt = _attempt(job, specs, weights, tried, matrix)
+        network, attempt = _attempt(job, specs, feeding, tried, matrix)
         deployed = job.recipe.make(specs, attempt.header["seed"])
         attempt.keep = functools.partial(_keep, deployed, matrix, folder / "model.keras")
         if saved is not None:
@@ -102,13 +105,13 @@ def fit_member(job: Job) -> Fitted:
             attempt.state, attempt.best = State(**saved[0]["state"]), saved[1]["best"]
             job.log(f"resumed after epoch {attempt.state.epoch}")
             saved = None
-        _fit(job, network, attempt, weights)
+        _fit(job, network, attempt, feeding)
         outcome = attempt.state.collapsed or _judge(job, network, attempt, weights)
         known = {key: attempt.header[key] for key in ("seed", "learning_rate")}
         tried.append({**known, "epochs": attempt.state.epoch, "outcome": outcome or attempt.state.stopped})
         if not outcome:
             fold(network, deployed, matrix)
-            return _finish(job, deployed, specs, attempt, tried)
+            return _finish(job, deployed, specs, attempt, {"attempts": tried} | _recorded(planing))
         (folder / "model.keras").unlink(missing_ok=True)
         job.log(f"collapsed: {outcome}")
         job.report(dataclasses.replace(job.progress, message=f"collapsed: {outcome}"))
@@ -123,14 +126,14 @@ def fit_member(job: Job) -> Fitted:
             )
 
 
-def _fit(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32]) -> None:
+def _fit(job: Job, network: Any, attempt: Attempt, feeding: Feeding) -> None:
     """Epochs until the watch stops them; by hand where an epoch is shorter than what Keras' fit does around it."""
     watch = watcher(attempt)
     names, rows, vectors = job.recipe.names(network), job.member.valid, not any(s.is_image for s in job.source.specs)
-    if vectors and len(rows) <= _ONE_BATCH:
-        attempt.valid = validation_feed(job.source, rows, weights, names)[0]
+    if vectors and len(rows) <= _ONE_BATCH and feeding.loss is None:
+        attempt.valid = feeding.validation(rows, names)[0]
     if attempt.valid is None or len(attempt.feed) > _FEW_BATCHES:
-        valid = validation_feed(job.source, rows, weights, names) if attempt.valid is None else None
+        valid = feeding.validation(rows, names) if attempt.valid is None else None
         more = {"initial_epoch": attempt.state.epoch, "epochs": attempt.settings.epochs}
         network.fit(attempt.feed, validation_data=valid, callbacks=[watch], verbose=0, shuffle=False, **more)
         return
@@ -145,10 +148,16 @@ def _fit(job: Job, network: Any, attempt: Attempt, weights: NDArray[np.float32])
         watch.on_epoch_end(attempt.state.epoch, logs)
 
 
-def _weights(job: Job) -> NDArray[np.float32]:
+def _recorded(planing: Planing | None) -> dict[str, Any]:
+    return {} if planing is None else {"planing": planing.to_dict()}
+
+
+def _weights(job: Job, planing: Planing | None) -> NDArray[np.float32]:
     """Weights of all rows, mean magnitude 1 in training."""
     source, train, settings = job.source, job.member.train, job.recipe.settings
     weight = source.weight.copy() if settings.weights else np.ones(len(source))
+    if planing is not None:
+        weight *= planing.weights(source.variables, source.y)
     if settings.balance and source.task != "regression":
         labels = source.y.astype(np.int64)
         sums = np.bincount(labels[train], weights=weight[train], minlength=int(labels.max()) + 1)
@@ -159,7 +168,7 @@ def _weights(job: Job) -> NDArray[np.float32]:
 
 
 def _attempt(
-    job: Job, specs: tuple[InputSpec, ...], weights: NDArray[np.float32], tried: list[dict[str, Any]], matrix: Any
+    job: Job, specs: tuple[InputSpec, ...], feeding: Feeding, tried: list[dict[str, Any]], matrix: Any
 ) -> tuple[Any, Attempt]:
     """A compiled network and its watch; each attempt has another seed and half the learning rate of the one before."""
     source, member, settings = job.source, job.member, job.recipe.settings
@@ -169,13 +178,14 @@ def _attempt(
     images = any(spec.is_image for spec in specs)
     steps = settings.steps_per_execution or (1 if images else 16)
     steps = max(1, min(steps, len(member.train) // settings.batch_size))
-    network = job.recipe.compiled(specs, seed, learning_rate=rate, steps=steps, matrix=matrix)
+    network = job.recipe.compiled(specs, seed, learning_rate=rate, steps=steps, matrix=matrix, loss=feeding.loss)
     names = job.recipe.names(network)
-    y, w, rows = source.y[member.train], weights[member.train], member.valid[_spaced(len(member.valid), _PROBE_ROWS)]
+    y, w = source.y[member.train], feeding.weight[member.train]
+    rows = member.valid[_spaced(len(member.valid), _PROBE_ROWS)]
     attempt = Attempt(
         settings=settings,
         state=State(),
-        feed=training_feed(source, member.train, weights, names, batch_size=settings.batch_size, seed=seed),
+        feed=feeding.training(member.train, names, settings.batch_size, seed),
         constant=collapse.constant_loss(y, w, y, w, classes=source.n_classes),
         probe=lambda model: collapse.spread(predict(model, source, rows, names), source.y[rows], source.task),
         path=job.checkpoint,
@@ -247,9 +257,7 @@ def _ranges(source: Source, rows: NDArray[np.int64]) -> dict[str, Any]:
     return measure_ranges(batches, {spec.name: spec.variables for spec in source.specs})
 
 
-def _finish(
-    job: Job, network: Any, specs: tuple[InputSpec, ...], attempt: Attempt, tried: list[dict[str, Any]]
-) -> Fitted:
+def _finish(job: Job, network: Any, specs: tuple[InputSpec, ...], attempt: Attempt, more: dict[str, Any]) -> Fitted:
     """Writes the finished network; member.json comes last and says that all is there."""
     source, member, state, folder = job.source, job.member, attempt.state, job.folder
     # by the network that is saved: the tiles of a sparse tower round otherwise, up to 3e-6 in a score
@@ -266,7 +274,7 @@ def _finish(
         "name": member.name,
         "fold": member.fold,
         "seed": member.seed,
-        "attempts": tried,
+        **more,
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "val_loss": state.best_loss,

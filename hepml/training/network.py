@@ -137,16 +137,24 @@ class Recipe:
         return record
 
     def compiled(
-        self, specs: Sequence[InputSpec], seed: int, *, learning_rate: float, steps: int, matrix: Any = None
+        self,
+        specs: Sequence[InputSpec],
+        seed: int,
+        *,
+        learning_rate: float,
+        steps: int,
+        matrix: Any = None,
+        loss: Any = None,
     ) -> Any:
-        """A fresh network ready to be fitted."""
+        """A fresh network ready to be fitted; `loss` is that of the task if None."""
         import keras
 
         dtype = None if self.settings.precision == "float32" else self.settings.precision
         network = self.make(specs, seed, dtype, matrix, self.sparse)
         optimizer = keras.optimizers.get({"class_name": self.settings.optimizer, "config": {}})
         optimizer.learning_rate = learning_rate
-        network.compile(optimizer, LOSS[self.source.task], jit_compile=False, steps_per_execution=steps)
+        loss = loss or LOSS[self.source.task]
+        network.compile(optimizer, loss, jit_compile=False, steps_per_execution=steps)
         return network
 
 

@@ -7,7 +7,7 @@ and become dense a batch at a time, which costs about 1 us an event and a thirte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,6 +63,7 @@ class Source:
         checksum: of the data.
         scaling: token -> {"offset", "scale"} that the data file stores for its training split; may be empty.
         where: for messages.
+        variables: name -> (n,) of the variables that were asked for, float64; not inputs.
     """
 
     specs: tuple[InputSpec, ...]
@@ -77,6 +78,7 @@ class Source:
     checksum: str
     scaling: Mapping[str, Any]
     where: str
+    variables: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -128,23 +130,25 @@ class Source:
         return [self.columns[name].dense(rows) for name in names]
 
 
-def data_source(data: Any, features: tuple[str, ...], task: str = "auto") -> Source:
+def data_source(data: Any, features: tuple[str, ...], task: str = "auto", variables: tuple[str, ...] = ()) -> Source:
     """The rows of a data.h5.
 
     Args:
         data: a path or an open `hepml.dataset.Dataset`.
         features: tokens.
         task: of the labels; "auto" reads the file's, else the labels.
+        variables: names of `hepml.dataset.named`, to be read besides.
 
     Raises:
         InputFileError: the file cannot be read.
-        DataError: a token that the file does not hold, no rows, NaN in an input, label or weight.
+        DataError: a token or variable that the file does not hold, no rows, NaN in an input, label or weight.
     """
     from hepml.dataset import Dataset
+    from hepml.dataset.named import named_variable
 
-    if isinstance(data, str | Path):
-        return _read(Dataset.open(data), features, task, str(data))
-    return _read(data, features, task, str(data.path))
+    dataset = Dataset.open(data) if isinstance(data, str | Path) else data
+    source = _read(dataset, features, task, str(data if isinstance(data, str | Path) else data.path))
+    return replace(source, variables={name: named_variable(dataset, name) for name in variables})
 
 
 def _read(dataset: Any, features: tuple[str, ...], task: str, where: str) -> Source:
@@ -204,6 +208,7 @@ def array_source(
     group: ArrayLike | None = None,
     variables: Mapping[str, tuple[str, ...]] | None = None,
     task: str = "auto",
+    named: tuple[str, ...] = (),
 ) -> Source:
     """Rows from arrays.
 
@@ -216,9 +221,10 @@ def array_source(
         group: whole number for each row; rows of one group stay in one split and one fold; the row number if None.
         variables: input name -> names of its columns.
         task: of the labels; "auto" reads it from them.
+        named: columns, by their names, to be kept as `Source.variables` besides.
 
     Raises:
-        DataError: lengths or types that do not fit, NaN.
+        DataError: an unknown column; lengths or types that do not fit, NaN.
     """
     if not arrays:
         raise DataError("no input arrays", expected='for example arrays={"x": array}')
@@ -254,6 +260,11 @@ def array_source(
     sums = {name: sha256_array(column.array) for name, column in columns.items()}
     weights = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
     sums |= {"y": sha256_array(labels), "weight": sha256_array(weights), "split": sha256_array(codes)}
+    known = {one: (spec.name, k) for spec in specs for k, one in enumerate(spec.variables)}
+    absent = [one for one in dict.fromkeys(named) if one not in known]
+    if absent:
+        raise DataError(f"the arrays hold no variable {absent[0]!r}", expected=", ".join(known) or "none: only images")
+    every = slice(None)
     return _source(
         specs,
         columns,
@@ -266,6 +277,7 @@ def array_source(
         checksum=config_hash({**sums, "group": sha256_array(groups)}),
         scaling={},
         where="arrays",
+        variables={one: columns[known[one][0]].dense(every)[:, known[one][1]].astype(np.float64) for one in named},
     )
 
 
