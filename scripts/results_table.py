@@ -1,4 +1,4 @@
-"""Write the tables of measured numbers into the pages from the records in docs: results.json,
+"""Write the tables of measured numbers into the pages from the records in docs: results.json, robustness.json,
 training_speed.json, inference_speed.json, latency_tail.json, predict_speed.json, source_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
@@ -28,7 +28,7 @@ PAPER = {
 }
 PAGES = (
     *("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/export.md", "docs/source.md"),
-    "docs/root.md",
+    *("docs/root.md", "docs/evaluation.md"),
 )
 
 
@@ -164,6 +164,48 @@ def root_table(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"{what}; ROOT {about['root']}; {about['cpu']}; {about['machine']}."])
 
 
+def decorrelation_table(record: dict[str, Any]) -> str:
+    """One row per run."""
+    rows = [
+        "| run | AUC | rejection at 80 % | dCorr^2, mass | distance at 80 % (by chance) | efficiency in mass bins |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in record["decorrelation"].items():
+        cells = [f"`{name}`", f"{one['auc']:.4f} +- {one['auc_error']:.4f}", rejection(one["rejection"])]
+        cells += [f"{one['correlation']:.4f}", f"{one['distance']:.3f} ({one['distance_by_chance']:.3f})"]
+        rows.append("| " + " | ".join([*cells, "{:.3f} to {:.3f}".format(*one["efficiency"])]) + " |")
+    about = record["about"]
+    what = "{} + {} held-out candidates of the Delphes sample, hl, batches of 1024".format(*about["candidates"])
+    return "\n".join([*rows, "", f"{what}; {about['machine']}."])
+
+
+def systematics_table(record: dict[str, Any]) -> str:
+    """One row per variation, at 80 % signal efficiency."""
+    rows = [
+        "| variation | efficiency, % | crossed (in, out) | rejection / nominal | crossed (in, out) |",
+        "|---|---|---|---|---|",
+    ]
+    for one in record["systematics"]:
+        signal, background = one["signal"], one["background"]
+        ends = [100 * signal[key] for key in ("change", "lower", "upper")]
+        cells = [f"`{one['name']}`".replace("+pileup", "` + `pileup"), "{:+.2f} [{:+.2f}, {:+.2f}]".format(*ends)]
+        cells += [_crossed(signal), _ratio(background), _crossed(background)]
+        rows.append("| " + " | ".join(cells) + " |")
+    what = "{} + {} held-out candidates of the Delphes sample, hl".format(*record["about"]["candidates"])
+    return "\n".join([*rows, "", f"{what}, thresholds at 80 % signal efficiency."])
+
+
+def _crossed(change: dict[str, Any]) -> str:
+    return "other events" if change["moved_in"] is None else f"{change['moved_in']}, {change['moved_out']}"
+
+
+def _ratio(change: dict[str, Any]) -> str:
+    if change["change"] is None:  # nothing passes
+        return f"> {1 + change['lower']:.2f}"
+    upper = "inf" if change["upper"] is None else f"{1 + change['upper']:.3f}"
+    return f"{1 + change['change']:.3f} [{1 + change['lower']:.3f}, {upper}]"
+
+
 def filled(text: str, tables: dict[str, str]) -> str:
     """The page with every marked table replaced."""
     for name, new in tables.items():
@@ -187,6 +229,9 @@ def main() -> None:
     tables["predict"] = predict_table(json.loads((ROOT / "docs" / "predict_speed.json").read_text()))
     tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
     tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))
+    robustness = json.loads((ROOT / "docs" / "robustness.json").read_text())
+    tables["decorrelation"] = decorrelation_table(robustness)
+    tables["systematics"] = systematics_table(robustness)
     differing = []
     for name in PAGES:
         path = ROOT / name

@@ -35,6 +35,8 @@ def show_evaluations(
         for one in binary:
             if len(one.classes) > 1:
                 console.print(_classes(one))
+    if any(one.dependence for one in results):
+        console.print(_dependence(results))
     for one in results:
         if one.systematics:
             console.print(_systematics(one))
@@ -115,6 +117,25 @@ def _classes(one: Evaluation) -> Table:
     for found in one.classes:
         shown = [point.describe() for point in found.points if point.signal_efficiency in _SHOWN]
         table.add_row(found.name, str(found.count), *shown)
+    return table
+
+
+def _dependence(results: Sequence[Evaluation]) -> Table:
+    table = Table(
+        title="Does the score know it? Background: dCorr^2, and Jensen-Shannon distance before and after a cut"
+    )
+    columns = ("variable", "run", "dCorr^2", *(f"distance (95 % by chance) at {100 * t:.0f} %" for t in _SHOWN))
+    for name in (*columns, "efficiency in bins at 80 %"):
+        table.add_column(name)
+    names = dict.fromkeys(found.name for one in results for found in one.dependence)
+    for name in names:
+        for one in results:
+            for found in (found for found in one.dependence if found.name == name):
+                points = [found.signal_efficiency.tolist().index(target) for target in _SHOWN]
+                distances = [f"{found.distance[k]:.3f} ({found.distance_by_chance[k]:.3f})" for k in points]
+                bins = found.background_efficiency[points[1]]
+                ends = f"{min(bins):.3f} to {max(bins):.3f}"
+                table.add_row(name, one.name, f"{found.correlation[0]:.4f}", *distances, ends)
     return table
 
 

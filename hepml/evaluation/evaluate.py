@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from hepml.dataset import Dataset
 from hepml.errors import DataError
 from hepml.evaluation.record import Evaluation
-from hepml.evaluation.sample import Sample, load_sample
+from hepml.evaluation.sample import DEPENDENCE, Sample, load_sample
 from hepml.metrics import (
     EFFICIENCIES,
     BinnedEfficiency,
+    Dependence,
     Overtraining,
     ScoredEvents,
     Threshold,
+    WorkingPoint,
     auc_error,
     binned_efficiency,
     calibration_curve,
@@ -36,6 +38,7 @@ from hepml.metrics import (
     rejection_by_class,
     reweight_background,
     roc_band,
+    score_dependence,
     working_points,
 )
 from hepml.training import Run, load_run
@@ -135,6 +138,7 @@ def _binary(
         notes.append("the score is constant: the network has learned nothing")
     cut, thresholds = _cuts(sample, run, events, selection=result.selection, target=target, notes=notes)
     rows = {name: values[chosen] for name, values in sample.columns.items()}
+    points = _points(events, seeds, n, seed)
     calibrated = events.score.min() >= 0 and events.score.max() <= 1
     if not calibrated:
         notes.append("scores are not in [0, 1]: no calibration")
@@ -144,12 +148,13 @@ def _binary(
         n_effective=(effective_number(events.of(1)[1]), effective_number(events.of(0)[1])) if weighted else None,
         auc=_area(events, seeds),
         roc=roc_band(events, n=n, seed=seed, name=result.name),
-        working_points=_points(events, seeds, n, seed),
+        working_points=points,
         classes=rejection_by_class(events, rows["truth"], TRUTH_CLASSES, n=n, seed=seed),
         binned=_profiles(events, rows, cut, target, seed),
         calibration=calibration_curve(events) if calibrated else None,
         confusion=confusion_at(events, cut, target),
         overtraining=overtrained,
+        dependence=_dependence(events, rows, points, seed),
         thresholds=thresholds,
         notes=tuple(notes),
         events=events,
@@ -256,6 +261,18 @@ def _profiles(
                 )
             )
     return tuple(found)
+
+
+def _dependence(
+    events: ScoredEvents, rows: dict[str, NDArray[Any]], points: tuple[WorkingPoint, ...], seed: int
+) -> tuple[Dependence, ...]:
+    """How the score depends on each variable, at the thresholds of the working points."""
+    cuts = [(one.signal_efficiency, one.threshold) for one in points]
+    return tuple(
+        score_dependence(events, rows[name], cuts, name=name, unit=unit, seed=seed)
+        for name, unit in DEPENDENCE.items()
+        if name in rows and np.isfinite(rows[name]).all()
+    )
 
 
 def _pt_edges(pt: NDArray[Any], signal: NDArray[Any]) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from hepml.metrics import (
     Calibration,
     ClassRejection,
     Confusion,
+    Dependence,
     MultiClass,
     Overtraining,
     Regression,
@@ -47,6 +48,7 @@ class Evaluation:
         auc, roc, working_points, classes, binned, calibration, confusion, overtraining: of a two-class run, for the
             training seed of the stored network; `auc` and `working_points` hold the other seeds' values too.
         thresholds: cuts of the stored network for target signal efficiencies, from candidates it did not train on.
+        dependence: of the score on pT, eta, mass and isolation, as far as the data hold them.
         systematics: what varied towers change; empty unless asked for.
         multiclass: of a run with several classes.
         regression: by target.
@@ -77,6 +79,7 @@ class Evaluation:
     confusion: Confusion | None = None
     overtraining: Overtraining | None = None
     thresholds: tuple[Threshold, ...] = ()
+    dependence: tuple[Dependence, ...] = ()
     systematics: tuple[Systematic, ...] = ()
     multiclass: MultiClass | None = None
     regression: Mapping[str, Regression] = field(default_factory=dict)

@@ -17,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.dataset import SPLITS, Dataset
+from hepml.dataset.named import named_variable, variable_names
 from hepml.errors import DataError, VerificationError, nearest
 from hepml.identity import fold_of
 from hepml.metrics import ScoredEvents
 from hepml.training import Run, Scores
 
-__all__ = ["SELECTIONS", "Sample", "load_sample"]
+__all__ = ["DEPENDENCE", "SELECTIONS", "Sample", "load_sample"]
 
 SELECTIONS = ("hard",)
+DEPENDENCE = {"pt": "GeV", "eta": "", "mass": "GeV", "iso_03": "GeV"}
+"""Variables that the dependence of the score is shown on, with their units."""
 _COLUMNS = ("truth", "pt", "eta", "pileup")
 _BATCH = 4096
 
@@ -37,7 +40,7 @@ class Sample:
         score: shape (n, seeds) or (n, seeds, outputs), float32.
         train_score: in-fold scores of the same shape, None without folds.
         y, weight, group, identity: shape (n,) each (y also (n, targets)).
-        columns: truth, pt, eta, pileup and the selections, by name.
+        columns: truth, pt, eta, pileup, the selections, and those of `DEPENDENCE` that the data hold, by name.
         evaluated, validation, training: masks; without folds disjoint, with folds evaluated = all.
         central: position of the stored network's seed.
         seeds: training seeds.
@@ -97,6 +100,8 @@ def load_sample(run: Run, dataset: Dataset, independent: bool = False) -> Sample
         DataError: a candidate to be evaluated, or a relative of it, was trained on.
     """
     columns = {name: _column(dataset, name) for name in (*_COLUMNS, *SELECTIONS, "identity", "group", "weight", "y")}
+    known = variable_names(dataset)
+    columns |= {name: named_variable(dataset, name) for name in DEPENDENCE if name in known}
     if independent:
         return _independent(run, dataset, columns)
     scores = run.scores()

@@ -11,6 +11,7 @@ from hepml.metrics.calibration import calibration_curve
 from hepml.metrics.changes import Change, Systematic, score_changes
 from hepml.metrics.confusion import confusion_at, confusion_matrix
 from hepml.metrics.delong import auc_difference, auc_error
+from hepml.metrics.dependence import Dependence, distance_correlation, jensen_shannon, score_dependence
 from hepml.metrics.intervals import clopper_pearson, percentile_interval, weighted_efficiency_interval
 from hepml.metrics.multiclass import multiclass_metrics, regression_metrics
 from hepml.metrics.overtraining import ks_test, overtraining_gaps
@@ -56,6 +57,7 @@ __all__ = [
     "ClassRejection",
     "Comparison",
     "Confusion",
+    "Dependence",
     "Gap",
     "MultiClass",
     "Overtraining",
@@ -79,8 +81,10 @@ __all__ = [
     "confusion_at",
     "confusion_matrix",
     "derive_thresholds",
+    "distance_correlation",
     "effective_number",
     "equal_count_edges",
+    "jensen_shannon",
     "ks_test",
     "make_events",
     "multiclass_metrics",
@@ -95,6 +99,7 @@ __all__ = [
     "roc_band",
     "roc_curve",
     "score_changes",
+    "score_dependence",
     "to_json",
     "weighted_efficiency_interval",
     "working_points",

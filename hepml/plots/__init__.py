@@ -8,6 +8,7 @@ NAME.png and NAME.json. The user's matplotlib settings stay as they are, and no 
 from __future__ import annotations
 
 from hepml.plots.decisions import calibration_curves, confusion_matrix
+from hepml.plots.dependence import sculpting, variable_dependence
 from hepml.plots.evaluation import comparison_figures, dataset_figures, evaluation_figures, training_figures
 from hepml.plots.features import VARIABLES, Variable, distribution, distributions
 from hepml.plots.history import training_curves
@@ -50,8 +51,10 @@ __all__ = [
     "roc_curves",
     "save",
     "score_distributions",
+    "sculpting",
     "systematic_changes",
     "training_curves",
     "training_figures",
     "truth_classes",
+    "variable_dependence",
 ]

@@ -21,6 +21,7 @@ from hepml.identity import SPLITS
 from hepml.images import SparseImages
 from hepml.metrics.results import Comparison, RatioCurve
 from hepml.plots.decisions import calibration_curves, confusion_matrix
+from hepml.plots.dependence import sculpting, variable_dependence
 from hepml.plots.features import distributions
 from hepml.plots.history import training_curves
 from hepml.plots.images import mean_images
@@ -36,6 +37,7 @@ __all__ = ["comparison_figures", "dataset_figures", "evaluation_figures", "train
 
 Paths = dict[str, list[Path]]
 _VARIABLES = ("hl", "mass", "et_mass", "ee_mass", "iso")
+_SCULPTED = ("mass",)
 _IMAGES = {"images": ("et", "ht"), "images_energy": ("ee", "he")}
 
 
@@ -57,8 +59,9 @@ def evaluation_figures(
         style: look and label.
 
     Returns:
-        Name of each figure -> its files: roc, scores, performance_pt ..., truth_classes, systematics, calibration,
-        confusion, residuals, history, and `dataset_figures` of the run's own inputs.
+        Name of each figure -> its files: roc, scores, performance_pt ..., truth_classes, dependence_pt ...,
+        sculpting_mass, systematics, calibration, confusion, residuals, history, and `dataset_figures` of the run's own
+        inputs.
 
     Raises:
         DataError: the dataset does not hold the evaluated candidates.
@@ -78,6 +81,10 @@ def evaluation_figures(
             found[f"performance_{variable}"] = efficiency_profile(results, variable=variable, style=style)
     if any(one.count and one.points for one in evaluation.classes):
         found["truth_classes"] = truth_classes(evaluation.classes, style=style)
+    for one in evaluation.dependence:
+        found[f"dependence_{one.name}"] = variable_dependence(one, names=names, style=style)
+        if one.name in _SCULPTED:
+            found[f"sculpting_{one.name}"] = sculpting(one, names=names, style=style)
     if evaluation.systematics:
         found["systematics"] = systematic_changes(evaluation.systematics, style=style)
     if evaluation.calibration is not None and len(evaluation.calibration.score):
@@ -148,7 +155,7 @@ def comparison_figures(
     published: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     style: Style | None = None,
 ) -> Paths:
-    """Draws several models into the same figures: roc, performance against each variable, calibration.
+    """Draws several models into the same figures: roc, performance and dependence, sculpting, calibration.
 
     Args:
         evaluations: two-class results with different names.
@@ -183,6 +190,11 @@ def comparison_figures(
         profiles = {result.name: [one for one in result.binned if one.name == variable] for result in evaluations}
         if any(np.isfinite(one.value).any() for results in profiles.values() for one in results):
             found[f"performance_{variable}"] = efficiency_profile(profiles, variable=variable, style=style)
+    for variable in dict.fromkeys(one.name for result in evaluations for one in result.dependence):
+        records = {result.name: one for result in evaluations for one in result.dependence if one.name == variable}
+        found[f"dependence_{variable}"] = variable_dependence(records, style=style)
+        if variable in _SCULPTED:
+            found[f"sculpting_{variable}"] = sculpting(records, style=style)
     calibrations = {one.name: one.calibration for one in evaluations if one.calibration is not None}
     if calibrations:
         found["calibration"] = calibration_curves(calibrations, style=style)

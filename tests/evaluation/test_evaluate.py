@@ -227,3 +227,21 @@ def test_independent_data_are_scored_by_the_stored_network_and_must_be_new(make,
     assert found.overtraining is None
     with pytest.raises(DataError, match="not independent"):
         evaluate(run, data, independent=True, **QUICK)
+
+
+def test_the_dependence_of_the_score_is_shown_before_and_after(data, runs, tmp_path):
+    from hepml.plots import comparison_figures
+
+    plain, worse = (evaluate(runs / name, data, **QUICK) for name in ("plain", "worse"))
+    assert [one.name for one in plain.dependence] == ["pt", "eta"]  # these data hold no mass and no isolation
+    pt = plain.dependence[0]
+    assert pt.signal_efficiency.tolist() == [0.5, 0.7, 0.8, 0.9, 0.95]
+    assert pt.threshold.tolist() == [point.threshold for point in plain.working_points]
+    assert pt.count.sum() == pytest.approx(0.99 * plain.n_background, abs=1)
+    assert (pt.distance < 1.2 * pt.distance_by_chance).all()  # the variables of this toy know nothing of pT
+    stored = plain.to_json()["dependence"][0]
+    assert (stored["name"], len(stored["after"]), stored["unit"]) == ("pt", 5, "GeV")
+    written = comparison_figures([plain, worse], tmp_path, reference="plain")
+    assert {"dependence_pt", "dependence_eta"} < set(written)
+    tables = json.loads((tmp_path / "dependence_pt.json").read_text())["tables"]
+    assert {"pt plain 0.8", "pt worse 0.8", "score pt plain"} < {table["name"] for table in tables}

@@ -144,6 +144,15 @@ def test_towers_of_another_time_are_noticed(road, nominal):
         changed(road, replace(nominal, reweighted=True), "scale=1.1")
 
 
+def test_real_data_show_how_the_score_sculpts_the_mass(nominal):
+    found = {one.name: one for one in nominal.dependence}
+    assert list(found) == ["pt", "eta", "mass", "iso_03"]
+    mass = found["mass"]
+    assert mass.correlation[0] > 0.05  # a jet of low mass looks like an electron
+    assert mass.distance[3] > mass.distance_by_chance[3]
+    assert mass.background_efficiency[4, 0] > 3 * mass.background_efficiency[4, -1]
+
+
 def test_data_without_a_history_are_refused(data, runs):
     with pytest.raises(DataError, match="do not say how they were made"):
         vary(evaluate(runs / "plain", data, **QUICK), runs / "plain", data, "scale=1.1")

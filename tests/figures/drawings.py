@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hepml.metrics import Change, Systematic
+from hepml.metrics import Change, Dependence, Systematic, make_events, score_dependence
 from hepml.metrics.results import (
     BinnedEfficiency,
     Calibration,
@@ -31,9 +31,11 @@ from hepml.plots import (
     residual_profile,
     roc_curves,
     score_distributions,
+    sculpting,
     systematic_changes,
     training_curves,
     truth_classes,
+    variable_dependence,
 )
 
 
@@ -151,6 +153,28 @@ def varied() -> FigureRecord:
     return systematic_changes(found)
 
 
+def _dependence(slope: float) -> Dependence:
+    """A score that falls with the mass, by `slope`."""
+    grid = (np.arange(2000) + 0.5) / 2000
+    mass = np.concatenate([8 * grid, 3 * grid])
+    scores = np.concatenate([grid * 1237 % 1.0 * np.exp(-slope * grid), 1 - 0.3 * grid])
+    events = make_events(scores, np.repeat([0.0, 1.0], 2000))
+    points = [(0.5, 0.85), (0.8, 0.76), (0.9, 0.73), (0.95, 0.715)]
+    return score_dependence(events, mass, points, name="mass", unit="GeV")
+
+
+def depends() -> FigureRecord:
+    return variable_dependence(_dependence(1.5), names=("Electrons", "Jets"))
+
+
+def depends_less() -> FigureRecord:
+    return variable_dependence({"hl": _dependence(1.5), "hl_disco": _dependence(0.1)})
+
+
+def sculpted() -> FigureRecord:
+    return sculpting({"hl": _dependence(1.5), "hl_disco": _dependence(0.1)})
+
+
 def confusion() -> FigureRecord:
     counts = np.array([[3733, 183], [759, 3043]])
     zero = np.zeros(2)
@@ -216,6 +240,9 @@ DRAWINGS: dict[str, Callable[[], FigureRecord]] = {
         performance,
         truth,
         varied,
+        depends,
+        depends_less,
+        sculpted,
         confusion,
         calibration,
         residuals,
