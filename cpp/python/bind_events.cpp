@@ -1,12 +1,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <vector>
@@ -39,17 +37,13 @@ Out<T> own(std::unique_ptr<T[]> data, std::size_t rows, std::size_t columns = 0)
 }
 
 template <class T>
-Out<T> copy(const std::vector<T>& values) {
-  std::unique_ptr<T[]> data(new T[values.size()]);
-  std::copy(values.begin(), values.end(), data.get());
-  return own(std::move(data), values.size());
-}
-
-template <class T>
-Out<T> shrink(std::unique_ptr<T[]> data, std::size_t size) {
-  std::unique_ptr<T[]> exact(new T[size]);
-  std::copy(data.get(), data.get() + size, exact.get());
-  return own(std::move(exact), size);
+Out<T> own(std::vector<T> values) {
+  auto kept = std::make_unique<std::vector<T>>(std::move(values));
+  const std::size_t shape[1] = {kept->size()};
+  T* raw = kept->data();
+  nb::capsule owner(kept.get(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  kept.release();
+  return Out<T>(raw, 1, shape, owner);
 }
 
 template <class T>
@@ -97,8 +91,9 @@ SparseView view(const SparseTuple& tuple, std::size_t n, int pixels) {
 
 nb::tuple release(SparseBuffer&& buffer) {
   const std::size_t entries = buffer.entries;
-  return nb::make_tuple(own(std::move(buffer.counts), buffer.images),
-                        shrink(std::move(buffer.index), entries), shrink(std::move(buffer.value), entries));
+  // What lies behind the entries was never written and takes no memory of the machine.
+  return nb::make_tuple(own(std::move(buffer.counts), buffer.images), own(std::move(buffer.index), entries),
+                        own(std::move(buffer.value), entries));
 }
 
 Grid make_grid(const std::tuple<int, int, double, double>& numbers) {
@@ -125,27 +120,24 @@ Geometry checked(Geometry geometry) {
   return geometry;
 }
 
-nb::dict place(const GridTuple& grid, const TowerTuple& towers, std::optional<Matrix<double>> edges) {
+nb::tuple outside(const GridTuple& grid, const TowerTuple& towers) {
   const TowerArrays arrays = view(towers);
-  const double* edge_data = nullptr;
-  if (edges) {
-    require(edges->shape(0) == std::get<1>(towers).size() && edges->shape(1) == 4, "edges are (towers, 4)");
-    edge_data = edges->data();
-  }
+  const Outside outside = outside_of(make_grid(grid), arrays);
+  return nb::make_tuple(outside.towers, outside.et);
+}
+
+nb::tuple place(const GridTuple& grid, const TowerTuple& towers, const Matrix<double>& edges) {
+  const TowerArrays arrays = view(towers);
+  require(edges.shape(0) == std::get<1>(towers).size() && edges.shape(1) == 4, "edges are (towers, 4)");
   Placed placed;
   {
     nb::gil_scoped_release release;
-    placed = place_towers(make_grid(grid), arrays, edge_data);
+    placed = place_towers(make_grid(grid), arrays, edges.data());
   }
-  nb::dict result;
-  result["towers"] = nb::make_tuple(copy(placed.offsets), copy(placed.et), copy(placed.e), copy(placed.eta),
-                                    copy(placed.phi));
-  result["shared"] = placed.shared;
-  result["outside"] = placed.outside;
-  result["et_outside"] = placed.et_outside;
-  result["e_outside"] = placed.e_outside;
-  result["first_shared"] = placed.first_shared;
-  return result;
+  const nb::tuple placed_towers =
+      nb::make_tuple(own(std::move(placed.offsets)), own(std::move(placed.et)), own(std::move(placed.e)),
+                     own(std::move(placed.eta)), own(std::move(placed.phi)));
+  return nb::make_tuple(placed_towers, placed.shared, placed.outside.towers, placed.outside.et);
 }
 
 nb::tuple find(const Geometry& geometry, int convention, const TowerTuple& ecal, const TowerTuple& hcal,
@@ -285,7 +277,8 @@ void bind_events(nb::module_& m) {
           nb::arg("ecal"), nb::arg("hcal"), nb::arg("ecal_window"), nb::arg("hcal_window"),
           nb::arg("hcal_expand"), nb::arg("search"));
   m.def("status_name", [](int status) { return name(static_cast<Status>(status)); });
-  m.def("place_towers", &place, nb::arg("grid"), nb::arg("towers"), nb::arg("edges").none());
+  m.def("place_towers", &place, nb::arg("grid"), nb::arg("towers"), nb::arg("edges"));
+  m.def("towers_outside", &outside, nb::arg("grid"), nb::arg("towers"));
   m.def("find_candidates", &find, nb::arg("geometry"), nb::arg("convention"), nb::arg("ecal"),
         nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"));
   m.def("fill_images", &fill, nb::arg("geometry"), nb::arg("convention"), nb::arg("is_ecal"),

@@ -27,9 +27,14 @@ def as_arrays(towers: Towers) -> TowerArrays:
 
 
 def place_towers(towers: Towers, grid: Grid) -> dict[str, Any]:
-    """The "towers" (`TowerArrays`) at their cells, how many were "shared" or lie "outside", and their "et_outside"."""
-    edges = None if towers.edges is None else np.ascontiguousarray(towers.edges, dtype=np.float64)
-    placed: dict[str, Any] = _core.place_towers(
-        (grid.n_eta, grid.n_phi, grid.eta_min, grid.eta_max), as_arrays(towers), edges
-    )
-    return placed
+    """The "towers" (`TowerArrays`) at their cells, how many were "shared" or lie "outside", and their "et_outside".
+
+    Towers without edges stay where they are.
+    """
+    arrays, numbers = as_arrays(towers), (grid.n_eta, grid.n_phi, grid.eta_min, grid.eta_max)
+    if towers.edges is None:
+        outside, et = _core.towers_outside(numbers, arrays)
+        return {"towers": arrays, "shared": 0, "outside": outside, "et_outside": et}
+    edges = np.ascontiguousarray(towers.edges, dtype=np.float64)
+    placed, shared, outside, et = _core.place_towers(numbers, arrays, edges)
+    return {"towers": placed, "shared": shared, "outside": outside, "et_outside": et}

@@ -122,8 +122,8 @@ class HEPML_API ImageMaker {
   void fill_hcal(const Candidate& candidate, span<const Tower> towers, Sparse& et, Sparse& e) noexcept;
 
  private:
-  template <class PixelOf>
-  void fill_sparse(span<const Tower> towers, PixelOf pixel_of, Sparse& et, Sparse& e) noexcept;
+  template <class Pixel>
+  void fill_sparse(span<const Tower> towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
   Candidate place_windows(int seed_eta, int seed_phi, int cell_eta, int cell_phi) const noexcept;
 
   Geometry geometry_;

@@ -1,6 +1,9 @@
 #include "batch.hpp"
 
 #include <algorithm>
+#include <vector>
+
+#include "sparse.hpp"
 
 namespace hepml {
 
@@ -12,48 +15,40 @@ class EventTowers {
   explicit EventTowers(const TowerArrays& arrays) : arrays_(arrays) {
     std::size_t most = 0;
     for (std::size_t i = 0; i < arrays.n_events; ++i) most = std::max(most, arrays.size(i));
-    towers_.reserve(most);
+    towers_.resize(most);
   }
   bool move_to(std::int64_t event) {
     if (event == event_) return false;
     event_ = event;
-    arrays_.gather(static_cast<std::size_t>(event), towers_);
+    const auto first = static_cast<std::size_t>(arrays_.offsets[event]);
+    size_ = arrays_.size(static_cast<std::size_t>(event));
+    for (std::size_t i = 0; i < size_; ++i) {
+      const std::size_t k = first + i;
+      towers_[i] = {arrays_.et[k], arrays_.eta[k], arrays_.phi[k], arrays_.e[k]};
+    }
     return true;
   }
-  span<const Tower> towers() const { return towers_; }
+  span<const Tower> towers() const { return {towers_.data(), size_}; }
 
  private:
   const TowerArrays& arrays_;
   std::vector<Tower> towers_;
+  std::size_t size_ = 0;
   std::int64_t event_ = -1;
 };
 
-/// One sparse image at a time as a dense one.
-class DenseImage {
- public:
-  DenseImage(const SparseView& view, int pixels)
-      : view_(view), pixels_(static_cast<std::size_t>(pixels), 0.0f) {}
-  span<const float> next() {
-    for (std::size_t i = 0; i < count_; ++i) pixels_[view_.index[at_ - count_ + i]] = 0.0f;
-    count_ = view_.counts == nullptr ? 0 : view_.counts[image_++];
-    for (std::size_t i = 0; i < count_; ++i) pixels_[view_.index[at_ + i]] = view_.value[at_ + i];
-    at_ += count_;
-    return pixels_;
-  }
-
- private:
-  SparseView view_;
-  std::vector<float> pixels_;
-  std::size_t image_ = 0, at_ = 0, count_ = 0;
-};
-
-/// Calls use(k, images) with the dense images of each of n candidates.
+/// Calls use(k, images) with the images of each of n candidates: ecal_et, ecal_e, hcal_et, hcal_e.
 template <class Use>
-void for_each_image(const Geometry& g, std::size_t n, const SparseView (&views)[4], Use use) {
-  DenseImage ecal_et(views[0], g.ecal_pixels()), ecal_e(views[1], g.ecal_pixels()),
-      hcal_et(views[2], g.hcal_cells()), hcal_e(views[3], g.hcal_cells());
+void for_each_image(std::size_t n, const SparseView (&views)[4], Use use) {
+  SparseImage images[4];
+  for (std::size_t i = 0; i < 4; ++i) images[i] = {views[i].index, views[i].value, 0};
   for (std::size_t k = 0; k < n; ++k) {
-    const ImageSpans<const float> images{ecal_et.next(), ecal_e.next(), hcal_et.next(), hcal_e.next()};
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (views[i].counts == nullptr) continue;
+      images[i].index += images[i].size;
+      images[i].value += images[i].size;
+      images[i].size = views[i].counts[k];
+    }
     use(k, images);
   }
 }
@@ -123,28 +118,29 @@ SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const Tower
 
 void high_level_batch(const Geometry& geometry, Convention convention, std::size_t n,
                       const SparseView (&views)[4], double* features) {
-  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
-    high_level(geometry, convention, images, {features + n_features * k, n_features});
+  for_each_image(n, views, [&](std::size_t k, const SparseImage(&images)[4]) {
+    high_level(geometry, convention, images, features + n_features * k);
   });
 }
 
 void mass_batch(const Geometry& geometry, MassKind kind, std::size_t n, const SparseView (&views)[4],
                 const double* hcal_offset, double* masses) {
-  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
-    masses[k] = mass(geometry, kind, images, hcal_offset[2 * k], hcal_offset[2 * k + 1]);
+  const MassOf mass(geometry, kind);
+  for_each_image(n, views, [&](std::size_t k, const SparseImage(&images)[4]) {
+    masses[k] = mass(images, hcal_offset[2 * k], hcal_offset[2 * k + 1]);
   });
 }
 
 void sigma_etaeta_log_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],
                             double* widths) {
-  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
-    widths[k] = sigma_etaeta_log(geometry, images.ecal_e);
+  for_each_image(n, views, [&](std::size_t k, const SparseImage(&images)[4]) {
+    widths[k] = sigma_etaeta_log(geometry, images[1]);
   });
 }
 
 void hard_selection_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],
                           bool* passed) {
-  for_each_image(geometry, n, views, [&](std::size_t k, const ImageSpans<const float>& images) {
+  for_each_image(n, views, [&](std::size_t k, const SparseImage(&images)[4]) {
     passed[k] = hard_selection(geometry, images);
   });
 }

@@ -4,48 +4,38 @@
 #include <cmath>
 
 #include "constants.hpp"
+#include "sparse.hpp"
 #include "windows.hpp"
 
 namespace hepml {
 
 namespace {
 
-/// The ECal image as seen from its central pixel.
-class Centred {
- public:
-  Centred(const Geometry& geometry, span<const float> image) noexcept
-      : image_(image), side_(geometry.ecal_window), half_(geometry.ecal_window / 2) {}
+/// Calls use(value, columns from the centre, rows above the centre) for each pixel that is not empty.
+template <class Image, class Use>
+void each_from_centre(const Image& image, int side, Use use) noexcept {
+  const int half = side / 2;
+  each_pixel(image, side, [&](double value, int column, int row) { use(value, column - half, half - row); });
+}
 
-  /// Calls use(value, columns from the centre, rows above the centre) on a window of (2 eta + 1) x (2 phi +
-  /// 1) pixels.
-  template <class Use>
-  void visit(int eta, int phi, Use use) const noexcept {
-    eta = std::min(eta, half_);
-    phi = std::min(phi, half_);
-    for (int row = phi; row >= -phi; --row) {
-      const float* line = image_.data() + (half_ - row) * side_ + half_;
-      for (int column = -eta; column <= eta; ++column) use(static_cast<double>(line[column]), column, row);
-    }
-  }
+bool within(int column, int row, int eta, int phi) noexcept {
+  return column >= -eta && column <= eta && row >= -phi && row <= phi;
+}
 
-  double sum(int eta, int phi) const noexcept {
-    double total = 0;
-    visit(eta, phi, [&](double value, int, int) { total += value; });
-    return total;
-  }
-
-  int half() const noexcept { return half_; }
-
- private:
-  span<const float> image_;
-  int side_, half_;
-};
-
-double total(span<const float> image) noexcept {
+/// Sum over a window of (2 eta + 1) x (2 phi + 1) pixels.
+template <class Image>
+double window_sum(const Image& image, int side, int eta, int phi) noexcept {
   double sum = 0;
-  for (const float value : image) {
-    if (value != 0) sum += static_cast<double>(value);  // most pixels are empty
-  }
+  each_from_centre(image, side, [&](double value, int column, int row) {
+    if (within(column, row, eta, phi)) sum += value;
+  });
+  return sum;
+}
+
+template <class Image>
+double total(const Image& image, int side) noexcept {
+  double sum = 0;
+  each_pixel(image, side, [&sum](double value, int, int) { sum += value; });
   return sum;
 }
 
@@ -57,79 +47,99 @@ double root(double square) noexcept {
   return square > 0 ? std::sqrt(square) : 0.0;
 }
 
-double width_eta2(const Centred& energy, double width) noexcept {
+/// Sums over some pixels of their energy and of its first and second moments in eta.
+struct Moments {
   double sum = 0, first = 0, second = 0;
-  energy.visit(1, 2, [&](double e, int column, int) {
-    const double eta = column * width;
+
+  void add(double e, double eta) noexcept {
     sum += e;
     first += e * eta;
     second += e * eta * eta;
-  });
-  if (!(sum > 0)) return 0;
-  const double mean = first / sum;
-  return root(second / sum - mean * mean);
-}
-
-double sigma_etaeta(const Centred& energy) noexcept {
-  double sum = 0, second = 0;
-  energy.visit(2, 2, [&](double e, int column, int) {
-    if (!(e > 0)) return;
-    const double weight = std::fabs(std::log(e));
-    sum += weight;
-    second += weight * column * column;
-  });
-  return root(ratio(second, sum));
-}
+  }
+  double width() const noexcept {
+    if (!(sum > 0)) return 0;
+    const double mean = first / sum;
+    return root(second / sum - mean * mean);
+  }
+};
 
 }  // namespace
 
-void high_level(const Geometry& g, Convention convention, const ImageSpans<const float>& images,
-                span<double> features) noexcept {
-  const Centred energy(g, images.ecal_e);
+template <class Image>
+void high_level(const Geometry& g, Convention convention, const Image (&images)[4], double* features) noexcept {
+  const auto& [ecal_et, ecal_e, hcal_et, hcal_e] = images;
   const bool swapped = convention == Convention::arxiv_2011_01984;  // its axis widths are exchanged
   const double eta_width = swapped ? g.ecal.phi_width() : g.ecal.eta_width();
   const double phi_width = swapped ? g.ecal.eta_width() : g.ecal.phi_width();
-  const double e_3x7 = energy.sum(1, 3);
-  double iso_03 = 0, iso_04 = 0;
-  energy.visit(energy.half(), energy.half(), [&](double e, int column, int row) {
-    if (e == 0) return;
+  double e_3x3 = 0, e_3x7 = 0, e_7x7 = 0, iso_03 = 0, iso_04 = 0, weights = 0, squares = 0;
+  Moments moments;
+  each_from_centre(ecal_e, g.ecal_window, [&](double e, int column, int row) {
     const double eta = column * eta_width, phi = row * phi_width;
     const double distance = std::sqrt(eta * eta + phi * phi);
     if (distance < 0.3) iso_03 += e;
     if (distance < 0.4) iso_04 += e;
+    if (!within(column, row, 3, 3)) return;
+    e_7x7 += e;
+    if (within(column, row, 2, 2) && e > 0) {
+      const double weight = std::fabs(std::log(e));
+      weights += weight;
+      squares += weight * column * column;
+    }
+    if (!within(column, row, 1, 3)) return;
+    e_3x7 += e;
+    if (within(column, row, 1, 2)) moments.add(e, eta);
+    if (within(column, row, 1, 1)) e_3x3 += e;
   });
-  features[0] = ratio(total(images.hcal_et), total(images.ecal_et));
-  features[1] = width_eta2(energy, eta_width);
-  features[2] = ratio(energy.sum(1, 1), e_3x7);
-  features[3] = ratio(e_3x7, energy.sum(3, 3));
-  features[4] = sigma_etaeta(energy);
+  features[0] = ratio(total(hcal_et, g.hcal_window), total(ecal_et, g.ecal_window));
+  features[1] = moments.width();
+  features[2] = ratio(e_3x3, e_3x7);
+  features[3] = ratio(e_3x7, e_7x7);
+  features[4] = root(ratio(squares, weights));
   features[5] = iso_03;
   features[6] = iso_04;
 }
+template void high_level(const Geometry&, Convention, const SparseImage (&)[4], double*) noexcept;
 
-double sigma_etaeta_log(const Geometry& g, span<const float> ecal_e) noexcept {
-  const Centred energy(g, ecal_e);
-  const double e_5x5 = energy.sum(2, 2);
+void high_level(const Geometry& g, Convention convention, const ImageSpans<const float>& images,
+                span<double> features) noexcept {
+  high_level(g, convention, {images.ecal_et, images.ecal_e, images.hcal_et, images.hcal_e}, features.data());
+}
+
+template <class Image>
+double sigma_etaeta_log(const Geometry& g, const Image& ecal_e) noexcept {
+  const double e_5x5 = window_sum(ecal_e, g.ecal_window, 2, 2);
   if (!(e_5x5 > 0)) return 0;
-  const auto weight_of = [e_5x5](double e) { return e > 0 ? std::max(0.0, 4.7 + std::log(e / e_5x5)) : 0.0; };
-  double sum = 0, first = 0;
-  energy.visit(2, 2, [&](double e, int column, int) {
-    const double weight = weight_of(e);
+  const auto each_weight = [&](auto use) {
+    each_from_centre(ecal_e, g.ecal_window, [&](double e, int column, int row) {
+      if (e > 0 && within(column, row, 2, 2)) use(std::max(0.0, 4.7 + std::log(e / e_5x5)), column);
+    });
+  };
+  double sum = 0, first = 0, second = 0;
+  each_weight([&](double weight, int column) {
     sum += weight;
     first += weight * column;
   });
   if (!(sum > 0)) return 0;
   const double mean = first / sum;
-  double second = 0;
-  energy.visit(
-      2, 2, [&](double e, int column, int) { second += weight_of(e) * (column - mean) * (column - mean); });
+  each_weight([&](double weight, int column) { second += weight * (column - mean) * (column - mean); });
   return root(second / sum);
 }
+template double sigma_etaeta_log(const Geometry&, const SparseImage&) noexcept;
+
+double sigma_etaeta_log(const Geometry& g, span<const float> ecal_e) noexcept {
+  return sigma_etaeta_log<span<const float>>(g, ecal_e);
+}
+
+template <class Image>
+bool hard_selection(const Geometry& g, const Image (&images)[4]) noexcept {
+  const double ecal = total(images[0], g.ecal_window), hcal = total(images[2], g.hcal_window);
+  const double cluster = window_sum(images[0], g.ecal_window, 1, 3);
+  return cluster > 0 && ratio(hcal, ecal) < 0.15 && (ecal - cluster) / cluster < 0.5;
+}
+template bool hard_selection(const Geometry&, const SparseImage (&)[4]) noexcept;
 
 bool hard_selection(const Geometry& g, const ImageSpans<const float>& images) noexcept {
-  const double ecal = total(images.ecal_et);
-  const double cluster = Centred(g, images.ecal_et).sum(1, 3);
-  return cluster > 0 && ratio(total(images.hcal_et), ecal) < 0.15 && (ecal - cluster) / cluster < 0.5;
+  return hard_selection(g, {images.ecal_et, images.ecal_e, images.hcal_et, images.hcal_e});
 }
 
 void isolation(const Geometry& g, const Candidate& candidate, span<const Tower> ecal, span<const Tower> hcal,

@@ -24,10 +24,27 @@ int lowest_bit(std::uint64_t word) noexcept {
 #endif
 }
 
+/// The pixel that a tower falls into, -1 outside of a window of side x side cells.
+class PixelOf {
+ public:
+  PixelOf(const Grid& grid, int side, int first_eta, int first_phi) noexcept
+      : cells_(grid), n_phi_(grid.n_phi), side_(side), first_eta_(first_eta), first_phi_(first_phi) {}
+  int operator()(const Tower& tower) const noexcept {
+    const int column = cells_.eta(tower.eta) - first_eta_;  // negative outside of the grid
+    if (column < 0 || column >= side_) return -1;
+    const int row = steps_on_ring(cells_.phi(tower.phi), first_phi_, n_phi_);
+    return row < side_ ? (side_ - 1 - row) * side_ + column : -1;
+  }
+
+ private:
+  Cells cells_;
+  int n_phi_, side_, first_eta_, first_phi_;
+};
+
 }  // namespace
 
-template <class PixelOf>
-void ImageMaker::fill_sparse(span<const Tower> towers, PixelOf pixel_of, Sparse& et, Sparse& e) noexcept {
+template <class Pixel>
+void ImageMaker::fill_sparse(span<const Tower> towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept {
   for (const Tower& tower : towers) {
     const int pixel = pixel_of(tower);
     if (pixel < 0) continue;
@@ -60,13 +77,7 @@ void ImageMaker::fill_ecal(const Candidate& candidate, span<const Tower> towers,
   const int side = geometry_.ecal_window, half = side / 2;
   if (convention_ == Convention::standard) {
     const int first_eta = candidate.cell_eta - half, first_phi = candidate.cell_phi - half;
-    const auto pixel_of = [=](const Tower& tower) {
-      const int column = grid.eta_index(tower.eta) - first_eta;  // negative outside of the grid
-      if (column < 0 || column >= side) return -1;
-      const int row = steps_on_ring(grid.phi_index(tower.phi), first_phi, grid.n_phi);
-      return row < side ? (side - 1 - row) * side + column : -1;
-    };
-    fill_sparse(towers, pixel_of, et, e);
+    fill_sparse(towers, PixelOf(grid, side, first_eta, first_phi), et, e);
     return;
   }
   const double eta_0 = grid.eta_center(candidate.cell_eta), phi_0 = grid.phi_center(candidate.cell_phi);
@@ -89,13 +100,7 @@ void ImageMaker::fill_hcal(const Candidate& candidate, span<const Tower> towers,
   const int side = geometry_.hcal_window, half = side / 2;
   if (convention_ == Convention::standard) {
     const int first_eta = candidate.hcal_eta, first_phi = candidate.hcal_phi;
-    const auto pixel_of = [=](const Tower& tower) {
-      const int column = grid.eta_index(tower.eta) - first_eta;  // negative outside of the grid
-      if (column < 0 || column >= side) return -1;
-      const int row = steps_on_ring(grid.phi_index(tower.phi), first_phi, grid.n_phi);
-      return row < side ? (side - 1 - row) * side + column : -1;
-    };
-    fill_sparse(towers, pixel_of, et, e);
+    fill_sparse(towers, PixelOf(grid, side, first_eta, first_phi), et, e);
     return;
   }
   // As published: towers at their smeared positions, kept within -3.5..+4.5 cells of the HCal cell's centre

@@ -92,11 +92,12 @@ Candidate ImageMaker::find_in_finite(span<const Tower> ecal, double eta, double 
     return candidate;
   }
   std::fill(search_.begin(), search_.end(), 0.0);
+  const Cells cells(grid);
   const int first_phi = seed_phi - search;
   for (const Tower& tower : ecal) {
-    const int column = grid.eta_index(tower.eta) - (seed_eta - search);
+    const int column = cells.eta(tower.eta) - (seed_eta - search);
     if (column < 0 || column >= side) continue;
-    const int row = steps_on_ring(grid.phi_index(tower.phi), first_phi, grid.n_phi);
+    const int row = steps_on_ring(cells.phi(tower.phi), first_phi, grid.n_phi);
     if (row < side) search_[static_cast<std::size_t>(column * side + row)] += tower.et;
   }
   int hottest =

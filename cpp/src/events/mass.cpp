@@ -2,6 +2,9 @@
 
 #include <array>
 #include <cmath>
+#include <memory>
+
+#include "sparse.hpp"
 
 namespace hepml {
 
@@ -34,47 +37,91 @@ struct Projection {
   }
 };
 
+/// The odd and the even part of a position.
+struct Parts {
+  double odd, even;
+};
+
+/// The half positions of an image's columns and rows, moved by an offset.
+struct HalfPositions {
+  double middle, eta_width, phi_width, deta, dphi;
+
+  HalfPositions(const Grid& grid, int side, double eta_offset, double phi_offset) noexcept
+      : middle(0.5 * (side - 1)),
+        eta_width(grid.eta_width()),
+        phi_width(grid.phi_width()),
+        deta(eta_offset),
+        dphi(phi_offset) {}
+  Parts column(int i) const noexcept {
+    const double x = 0.5 * ((i - middle) * eta_width + deta);
+    return {std::sinh(x), std::cosh(x)};
+  }
+  Parts row(int i) const noexcept {
+    const double y = 0.5 * ((middle - i) * phi_width + dphi);
+    return {std::sin(y), std::cos(y)};
+  }
+};
+
 struct Projections {
   Projection eta, phi;
 
-  void add(span<const float> image, int side, double eta_width, double phi_width, double deta,
-           double dphi) noexcept {
-    const double middle = 0.5 * (side - 1);
+  template <class Image, class Positions>
+  void add(const Image& image, int side, const Positions& positions) noexcept {
     std::array<double, 255> columns{}, rows{};
-    const float* pixel = image.data();
-    for (std::size_t j = 0; j < static_cast<std::size_t>(side); ++j) {
-      for (std::size_t i = 0; i < static_cast<std::size_t>(side); ++i, ++pixel) {
-        if (*pixel == 0) continue;
-        columns[i] += static_cast<double>(*pixel);
-        rows[j] += static_cast<double>(*pixel);
-      }
-    }
+    each_pixel(image, side, [&](double deposit, int column, int row) {
+      columns[static_cast<std::size_t>(column)] += deposit;
+      rows[static_cast<std::size_t>(row)] += deposit;
+    });
+    const auto put = [](Projection& axis, double deposit, Parts parts) {
+      axis.add(deposit, parts.odd, parts.even);
+    };
     for (int i = 0; i < side; ++i) {
-      const double column = columns[static_cast<std::size_t>(i)], row = rows[static_cast<std::size_t>(i)];
-      if (column != 0) {
-        const double x = 0.5 * ((i - middle) * eta_width + deta);
-        eta.add(column, std::sinh(x), std::cosh(x));
-      }
-      if (row != 0) {
-        const double y = 0.5 * ((middle - i) * phi_width + dphi);
-        phi.add(row, std::sin(y), std::cos(y));
-      }
+      const auto k = static_cast<std::size_t>(i);
+      if (columns[k] != 0) put(eta, columns[k], positions.column(i));
+      if (rows[k] != 0) put(phi, rows[k], positions.row(i));
     }
   }
 };
 
-}  // namespace
-
-double mass(const Geometry& g, MassKind kind, const ImageSpans<const float>& images, double hcal_deta,
-            double hcal_dphi) noexcept {
+template <class Image, class Positions>
+double mass_at(const Geometry& g, MassKind kind, const Image (&images)[4], const Positions& ecal,
+               double hcal_deta, double hcal_dphi) noexcept {
   Projections deposits;
-  deposits.add(kind == MassKind::ee ? images.ecal_e : images.ecal_et, g.ecal_window, g.ecal.eta_width(),
-               g.ecal.phi_width(), 0, 0);
+  deposits.add(images[kind == MassKind::ee ? 1 : 0], g.ecal_window, ecal);
   if (kind == MassKind::all) {
-    deposits.add(images.hcal_et, g.hcal_window, g.hcal.eta_width(), g.hcal.phi_width(), hcal_deta, hcal_dphi);
+    deposits.add(images[2], g.hcal_window, HalfPositions(g.hcal, g.hcal_window, hcal_deta, hcal_dphi));
   }
   const double square = 4 * (deposits.eta.pairs() + deposits.phi.pairs());
   return square > 0 ? std::sqrt(square) : 0.0;
+}
+
+}  // namespace
+
+struct MassOf::Table {
+  std::array<Parts, 255> columns, rows;
+
+  Parts column(int i) const noexcept { return columns[static_cast<std::size_t>(i)]; }
+  Parts row(int i) const noexcept { return rows[static_cast<std::size_t>(i)]; }
+};
+
+MassOf::MassOf(const Geometry& geometry, MassKind kind)
+    : geometry_(geometry), kind_(kind), ecal_(std::make_unique<Table>()) {
+  const HalfPositions positions(geometry.ecal, geometry.ecal_window, 0, 0);
+  for (int i = 0; i < geometry.ecal_window; ++i) {
+    ecal_->columns[static_cast<std::size_t>(i)] = positions.column(i);
+    ecal_->rows[static_cast<std::size_t>(i)] = positions.row(i);
+  }
+}
+MassOf::~MassOf() = default;
+
+double MassOf::operator()(const SparseImage (&images)[4], double hcal_deta, double hcal_dphi) const noexcept {
+  return mass_at(geometry_, kind_, images, *ecal_, hcal_deta, hcal_dphi);
+}
+
+double mass(const Geometry& g, MassKind kind, const ImageSpans<const float>& images, double hcal_deta,
+            double hcal_dphi) noexcept {
+  const span<const float> all[] = {images.ecal_et, images.ecal_e, images.hcal_et, images.hcal_e};
+  return mass_at(g, kind, all, HalfPositions(g.ecal, g.ecal_window, 0, 0), hcal_deta, hcal_dphi);
 }
 
 }  // namespace hepml

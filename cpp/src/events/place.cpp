@@ -30,12 +30,26 @@ void divide(double low, double high, int n, std::vector<Part>& parts) {
   }
 }
 
+/// Certainly, not only up to rounding, inside of one of n cells.
+bool in_one_cell(double low, double high, int n) {
+  if (!(low > -1 && high < n && low < high)) return false;
+  const double cell = static_cast<int>(0.5 * (low + high)), surely = 0.5 * tolerance;
+  return low > cell - surely && high < cell + 1 + surely && high > 2 * tolerance && low < n - 2 * tolerance;
+}
+
 }  // namespace
 
-void TowerArrays::gather(std::size_t event, std::vector<Tower>& towers) const {
-  towers.clear();
-  for (std::int64_t i = offsets[event]; i < offsets[event + 1]; ++i)
-    towers.push_back({et[i], eta[i], phi[i], e[i]});
+Outside outside_of(const Grid& grid, const TowerArrays& towers) {
+  Outside outside;
+  const std::int64_t n = towers.offsets[towers.n_events];
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double eta = towers.eta[i];
+    const bool inside = eta >= grid.eta_min && eta < grid.eta_max;
+    if (inside || !std::isfinite(eta)) continue;
+    ++outside.towers;
+    outside.et += towers.et[i];
+  }
+  return outside;
 }
 
 Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* edges) {
@@ -49,28 +63,28 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
     placed.eta.push_back(eta);
     placed.phi.push_back(phi);
   };
-  const auto lose = [&placed](double et, double e) {
-    ++placed.outside;
-    placed.et_outside += et;
-    placed.e_outside += e;
+  const auto lose = [&placed](double et) {
+    ++placed.outside.towers;
+    placed.outside.et += et;
   };
+  const double columns_per_eta = 1 / grid.eta_width(), rows_per_phi = 1 / grid.phi_width();
   std::vector<Part> columns, rows;
   placed.offsets.push_back(0);
   for (std::size_t event = 0; event < towers.n_events; ++event) {
     for (std::int64_t i = towers.offsets[event]; i < towers.offsets[event + 1]; ++i) {
       const double et = towers.et[i], e = towers.e[i];
-      double eta = towers.eta[i], phi = towers.phi[i];
-      if (edges == nullptr) {
-        put(et, e, eta, phi);
-        if (std::isfinite(eta) && grid.eta_index(eta) < 0) lose(et, e);
-        continue;
-      }
       double eta_low = edges[4 * i], eta_high = edges[4 * i + 1], phi_low = edges[4 * i + 2],
              phi_high = edges[4 * i + 3];
       if (eta_high < eta_low) std::swap(eta_low, eta_high);
       if (phi_high < phi_low) phi_high += 2 * pi;  // a tower across -pi
-      eta = 0.5 * (eta_low + eta_high);
-      phi = 0.5 * (phi_low + phi_high);
+      const double eta = 0.5 * (eta_low + eta_high), phi = 0.5 * (phi_low + phi_high);
+      // most towers are one cell: no division for them
+      if (in_one_cell((eta_low - grid.eta_min) * columns_per_eta, (eta_high - grid.eta_min) * columns_per_eta,
+                      grid.n_eta) &&
+          in_one_cell((phi_low + pi) * rows_per_phi, (phi_high + pi) * rows_per_phi, grid.n_phi)) {
+        put(et, e, eta, phi);
+        continue;
+      }
       const double left = (eta_low - grid.eta_min) / grid.eta_width(),
                    right = (eta_high - grid.eta_min) / grid.eta_width();
       const double bottom = (phi_low + pi) / grid.phi_width(), top = (phi_high + pi) / grid.phi_width();
@@ -86,11 +100,10 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
       const bool outside = sane && (right < tolerance || left > grid.n_eta - tolerance);
       if (!sane || outside || (nests(left, right) && nests(bottom, top))) {
         put(et, e, sane ? eta : NAN, phi);
-        if (outside) lose(et, e);
+        if (outside) lose(et);
         continue;
       }
       ++placed.shared;
-      if (placed.first_shared < 0) placed.first_shared = i;
       divide(left, right, grid.n_eta, columns);
       divide(bottom, top, 0, rows);
       double inside = 0;
@@ -101,7 +114,7 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
           put(et * fraction, e * fraction, grid.eta_center(column.cell), grid.phi_center(row.cell));
         }
       }
-      if (inside < 1 - 1e-9) lose(et * (1 - inside), e * (1 - inside));
+      if (inside < 1 - 1e-9) lose(et * (1 - inside));
     }
     placed.offsets.push_back(static_cast<std::int64_t>(placed.et.size()));
   }

@@ -19,23 +19,25 @@ struct TowerArrays {
   std::size_t size(std::size_t event) const noexcept {
     return static_cast<std::size_t>(offsets[event + 1] - offsets[event]);
   }
-  void gather(std::size_t event, std::vector<Tower>& towers) const;
 };
+
+/// Towers that lie, wholly or in part, outside of the grid in eta.
+struct Outside {
+  std::int64_t towers = 0;
+  double et = 0;  ///< GeV lost that way
+};
+Outside outside_of(const Grid& grid, const TowerArrays& towers);
 
 /// Towers put into cells, and what happened on the way.
 struct Placed {
   std::vector<std::int64_t> offsets;
   std::vector<double> et, e, eta, phi;
-  std::int64_t shared = 0;   ///< towers divided over several cells
-  std::int64_t outside = 0;  ///< towers that lie, wholly or in part, outside of the grid in eta
-  double et_outside = 0;     ///< GeV lost that way
-  double e_outside = 0;
-  std::int64_t first_shared = -1;  ///< index of the first of them
+  std::int64_t shared = 0;  ///< towers divided over several cells
+  Outside outside;
 };
 
 /// Each tower to the centre of its edges (eta_lo, eta_hi, phi_lo, phi_hi) where these nest in one cell,
-/// otherwise in parts, by overlap in eta-phi, to the centres of the cells that it covers. Without edges
-/// (nullptr) positions stay.
+/// otherwise in parts, by overlap in eta-phi, to the centres of the cells that it covers.
 Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* edges);
 
 }  // namespace hepml
