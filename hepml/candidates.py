@@ -24,7 +24,7 @@ from hepml.errors import DataError, GranularityError, SchemaError, check_kind, n
 from hepml.geometry import Geometry, Grid
 from hepml.identity import candidate_ids
 from hepml.trees import Events, Objects, Towers
-from hepml.trees.placing import TowerArrays, as_arrays, place_towers
+from hepml.trees.placing import LocatedTowers, as_arrays, locate_towers, place_towers
 from hepml.truth import classify
 
 __all__ = ["CONVENTIONS", "PRESELECTIONS", "STATUS_NAMES", "Candidates", "count_objects", "select_candidates"]
@@ -87,7 +87,7 @@ class Candidates:
     which: str
     convention: str | None
     geometry: Geometry
-    cells: tuple[TowerArrays, TowerArrays] = field(repr=False)
+    cells: tuple[LocatedTowers, LocatedTowers] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -273,7 +273,7 @@ def convention_code(convention: str | None) -> int:
 
 
 def fill_sparse(
-    core: Any, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: tuple[Any, Any, Any]
+    core: Any, convention: str | None, cells: tuple[LocatedTowers, LocatedTowers], places: tuple[Any, Any, Any]
 ) -> tuple[Any, Any, Any, Any]:
     """The images ET and E of the ECal, ET and E of the HCal of candidates at `places` (row, cell, hcal_first).
 
@@ -312,7 +312,7 @@ def object_collection(events: Events, collection: str) -> Objects:
 
 def _place(
     events: Events, name: str, grid: Grid, convention: str | None, overlap: str
-) -> tuple[TowerArrays, dict[str, float]]:
+) -> tuple[LocatedTowers, dict[str, float]]:
     """Towers at their cells, and what happened to those that do not nest."""
     towers: Towers = getattr(events, name)
     placed = place_towers(towers, grid)
@@ -331,7 +331,8 @@ def _place(
     }
     if placed["shared"] and convention is None:
         logger.info("%s: %d of %d %s towers shared between cells", events.path, placed["shared"], len(towers), name)
-    return (as_arrays(towers) if convention is not None else placed["towers"]), record
+    arrays = as_arrays(towers) if convention is not None else placed["towers"]
+    return locate_towers(arrays, grid), record
 
 
 def _sizes(towers: Towers, grid: Grid) -> str:

@@ -181,7 +181,7 @@ def isolation_cones(
         raise DataError("calorimeters that do not exist", expected="'ecal', 'hcal' or both", found=list(names))
     none = (np.zeros(len(candidates.events) + 1, np.int64), *[np.zeros(0)] * 4)
     ecal, hcal = (
-        cells if name in names else none for name, cells in zip(("ecal", "hcal"), candidates.cells, strict=True)
+        cells[:5] if name in names else none for name, cells in zip(("ecal", "hcal"), candidates.cells, strict=True)
     )
     parts = (np.ascontiguousarray(part) for part in (candidates.row, candidates.cell, candidates.pt))
     return np.asarray(_core.isolation(core_geometry(candidates.geometry), ecal, hcal, *parts, core, sizes))

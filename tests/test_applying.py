@@ -78,7 +78,7 @@ def test_towers_to_score_equals_images_to_score_and_the_tagger(network, sample, 
         else:
             row, eta, phi = candidates.row, candidates.eta, candidates.phi
         ecal, hcal = (
-            replace(towers, edges=None, **dict(zip(COLUMNS, placed, strict=True)))
+            replace(towers, edges=None, **dict(zip(COLUMNS, placed[:5], strict=True)))
             for towers, placed in zip((events.ecal, events.hcal), candidates.cells, strict=True)
         )
         tags = evaluator.tag(ecal, hcal, row, eta, phi)

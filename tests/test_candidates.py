@@ -273,7 +273,7 @@ class TestTowersThatDoNotNest:
         assert np.isclose(e.sum(), 16.0, rtol=1e-12)
         assert candidates.towers["ecal_shared"] == 1
         expected = reference.shared(ECAL, [(8.0, tuple(towers.edges[0]))])
-        got = reference.cell_map(ECAL, list(zip(*candidates.cells[0][1:], strict=True)), 0)
+        got = reference.cell_map(ECAL, list(zip(*candidates.cells[0][1:5], strict=True)), 0)
         assert np.abs(got - expected).max() < 8.0 / 4 * 2e-3  # slivers below 0.1 % of a cell go to the neighbour
 
     @pytest.mark.parametrize("edges", [(3.1, 3.1 + 0.3), (3.1, 3.1 + 0.3 - 2 * np.pi), (-3.2, -2.9)])

@@ -12,9 +12,11 @@ from toy import at_cell, events_of, towers_in_cells
 
 from hepml.candidates import select_candidates
 from hepml.errors import DataError
+from hepml.evaluator import cpus
 from hepml.geometry import ECAL, HCAL, PAPER, Geometry, Grid
 from hepml.images import IMAGE_NAMES, SparseImages, expand_hcal, make_images
 from hepml.trees import Towers, open_events
+from hepml.trees.placing import as_arrays, locate_towers
 
 MACRO_FILES = ("unslimmed_electrons", "noselection_jets", "eid_stockdelphes_electrons")
 REAL_FILES = (*MACRO_FILES, "eid_dev_jets", "eid_dev_electrons", "eid_pileup50_jets", "unslimmed_pileup50_jets")
@@ -301,3 +303,35 @@ def test_towers_of_another_detector_are_shared(shared):
 def test_images_are_made_of_candidates_only(sample):
     with pytest.raises(DataError, match=r"not candidates(.|\n)*select_candidates"):
         make_images(open_events(sample["electrons"], entry_stop=5))
+
+
+@pytest.mark.parametrize("cpu", cpus())
+@pytest.mark.parametrize("grid", [ECAL, HCAL], ids=lambda grid: grid.name)
+def test_the_cells_of_columns_are_those_of_single_positions(cpu, grid, monkeypatch):
+    """At edges and one bit beside them, beyond the grid, and more than one turn away."""
+    monkeypatch.setenv("HEPML_CPU", cpu)
+
+    def near(edges, more):
+        return np.concatenate([edges, np.nextafter(edges, 99), np.nextafter(edges, -99), edges + 0.01, more])
+
+    eta = near(np.linspace(grid.eta_min, grid.eta_max, grid.n_eta + 1), [-2.51, 2.6, 1e30, -1e30])
+    phi = near(np.linspace(-np.pi, np.pi, grid.n_phi + 1), [7.0, -50.3, 99.0])
+    n = max(len(eta), len(phi))
+    eta, phi = np.resize(eta, n), np.resize(phi, n)
+    towers = Towers(np.array([0, n]), np.ones(n), np.ones(n), eta, phi)
+    *_, cell_eta, cell_phi, finite = locate_towers(as_arrays(towers), grid)
+    expected = [reference.eta_cell(grid, value) for value in eta]
+    assert cell_eta.tolist() == [-1 if cell is None else cell for cell in expected]
+    assert cell_phi.tolist() == [reference.phi_cell(grid, value) for value in phi]
+    assert finite.tolist() == [True]
+
+
+@pytest.mark.parametrize("cpu", cpus())
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1.1e30, -1.1e30])
+@pytest.mark.parametrize("column", range(4))
+def test_one_number_that_is_not_finite_rejects_its_event_alone(cpu, bad, column, monkeypatch):
+    monkeypatch.setenv("HEPML_CPU", cpu)
+    columns = np.ones((4, 40))
+    columns[column, 17] = bad
+    towers = Towers(np.array([0, 0, 17, 18, 40]), *columns)
+    assert locate_towers(as_arrays(towers), ECAL)[-1].tolist() == [True, True, False, True]

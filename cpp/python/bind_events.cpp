@@ -51,6 +51,13 @@ std::unique_ptr<T[]> buffer(std::size_t size) {
   return std::unique_ptr<T[]>(new T[size]);
 }
 
+using GridTuple = std::tuple<int, int, double, double>;
+
+Grid make_grid(const GridTuple& numbers) {
+  const auto [n_eta, n_phi, eta_min, eta_max] = numbers;
+  return {n_eta, n_phi, eta_min, eta_max};
+}
+
 /// Towers as Python has them: (offsets, et, e, eta, phi), int64 and float64.
 using TowerTuple =
     std::tuple<Vector<std::int64_t>, Vector<double>, Vector<double>, Vector<double>, Vector<double>>;
@@ -72,6 +79,35 @@ void check_rows(const Vector<std::int64_t>& row, const TowerArrays& towers) {
     require(row.data()[k] >= 0 && row.data()[k] < static_cast<std::int64_t>(towers.n_events),
             "a row is the number of an event");
   }
+}
+
+/// The same with the cells (eta, phi) of the towers, and which events are finite: what locate() gave.
+using LocatedTuple = std::tuple<Vector<std::int64_t>, Vector<double>, Vector<double>, Vector<double>,
+                                Vector<double>, Vector<std::int16_t>, Vector<std::int16_t>, Vector<bool>>;
+
+TowerArrays view(const LocatedTuple& tuple) {
+  const auto& [offsets, et, e, eta, phi, cell_eta, cell_phi, finite] = tuple;
+  TowerArrays towers = view(TowerTuple{offsets, et, e, eta, phi});
+  const std::size_t n = et.size();
+  require(cell_eta.size() == n && cell_phi.size() == n && finite.size() == towers.n_events,
+          "there are as many cells as towers, and as many answers as events");
+  towers.cell_eta = cell_eta.data();
+  towers.cell_phi = cell_phi.data();
+  towers.finite = finite.data();
+  return towers;
+}
+
+nb::tuple located(const GridTuple& grid, const TowerTuple& towers) {
+  const TowerArrays arrays = view(towers);
+  const auto n = static_cast<std::size_t>(arrays.offsets[arrays.n_events]);
+  auto cell_eta = buffer<std::int16_t>(n), cell_phi = buffer<std::int16_t>(n);
+  auto finite = buffer<bool>(arrays.n_events);
+  {
+    nb::gil_scoped_release release;
+    locate(make_grid(grid), arrays, cell_eta.get(), cell_phi.get(), finite.get());
+  }
+  return nb::make_tuple(own(std::move(cell_eta), n), own(std::move(cell_phi), n),
+                        own(std::move(finite), arrays.n_events));
 }
 
 /// Sparse images as Python has them: (counts, index, value).
@@ -96,12 +132,6 @@ nb::tuple release(SparseBuffer&& buffer) {
                         own(std::move(buffer.value), entries));
 }
 
-Grid make_grid(const std::tuple<int, int, double, double>& numbers) {
-  const auto [n_eta, n_phi, eta_min, eta_max] = numbers;
-  return {n_eta, n_phi, eta_min, eta_max};
-}
-
-using GridTuple = std::tuple<int, int, double, double>;
 using Images = std::tuple<SparseTuple, SparseTuple, SparseTuple, SparseTuple>;
 
 struct Views {
@@ -140,7 +170,7 @@ nb::tuple place(const GridTuple& grid, const TowerTuple& towers, const Matrix<do
   return nb::make_tuple(placed_towers, placed.shared, placed.outside.towers, placed.outside.et);
 }
 
-nb::tuple find(const Geometry& geometry, int convention, const TowerTuple& ecal, const TowerTuple& hcal,
+nb::tuple find(const Geometry& geometry, int convention, const LocatedTuple& ecal, const LocatedTuple& hcal,
                const Vector<std::int64_t>& row, const Vector<double>& eta, const Vector<double>& phi) {
   const TowerArrays ecal_arrays = view(ecal), hcal_arrays = view(hcal);
   const std::size_t n = row.size();
@@ -160,7 +190,7 @@ nb::tuple find(const Geometry& geometry, int convention, const TowerTuple& ecal,
                         own(std::move(hcal_first), n, 2), own(std::move(hcal_offset), n, 2));
 }
 
-nb::tuple fill(const Geometry& geometry, int convention, bool is_ecal, const TowerTuple& towers,
+nb::tuple fill(const Geometry& geometry, int convention, bool is_ecal, const LocatedTuple& towers,
                const Vector<std::int64_t>& row, const Matrix<std::int32_t>& cell,
                const Matrix<std::int32_t>& hcal_first) {
   const TowerArrays arrays = view(towers);
@@ -278,6 +308,7 @@ void bind_events(nb::module_& m) {
           nb::arg("hcal_expand"), nb::arg("search"));
   m.def("status_name", [](int status) { return name(static_cast<Status>(status)); });
   m.def("place_towers", &place, nb::arg("grid"), nb::arg("towers"), nb::arg("edges"));
+  m.def("locate_towers", &located, nb::arg("grid"), nb::arg("towers"));
   m.def("towers_outside", &outside, nb::arg("grid"), nb::arg("towers"));
   m.def("find_candidates", &find, nb::arg("geometry"), nb::arg("convention"), nb::arg("ecal"),
         nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"));

@@ -71,7 +71,8 @@ def _columns(
         elif key.startswith("fields."):
             fields[key.removeprefix("fields.")] = values.astype(values.dtype.newbyteorder("="))
         else:
-            columns[key] = widened(values) * _factor(key, block)
+            factor = _factor(key, block)
+            columns[key] = widened(values) if factor is None else widened(values) * factor
     assert offsets is not None
     if "index" in names:
         new, rows = _positions(tree, names["index"], arrays, offsets, first)
@@ -102,12 +103,15 @@ def _positions(
     return new, rows
 
 
-def _factor(key: str, block: Block) -> float | NDArray[np.float64]:
+def _factor(key: str, block: Block) -> float | NDArray[np.float64] | None:
+    """What brings a column to GeV and radians; None where it is in them."""
     if key in ("et", "e", "part", "pt", "px", "py", "pz"):
-        return block.energy
-    if key in ("phi", "phi_lo", "phi_hi"):
-        return block.angle
-    return np.array([1.0, 1.0, block.angle, block.angle]) if key == "edges" else 1.0
+        return None if block.energy == 1 else block.energy
+    if block.angle == 1:
+        return None
+    if key == "edges":
+        return np.array([1.0, 1.0, block.angle, block.angle])
+    return block.angle if key in ("phi", "phi_lo", "phi_hi") else None
 
 
 def _keep(offsets: NDArray[np.int64], columns: Columns, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Columns]:

@@ -122,8 +122,18 @@ class HEPML_API ImageMaker {
   void fill_hcal(const Candidate& candidate, span<const Tower> towers, Sparse& et, Sparse& e) noexcept;
 
  private:
-  template <class Pixel>
-  void fill_sparse(span<const Tower> towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
+  friend struct ColumnsMaker;  // the same on columns of many events, for Python
+  template <class Towers>
+  Candidate find_in(const Towers& ecal, double eta, double phi) noexcept;
+  template <class Towers>
+  void fill_ecal_of(const Candidate& candidate, const Towers& towers, Sparse& et, Sparse& e) noexcept;
+  template <class Towers>
+  void fill_hcal_of(const Candidate& candidate, const Towers& towers, Sparse& et, Sparse& e) noexcept;
+  template <class Towers>
+  void fill_window(const Grid& grid, int side, int first_eta, int first_phi, const Towers& towers, Sparse& et,
+                   Sparse& e) noexcept;
+  template <class Towers, class Pixel>
+  void fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
   Candidate place_windows(int seed_eta, int seed_phi, int cell_eta, int cell_phi) const noexcept;
 
   Geometry geometry_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sparse.hpp"
+#include "towers.hpp"
 
 namespace hepml {
 
@@ -17,8 +18,8 @@ class EventTowers {
     for (std::size_t i = 0; i < arrays.n_events; ++i) most = std::max(most, arrays.size(i));
     towers_.resize(most);
   }
-  bool move_to(std::int64_t event) {
-    if (event == event_) return false;
+  void move_to(std::int64_t event) {
+    if (event == event_) return;
     event_ = event;
     const auto first = static_cast<std::size_t>(arrays_.offsets[event]);
     size_ = arrays_.size(static_cast<std::size_t>(event));
@@ -26,7 +27,6 @@ class EventTowers {
       const std::size_t k = first + i;
       towers_[i] = {arrays_.et[k], arrays_.eta[k], arrays_.phi[k], arrays_.e[k]};
     }
-    return true;
   }
   span<const Tower> towers() const { return {towers_.data(), size_}; }
 
@@ -55,6 +55,19 @@ void for_each_image(std::size_t n, const SparseView (&views)[4], Use use) {
 
 }  // namespace
 
+/// ImageMaker on columns.
+struct ColumnsMaker {
+  ImageMaker& maker;
+
+  Candidate find(const TowerColumns& ecal, double eta, double phi) const noexcept {
+    return maker.find_in(ecal, eta, phi);
+  }
+  void fill(bool is_ecal, const Candidate& candidate, const TowerColumns& towers, ImageMaker::Sparse& et,
+            ImageMaker::Sparse& e) const noexcept {
+    is_ecal ? maker.fill_ecal_of(candidate, towers, et, e) : maker.fill_hcal_of(candidate, towers, et, e);
+  }
+};
+
 SparseBuffer::SparseBuffer(std::size_t n_images, std::size_t most_entries)
     : counts(new std::uint16_t[n_images]),
       index(new std::uint16_t[most_entries]),
@@ -64,16 +77,13 @@ SparseBuffer::SparseBuffer(std::size_t n_images, std::size_t most_entries)
 void find_batch(ImageMaker& maker, const TowerArrays& ecal, const TowerArrays& hcal, std::size_t n,
                 const std::int64_t* row, const double* eta, const double* phi, std::uint8_t* status,
                 std::int32_t* cell, std::int32_t* hcal_first, double* hcal_offset) {
-  EventTowers ecal_event(ecal), hcal_event(hcal);
-  bool finite = true;
+  const ColumnsMaker columns{maker};
   for (std::size_t k = 0; k < n; ++k) {
-    if (ecal_event.move_to(row[k])) {
-      hcal_event.move_to(row[k]);
-      finite = all_finite(ecal_event.towers()) && all_finite(hcal_event.towers());
-    }
     Candidate candidate;
     candidate.status = Status::not_finite;
-    if (finite) candidate = maker.find_in_finite(ecal_event.towers(), eta[k], phi[k]);
+    const auto event = static_cast<std::size_t>(row[k]);
+    if (ecal.finite[event] && hcal.finite[event])
+      candidate = columns.find(TowerColumns(ecal, event), eta[k], phi[k]);
     status[k] = static_cast<std::uint8_t>(candidate.status);
     cell[2 * k] = candidate.cell_eta;
     cell[2 * k + 1] = candidate.cell_phi;
@@ -92,9 +102,8 @@ SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const Tower
   std::size_t most = 0;
   for (std::size_t k = 0; k < n; ++k) most += std::min(pixels, towers.size(static_cast<std::size_t>(row[k])));
   SparseBuffers images{SparseBuffer(n, most), SparseBuffer(n, most)};
-  EventTowers event(towers);
+  const ColumnsMaker columns{maker};
   for (std::size_t k = 0; k < n; ++k) {
-    event.move_to(row[k]);
     Candidate candidate;
     candidate.cell_eta = cell[2 * k];
     candidate.cell_phi = cell[2 * k + 1];
@@ -103,11 +112,7 @@ SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const Tower
     ImageMaker::Sparse et{images.et.index.get() + images.et.entries,
                           images.et.value.get() + images.et.entries, 0};
     ImageMaker::Sparse e{images.e.index.get() + images.e.entries, images.e.value.get() + images.e.entries, 0};
-    if (is_ecal) {
-      maker.fill_ecal(candidate, event.towers(), et, e);
-    } else {
-      maker.fill_hcal(candidate, event.towers(), et, e);
-    }
+    columns.fill(is_ecal, candidate, TowerColumns(towers, static_cast<std::size_t>(row[k])), et, e);
     images.et.counts[k] = static_cast<std::uint16_t>(et.count);
     images.e.counts[k] = static_cast<std::uint16_t>(e.count);
     images.et.entries += et.count;

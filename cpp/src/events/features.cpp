@@ -66,7 +66,8 @@ struct Moments {
 }  // namespace
 
 template <class Image>
-void high_level(const Geometry& g, Convention convention, const Image (&images)[4], double* features) noexcept {
+void high_level(const Geometry& g, Convention convention, const Image (&images)[4],
+                double* features) noexcept {
   const auto& [ecal_et, ecal_e, hcal_et, hcal_e] = images;
   const bool swapped = convention == Convention::arxiv_2011_01984;  // its axis widths are exchanged
   const double eta_width = swapped ? g.ecal.phi_width() : g.ecal.eta_width();

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "constants.hpp"
+#include "towers.hpp"
 #include "windows.hpp"
 
 namespace hepml {
@@ -24,33 +25,16 @@ int lowest_bit(std::uint64_t word) noexcept {
 #endif
 }
 
-/// The pixel that a tower falls into, -1 outside of a window of side x side cells.
-class PixelOf {
- public:
-  PixelOf(const Grid& grid, int side, int first_eta, int first_phi) noexcept
-      : cells_(grid), n_phi_(grid.n_phi), side_(side), first_eta_(first_eta), first_phi_(first_phi) {}
-  int operator()(const Tower& tower) const noexcept {
-    const int column = cells_.eta(tower.eta) - first_eta_;  // negative outside of the grid
-    if (column < 0 || column >= side_) return -1;
-    const int row = steps_on_ring(cells_.phi(tower.phi), first_phi_, n_phi_);
-    return row < side_ ? (side_ - 1 - row) * side_ + column : -1;
-  }
-
- private:
-  Cells cells_;
-  int n_phi_, side_, first_eta_, first_phi_;
-};
-
 }  // namespace
 
-template <class Pixel>
-void ImageMaker::fill_sparse(span<const Tower> towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept {
-  for (const Tower& tower : towers) {
-    const int pixel = pixel_of(tower);
+template <class Towers, class Pixel>
+void ImageMaker::fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept {
+  for (std::size_t i = 0; i < towers.size(); ++i) {
+    const int pixel = pixel_of(i);
     if (pixel < 0) continue;
     const auto p = static_cast<std::size_t>(pixel);
-    et_[p] += tower.et;
-    e_[p] += tower.e;
+    et_[p] += towers.et(i);
+    e_[p] += towers.e(i);
     filled_[p >> 6] |= std::uint64_t{1} << (p & 63);
   }
   et.count = e.count = 0;
@@ -71,21 +55,41 @@ void ImageMaker::fill_sparse(span<const Tower> towers, Pixel pixel_of, Sparse& e
   }
 }
 
+template <class Towers>
+void ImageMaker::fill_window(const Grid& grid, int side, int first_eta, int first_phi, const Towers& towers,
+                             Sparse& et, Sparse& e) noexcept {
+  const auto pixel_of = [&](std::size_t i) {
+    const int column = towers.cell_eta(i) - first_eta;  // negative outside of the grid
+    if (column < 0 || column >= side) return -1;
+    const int row = steps_on_ring(towers.cell_phi(i), first_phi, grid.n_phi);
+    return row < side ? (side - 1 - row) * side + column : -1;
+  };
+  fill_sparse(towers, pixel_of, et, e);
+}
+
 void ImageMaker::fill_ecal(const Candidate& candidate, span<const Tower> towers, Sparse& et,
                            Sparse& e) noexcept {
+  fill_ecal_of(candidate, TowerList(towers, geometry_.ecal), et, e);
+}
+void ImageMaker::fill_hcal(const Candidate& candidate, span<const Tower> towers, Sparse& et,
+                           Sparse& e) noexcept {
+  fill_hcal_of(candidate, TowerList(towers, geometry_.hcal), et, e);
+}
+
+template <class Towers>
+void ImageMaker::fill_ecal_of(const Candidate& candidate, const Towers& towers, Sparse& et,
+                              Sparse& e) noexcept {
   const Grid& grid = geometry_.ecal;
   const int side = geometry_.ecal_window, half = side / 2;
   if (convention_ == Convention::standard) {
-    const int first_eta = candidate.cell_eta - half, first_phi = candidate.cell_phi - half;
-    fill_sparse(towers, PixelOf(grid, side, first_eta, first_phi), et, e);
-    return;
+    return fill_window(grid, side, candidate.cell_eta - half, candidate.cell_phi - half, towers, et, e);
   }
   const double eta_0 = grid.eta_center(candidate.cell_eta), phi_0 = grid.phi_center(candidate.cell_phi);
   const double reach_eta = (half + 0.5) * grid.eta_width(), reach_phi = (half + 0.5) * grid.phi_width();
-  const auto pixel_of = [=](const Tower& tower) {
-    const double deta = tower.eta - eta_0;
+  const auto pixel_of = [&](std::size_t i) {
+    const double deta = towers.eta(i) - eta_0;
     if (!(std::fabs(deta) < reach_eta)) return -1;
-    const double dphi = wrapped(tower.phi, phi_0);
+    const double dphi = wrapped(towers.phi(i), phi_0);
     if (!(std::fabs(dphi) < reach_phi)) return -1;
     const int column = std::min(static_cast<int>(side * (deta + reach_eta) / (2 * reach_eta)), side - 1);
     const int row = std::min(static_cast<int>(side * (dphi + reach_phi) / (2 * reach_phi)), side - 1);
@@ -94,14 +98,13 @@ void ImageMaker::fill_ecal(const Candidate& candidate, span<const Tower> towers,
   fill_sparse(towers, pixel_of, et, e);
 }
 
-void ImageMaker::fill_hcal(const Candidate& candidate, span<const Tower> towers, Sparse& et,
-                           Sparse& e) noexcept {
+template <class Towers>
+void ImageMaker::fill_hcal_of(const Candidate& candidate, const Towers& towers, Sparse& et,
+                              Sparse& e) noexcept {
   const Grid& grid = geometry_.hcal;
   const int side = geometry_.hcal_window, half = side / 2;
   if (convention_ == Convention::standard) {
-    const int first_eta = candidate.hcal_eta, first_phi = candidate.hcal_phi;
-    fill_sparse(towers, PixelOf(grid, side, first_eta, first_phi), et, e);
-    return;
+    return fill_window(grid, side, candidate.hcal_eta, candidate.hcal_phi, towers, et, e);
   }
   // As published: towers at their smeared positions, kept within -3.5..+4.5 cells of the HCal cell's centre
   // (or mirrored), then put into a histogram that spans -4..+4.
@@ -111,10 +114,10 @@ void ImageMaker::fill_hcal(const Candidate& candidate, span<const Tower> towers,
   const double low_eta = candidate.hcal_eta - below.eta - 0.5;
   const double low_phi = steps_on_ring(candidate.hcal_phi, below.phi - half, grid.n_phi) - half - 0.5;
   const double reach_eta = half * eta_width, reach_phi = half * phi_width;
-  const auto pixel_of = [=](const Tower& tower) {
-    const double deta = tower.eta - eta_0;
+  const auto pixel_of = [&](std::size_t i) {
+    const double deta = towers.eta(i) - eta_0;
     if (!(deta > low_eta * eta_width && deta < (low_eta + side) * eta_width)) return -1;
-    const double dphi = wrapped(tower.phi, phi_0);
+    const double dphi = wrapped(towers.phi(i), phi_0);
     if (!(dphi > low_phi * phi_width && dphi < (low_phi + side) * phi_width)) return -1;
     const double x = side * (deta + reach_eta) / (2 * reach_eta),
                  y = side * (dphi + reach_phi) / (2 * reach_phi);
@@ -123,6 +126,9 @@ void ImageMaker::fill_hcal(const Candidate& candidate, span<const Tower> towers,
   };
   fill_sparse(towers, pixel_of, et, e);
 }
+
+template void ImageMaker::fill_ecal_of(const Candidate&, const TowerColumns&, Sparse&, Sparse&) noexcept;
+template void ImageMaker::fill_hcal_of(const Candidate&, const TowerColumns&, Sparse&, Sparse&) noexcept;
 
 void ImageMaker::fill(const Candidate& candidate, span<const Tower> ecal, span<const Tower> hcal,
                       const ImageSpans<float>& images) noexcept {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "constants.hpp"
+#include "towers.hpp"
 #include "windows.hpp"
 
 namespace hepml {
@@ -36,13 +37,9 @@ HcalCell hcal_cell_below(const Geometry& g, int ecal_eta, int ecal_phi) noexcept
 }
 
 bool all_finite(span<const Tower> towers) noexcept {
-  constexpr double limit = 1e30;  // beyond it a sum may leave the range of float32
   bool finite = true;
   for (const Tower& t : towers) {
-    finite &= std::fabs(t.et) <= limit;
-    finite &= std::fabs(t.e) <= limit;
-    finite &= std::fabs(t.eta) <= limit;
-    finite &= std::fabs(t.phi) <= limit;
+    for (const double value : {t.et, t.e, t.eta, t.phi}) finite &= std::fabs(value) <= most_finite;
   }
   return finite;
 }
@@ -72,6 +69,11 @@ Candidate ImageMaker::find(span<const Tower> ecal, span<const Tower> hcal, doubl
 }
 
 Candidate ImageMaker::find_in_finite(span<const Tower> ecal, double eta, double phi) noexcept {
+  return find_in(TowerList(ecal, geometry_.ecal), eta, phi);
+}
+
+template <class Towers>
+Candidate ImageMaker::find_in(const Towers& ecal, double eta, double phi) noexcept {
   Candidate candidate;
   const Grid& grid = geometry_.ecal;
   const int search = geometry_.search, side = 2 * search + 1;
@@ -92,13 +94,12 @@ Candidate ImageMaker::find_in_finite(span<const Tower> ecal, double eta, double 
     return candidate;
   }
   std::fill(search_.begin(), search_.end(), 0.0);
-  const Cells cells(grid);
   const int first_phi = seed_phi - search;
-  for (const Tower& tower : ecal) {
-    const int column = cells.eta(tower.eta) - (seed_eta - search);
+  for (std::size_t i = 0; i < ecal.size(); ++i) {
+    const int column = ecal.cell_eta(i) - (seed_eta - search);
     if (column < 0 || column >= side) continue;
-    const int row = steps_on_ring(cells.phi(tower.phi), first_phi, grid.n_phi);
-    if (row < side) search_[static_cast<std::size_t>(column * side + row)] += tower.et;
+    const int row = steps_on_ring(ecal.cell_phi(i), first_phi, grid.n_phi);
+    if (row < side) search_[static_cast<std::size_t>(column * side + row)] += ecal.et(i);
   }
   int hottest =
       search * side + search;  // ties: the object's own cell, then the lowest eta, then the lowest phi
@@ -124,6 +125,8 @@ Candidate ImageMaker::find_in_finite(span<const Tower> ecal, double eta, double 
   }
   return place_windows(seed_eta, seed_phi, cell_eta, cell_phi);
 }
+
+template Candidate ImageMaker::find_in(const TowerColumns&, double, double) noexcept;
 
 // The HCal window is even, so the ECal centre lies off its centre: it reaches one cell further to the side of
 // the HCal cell on which the ECal centre lies (in convention 2011.01984: on which the object's own cell lies,

@@ -1,7 +1,7 @@
 #pragma once
 
-// One loop over the pixels of an image that hold something, whether it is dense or sparse: row by row from the
-// largest phi, columns upwards. What is added up in it is the same number for both.
+// One loop over the pixels of an image that hold something, whether it is dense or sparse: row by row from
+// the largest phi, columns upwards. What is added up in it is the same number for both.
 
 #include <hepml/span.hpp>
 

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "constants.hpp"
+#include "kernels/select.hpp"
+#include "windows.hpp"
 
 namespace hepml {
 
@@ -38,6 +40,26 @@ bool in_one_cell(double low, double high, int n) {
 }
 
 }  // namespace
+
+void locate(const Grid& grid, const TowerArrays& towers, std::int16_t* cell_eta, std::int16_t* cell_phi,
+            bool* finite) {
+  const kernels::Kernels& set = kernels::select();
+  const auto n = static_cast<std::size_t>(towers.offsets[towers.n_events]);
+  set.cells(eta_axis(grid), towers.eta, cell_eta, n);
+  set.cells(phi_axis(grid), towers.phi, cell_phi, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (cell_eta[i] == kernels::CellAxis::unsure)
+      cell_eta[i] = static_cast<std::int16_t>(grid.eta_index(towers.eta[i]));
+    if (cell_phi[i] == kernels::CellAxis::unsure)
+      cell_phi[i] = static_cast<std::int16_t>(grid.phi_index(towers.phi[i]));
+  }
+  for (std::size_t event = 0; event < towers.n_events; ++event) {
+    finite[event] = true;
+    for (const double* column : {towers.et, towers.e, towers.eta, towers.phi})
+      finite[event] =
+          finite[event] && set.within(column + towers.offsets[event], most_finite, towers.size(event));
+  }
+}
 
 Outside outside_of(const Grid& grid, const TowerArrays& towers) {
   Outside outside;

@@ -15,11 +15,19 @@ struct TowerArrays {
   const double* e = nullptr;
   const double* eta = nullptr;
   const double* phi = nullptr;
+  const std::int16_t* cell_eta = nullptr;  ///< these three of locate()
+  const std::int16_t* cell_phi = nullptr;
+  const bool* finite = nullptr;
 
   std::size_t size(std::size_t event) const noexcept {
     return static_cast<std::size_t>(offsets[event + 1] - offsets[event]);
   }
 };
+
+/// The cells (eta, phi) of all towers, as Grid::eta_index and Grid::phi_index tell them, and which events
+/// all_finite() holds for.
+void locate(const Grid& grid, const TowerArrays& towers, std::int16_t* cell_eta, std::int16_t* cell_phi,
+            bool* finite);
 
 /// Towers that lie, wholly or in part, outside of the grid in eta.
 struct Outside {

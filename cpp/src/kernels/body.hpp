@@ -8,6 +8,7 @@
 namespace {
 
 using hepml::kernels::Activation;
+using hepml::kernels::CellAxis;
 using hepml::kernels::Combination;
 using hepml::kernels::Conv2DArgs;
 using hepml::kernels::DenseArgs;
@@ -43,6 +44,7 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
   return (left + pieces - 1) / pieces;
 }
 
+#include "kernels/cells.inl"
 #include "kernels/conv2d.inl"
 #include "kernels/dense.inl"
 #include "kernels/elementwise.inl"
@@ -82,6 +84,8 @@ constexpr hepml::kernels::Kernels kernels_named(const char* name) {
           &standardize,
           &row_times_matrix,
           &dot,
+          &cells,
+          &within,
           &tower_scratch,
           &tower_forward,
           &tower_backward};

@@ -193,6 +193,16 @@ struct TowerGradients {
   float* empty_out;
 };
 
+/// Positions to cells of equal size from `first` on, by a multiplication: what rounding could put on either
+/// side of an edge is told as `unsure`. Beyond the ends there is no cell (-1), or on a ring it is unsure.
+struct CellAxis {
+  static constexpr std::int16_t unsure = -2;
+  double first = 0;
+  double cells_per_unit = 0;
+  double size = 0;  // cells, at most 30,000: positions are good to 1e-11 of one
+  bool ring = false;
+};
+
 struct Kernels {
   const char* name;   // "generic", "avx2", "avx512"
   std::size_t width;  // floats in a vector
@@ -255,6 +265,11 @@ struct Kernels {
   void (*row_times_matrix)(const float* x, std::size_t n_in, const float* matrix, std::size_t stride,
                            float* y, std::size_t n_out) noexcept;
   float (*dot)(const float* a, const float* b, std::size_t n) noexcept;
+
+  /// The cell of each of n positions, or `unsure`; without a branch.
+  void (*cells)(const CellAxis& axis, const double* position, std::int16_t* cell, std::size_t n) noexcept;
+  /// Are the magnitudes of all n at most `limit`? False for NaN.
+  bool (*within)(const double* x, double limit, std::size_t n) noexcept;
 
   /// Floats of scratch that the two below need.
   std::size_t (*tower_scratch)(const TowerLayer& layer);
