@@ -1,5 +1,6 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json, robustness.json,
-training_speed.json, inference_speed.json, latency_tail.json, predict_speed.json, source_speed.json and root_speed.json.
+training_speed.json, inference_speed.json, latency_tail.json, predict_speed.json, precision_speed.json,
+source_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -129,6 +130,25 @@ def predict_table(record: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def precision_table(record: dict[str, Any]) -> str:
+    """A table for each machine; one row per network, precision, way and set of instructions."""
+    parts = []
+    for run in record["runs"]:
+        rows = [
+            "| network | weights | way | instructions | reduced, us | float32, us | ratio (lowest, highest) |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for one in run["rows"]:
+            cells = [f"`{one['network']}`", *(one[key] for key in ("precision", "way", "cpu"))]
+            cells += [f"{one[f'{which}_us']:.2f}" for which in ("reduced", "float32")]
+            cells.append(f"{one['ratio']:.2f} ({one['ratio_low']:.2f}, {one['ratio_high']:.2f})")
+            rows.append("| " + " | ".join(cells) + " |")
+        about = run["about"]
+        what = f"Medians of {about['repeats']} repeats, an event; {about['machine']}; load average {about['load']}"
+        parts.append("\n".join([*rows, "", f"{what}."]))
+    return "\n\n".join(parts)
+
+
 def source_table(record: dict[str, Any]) -> str:
     """One row per network, kind of input and target of the compiler."""
     rows = [
@@ -227,6 +247,7 @@ def main() -> None:
     tables["inference"] = inference_table(inference)
     tables["tail"] = tail_table(json.loads((ROOT / "docs" / "latency_tail.json").read_text()))
     tables["predict"] = predict_table(json.loads((ROOT / "docs" / "predict_speed.json").read_text()))
+    tables["precision"] = precision_table(json.loads((ROOT / "docs" / "precision_speed.json").read_text()))
     tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
     tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))
     robustness = json.loads((ROOT / "docs" / "robustness.json").read_text())

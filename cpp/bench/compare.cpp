@@ -1,7 +1,7 @@
 // compare NETWORK.json EVENTS ROUNDS [NAME LIBRARY FILE]...: time of one event on one thread, hepml's and
-// that of each peer in turn. LIBRARY is one of peers/, FILE the network in that peer's form. EVENTS is
-// float32: the inputs of each event, one behind the other. All copy the event into their own buffers within
-// the time. Prints one line of JSON.
+// that of each peer in turn. LIBRARY is one of peers/, or hepml for another network file, FILE the network
+// in that peer's form. EVENTS is float32: the inputs of each event, one behind the other. All copy the event
+// into their own buffers within the time. Prints one line of JSON.
 
 #include <dlfcn.h>
 
@@ -56,6 +56,7 @@ class Hepml : public Peer {
 };
 
 std::unique_ptr<Peer> load(const char* library, const char* file, const hepml::Model& model) {
+  if (std::strcmp(library, "hepml") == 0) return std::make_unique<Hepml>(hepml::Model::load(file));
   void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) throw std::runtime_error(dlerror());
   std::vector<PeerInput> inputs;

@@ -47,6 +47,7 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 #include "kernels/cells.inl"
 #include "kernels/conv2d.inl"
 #include "kernels/dense.inl"
+#include "kernels/dense_rows.inl"
 #include "kernels/elementwise.inl"
 #include "kernels/functions.inl"
 // and what needs them
@@ -59,6 +60,7 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 constexpr hepml::kernels::Kernels kernels_named(const char* name) {
   return {name,
           width,
+          &dense_halves,
           &dense_size,
           &pack_dense,
           &dense,

@@ -1,17 +1,37 @@
 // Matrix times vector. Wide layers: panels of up to HEPML_DENSE_PANEL vectors of outputs, packed
 // [panel][input][lane], so that an input is broadcast once and meets consecutive weights. Narrow layers
 // (n_out <= narrow): rows of inputs.
+//
+// Weights that all are bfloat16 may be kept so: the words of two inputs, the even one's low, stand in the
+// place of a float, and are widened in registers. The products and their order stay what they are.
 
 constexpr std::size_t narrow = 4;
 constexpr std::size_t dense_panel = HEPML_DENSE_PANEL;
+/// Weights, with padding: fewer are near enough as floats that batches would lose by widening them. Vectors
+/// of four wait for arithmetic, not for weights.
+constexpr std::size_t halves_from = width == 4 ? SIZE_MAX : 80000;
 constexpr std::size_t block =
     64;  // inputs summed before the partial sum joins the total: keeps float32 sums exact
 
-std::size_t dense_size(std::size_t n_in, std::size_t n_out) {
-  return n_out <= narrow ? n_out * vectors(n_in) * width : n_in * vectors(n_out) * width;
+HEPML_INLINE std::uint32_t bits_of(float x) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
 }
 
-void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, float* packed) {
+bool dense_halves(const float* weights, std::size_t n_in, std::size_t n_out) {
+  if (n_out <= narrow || n_in * vectors(n_out) * width < halves_from) return false;
+  std::uint32_t low = 0;
+  for (std::size_t i = 0; i < n_in * n_out; ++i) low |= bits_of(weights[i]) & 0xFFFFU;
+  return low == 0;
+}
+
+std::size_t dense_size(std::size_t n_in, std::size_t n_out, bool halves) {
+  if (n_out <= narrow) return n_out * vectors(n_in) * width;
+  return (halves ? (n_in + 1) / 2 : n_in) * vectors(n_out) * width;
+}
+
+void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, bool halves, float* packed) {
   if (n_out <= narrow) {
     const std::size_t padded = vectors(n_in) * width;
     for (std::size_t o = 0; o < n_out; ++o) {
@@ -22,9 +42,12 @@ void pack_dense(const float* weights, std::size_t n_in, std::size_t n_out, float
   const std::size_t n_vectors = vectors(n_out);
   for (std::size_t start = 0; start < n_vectors;) {
     const std::size_t count = piece(n_vectors, dense_panel, start);
-    for (std::size_t i = 0; i < n_in; ++i) {
+    for (std::size_t i = 0; i < n_in; i += halves ? 2 : 1) {
       for (std::size_t o = start * width; o < (start + count) * width; ++o) {
-        *packed++ = o < n_out ? weights[o * n_in + i] : 0.0F;
+        const float* row = weights + o * n_in;
+        std::uint32_t bits = o < n_out ? bits_of(row[i]) : 0U;
+        if (halves) bits = bits >> 16 | (o < n_out && i + 1 < n_in ? bits_of(row[i + 1]) : 0U);
+        std::memcpy(packed++, &bits, sizeof bits);
       }
     }
     start += count;
@@ -59,12 +82,57 @@ HEPML_INLINE void go_on(const float* x, std::size_t n, const float* weights, V (
   }
 }
 
+/// The weights of an even and of the next input, for a vector of outputs.
+struct Halves {
+  explicit HEPML_INLINE Halves(const float* p) : words((VI)load(p)) {
+#if defined(__x86_64__)
+    asm("" : "+v"(words));  // in a register: both uses would load it, at the cost of a tenth of the time
+#endif
+  }
+  HEPML_INLINE V even() const { return (V)(words << 16); }
+  HEPML_INLINE V odd() const { return (V)(words & -0x10000); }
+  VI words;
+};
+
+/// The same of halves, from an even input on.
+template <std::size_t R, std::size_t U>
+HEPML_INLINE void go_on_halves(const float* x, std::size_t n, const float* weights, V (&sums)[U][R]) {
+  constexpr std::size_t step = U == 1 ? 4 : U;
+  std::size_t i = 0;
+  for (; i + step <= n; i += step) {
+#pragma GCC unroll 8
+    for (std::size_t u = 0; u < step; u += 2) {
+      const V even = set(x[i + u]);
+      const V odd = set(x[i + u + 1]);
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < R; ++r) {
+        const Halves halves(weights + ((i + u) / 2 * R + r) * width);
+        sums[u % U][r] = fma(even, halves.even(), sums[u % U][r]);
+        sums[(u + 1) % U][r] = fma(odd, halves.odd(), sums[(u + 1) % U][r]);
+      }
+    }
+  }
+  for (; i < n; ++i) {
+    const V value = set(x[i]);
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r) {
+      const Halves halves(weights + (i / 2 * R + r) * width);
+      sums[0][r] = fma(value, i % 2 == 0 ? halves.even() : halves.odd(), sums[0][r]);
+    }
+  }
+}
+
 /// P vectors of outputs, added to `total`.
-template <std::size_t P, std::size_t U>
+template <std::size_t P, std::size_t U, bool halves = false>
 HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weights, V* total) {
   for (std::size_t start = 0; start < n_in; start += block) {
     V sums[U][P] = {};
-    go_on<P, U>(x + start, smaller(block, n_in - start), weights + start * P * width, sums);
+    const std::size_t n = smaller(block, n_in - start);
+    if constexpr (halves) {
+      go_on_halves<P, U>(x + start, n, weights + start / 2 * P * width, sums);
+    } else {
+      go_on<P, U>(x + start, n, weights + start * P * width, sums);
+    }
 #pragma GCC unroll 16
     for (std::size_t p = 0; p < P; ++p) {
       V part = sums[0][p];
@@ -77,16 +145,16 @@ HEPML_INLINE void dense_sums(const float* x, std::size_t n_in, const float* weig
 
 using DenseSums = void (*)(const float*, std::size_t, const float*, V*);
 
-template <std::size_t P>
+template <std::size_t P, bool halves>
 void dense_sums_of(const float* x, std::size_t n_in, const float* weights, V* total) {
-  dense_sums<P, abreast<P>>(x, n_in, weights, total);
+  dense_sums<P, abreast<P>, halves>(x, n_in, weights, total);
 }
 
 /// The table of dense_sums_of<1..dense_panel>, without std::index_sequence.
-template <std::size_t P>
+template <std::size_t P, bool halves>
 HEPML_INLINE void fill_dense_table(DenseSums* table) {
-  table[P] = &dense_sums_of<P>;
-  if constexpr (P > 1) fill_dense_table<P - 1>(table);
+  table[P] = &dense_sums_of<P, halves>;
+  if constexpr (P > 1) fill_dense_table<P - 1, halves>(table);
 }
 
 HEPML_INLINE void dense_narrow(const DenseArgs& args, const float* x, float* y) {
@@ -117,7 +185,12 @@ void dense(const DenseArgs& args, const float* x, float* y) noexcept {
     return;
   }
   DenseSums table[dense_panel + 1];
-  fill_dense_table<dense_panel>(table);
+  if (args.halves) {
+    fill_dense_table<dense_panel, true>(table);
+  } else {
+    fill_dense_table<dense_panel, false>(table);
+  }
+  const std::size_t n_words = args.halves ? (args.n_in + 1) / 2 : args.n_in;
   const std::size_t n_vectors = vectors(args.n_out);
   const V floor = floor_of(args.rectified);
   const float* weights = args.weights;
@@ -135,126 +208,7 @@ void dense(const DenseArgs& args, const float* x, float* y) noexcept {
         store_some(y + first, value, args.n_out - first);
       }
     }
-    weights += args.n_in * count * width;
+    weights += n_words * count * width;
     start += count;
   }
-}
-
-// Many events at once: each weight that is loaded meets `group` events. A sum has the order that dense()
-// gives it, so that its bits are the same.
-
-constexpr std::size_t group = 6;
-constexpr std::size_t tile = HEPML_REGISTERS == 32 ? 4 : 2;  // vectors of outputs: group * tile sums at once
-
-/// Adds to P vectors of outputs of each event of a group what n inputs give. `from` is the bias, the same for
-/// all, or y. U is that of dense_sums, with the independent sums one behind the other.
-struct DenseTile {
-  const float* x;
-  std::size_t x_stride;
-  const float* weights;
-  std::size_t weights_stride;  // from an input to the next
-  std::size_t n;
-  const float* from;
-  std::size_t from_stride;
-  float* y;
-  std::size_t y_stride;
-  V floor;
-};
-
-/// Adds the products of every `step`th input from `first` on, before `last`.
-template <std::size_t P>
-HEPML_INLINE void add_products(const DenseTile& a, std::size_t first, std::size_t last, std::size_t step,
-                               V (&sums)[group][P]) {
-  for (std::size_t i = first; i < last; i += step) {
-    V values[P];
-#pragma GCC unroll 16
-    for (std::size_t p = 0; p < P; ++p) values[p] = load(a.weights + i * a.weights_stride + p * width);
-#pragma GCC unroll 16
-    for (std::size_t b = 0; b < group; ++b) {
-      const V value = set(a.x[b * a.x_stride + i]);
-#pragma GCC unroll 16
-      for (std::size_t p = 0; p < P; ++p) sums[b][p] = fma(value, values[p], sums[b][p]);
-    }
-  }
-}
-
-template <std::size_t P, std::size_t U>
-void dense_tile(const DenseTile& a) {
-  const std::size_t whole = a.n / U * U;
-  V parts[group][P] = {};
-  add_products<P>(a, 0, whole, U, parts);
-  if constexpr (U > 1) {
-    add_products<P>(a, whole, a.n, 1, parts);
-#pragma GCC unroll 1
-    for (std::size_t u = 1; u < U; ++u) {
-      V sums[group][P] = {};
-      add_products<P>(a, u, whole, U, sums);
-#pragma GCC unroll 16
-      for (std::size_t b = 0; b < group; ++b) {
-#pragma GCC unroll 16
-        for (std::size_t p = 0; p < P; ++p) parts[b][p] += sums[b][p];
-      }
-    }
-  }
-#pragma GCC unroll 16
-  for (std::size_t b = 0; b < group; ++b) {
-#pragma GCC unroll 16
-    for (std::size_t p = 0; p < P; ++p) {
-      const V total = load(a.from + b * a.from_stride + p * width) + parts[b][p];
-      store(a.y + b * a.y_stride + p * width, at_least(total, a.floor));
-    }
-  }
-}
-
-template <std::size_t P>
-HEPML_INLINE void dense_tile_of(std::size_t vectors_of_panel, const DenseTile& a) {
-  switch (abreast_of(vectors_of_panel)) {
-    case 1:
-      return dense_tile<P, 1>(a);
-    case 2:
-      return dense_tile<P, 2>(a);
-    case 4:
-      return dense_tile<P, 4>(a);
-    default:
-      return dense_tile<P, 8>(a);
-  }
-}
-
-HEPML_INLINE void dense_tile_of(std::size_t count, std::size_t vectors_of_panel, const DenseTile& a) {
-  if constexpr (tile == 4) {
-    if (count == 4) return dense_tile_of<4>(vectors_of_panel, a);
-    if (count == 3) return dense_tile_of<3>(vectors_of_panel, a);
-  }
-  if (count == 2) return dense_tile_of<2>(vectors_of_panel, a);
-  dense_tile_of<1>(vectors_of_panel, a);
-}
-
-void dense_rows(const DenseArgs& args, const View& x, const View& y) noexcept {
-  const std::size_t grouped = args.n_out <= narrow ? 0 : x.rows / group * group;
-  const std::size_t n_vectors = grouped == 0 ? 0 : vectors(args.n_out);
-  const float* panel = args.weights;
-  for (std::size_t start = 0; start < n_vectors;) {
-    const std::size_t count = piece(n_vectors, dense_panel, start);
-    for (std::size_t first = 0; first < count;) {
-      const std::size_t taken = piece(count, tile, first);
-      const std::size_t output = (start + first) * width;
-      for (std::size_t input = 0; input < args.n_in; input += block) {  // whose weights stay in the cache
-        const std::size_t n = smaller(block, args.n_in - input);
-        const V floor = floor_of(args.rectified && input + n == args.n_in);
-        const float* weights = panel + (input * count + first) * width;
-        for (std::size_t row = 0; row < grouped; row += group) {
-          float* to = y.data + row * y.row_stride + output;
-          dense_tile_of(
-              taken, count,
-              {x.data + row * x.row_stride + input, x.row_stride, weights, count * width, n,
-               input == 0 ? args.bias + output : to, input == 0 ? 0 : y.row_stride, to, y.row_stride, floor});
-        }
-      }
-      first += taken;
-    }
-    panel += args.n_in * count * width;
-    start += count;
-  }
-  for (std::size_t row = grouped; row < x.rows; ++row)
-    dense(args, x.data + row * x.row_stride, y.data + row * y.row_stride);
 }

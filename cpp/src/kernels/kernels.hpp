@@ -141,6 +141,7 @@ struct DenseArgs {
   const float* bias;     // n_out, padded with zeros to a whole vector
   std::size_t n_in, n_out;
   bool rectified;
+  bool halves = false;  // packed so
 };
 
 struct Conv2DArgs {
@@ -207,9 +208,11 @@ struct Kernels {
   const char* name;   // "generic", "avx2", "avx512"
   std::size_t width;  // floats in a vector
 
+  /// Is it faster to keep the weights in 16 bits? Only where all of them are bfloat16: no result changes.
+  bool (*dense_halves)(const float* weights, std::size_t n_in, std::size_t n_out);
   /// Floats that the packed weights need; pack_* writes exactly that many.
-  std::size_t (*dense_size)(std::size_t n_in, std::size_t n_out);
-  void (*pack_dense)(const float* weights, std::size_t n_in, std::size_t n_out,
+  std::size_t (*dense_size)(std::size_t n_in, std::size_t n_out, bool halves);
+  void (*pack_dense)(const float* weights, std::size_t n_in, std::size_t n_out, bool halves,
                      float* packed);  // from [out][in]
   void (*dense)(const DenseArgs& args, const float* x, float* y) noexcept;
   /// The same for each row of x, bit for bit. Up to a whole vector behind each row of y is overwritten.

@@ -34,8 +34,8 @@ class ConvolutionND : public Operation {
       for (std::size_t o = 0; o < n_out_; ++o) {
         for (std::size_t i = 0; i < length; ++i) rows[o * length + i] = weights[i * filters + g * n_out_ + o];
       }
-      weights_.emplace_back(kernels.dense_size(length, n_out_));
-      kernels.pack_dense(rows.data(), length, n_out_, weights_.back().data());
+      weights_.emplace_back(kernels.dense_size(length, n_out_, false));
+      kernels.pack_dense(rows.data(), length, n_out_, false, weights_.back().data());
       std::vector<float> part(n_out_, 0.0F);
       if (!bias.empty())
         std::copy_n(bias.begin() + static_cast<std::ptrdiff_t>(g * n_out_), n_out_, part.begin());
@@ -59,7 +59,7 @@ class ConvolutionND : public Operation {
         },
         [&](float* y) {
           for (std::size_t g = 0; g < groups_; ++g) {
-            kernels_.dense({weights_[g].data(), biases_[g].data(), length, n_out_, rectified_},
+            kernels_.dense({weights_[g].data(), biases_[g].data(), length, n_out_, rectified_, false},
                            scratch + g * length, y + g * n_out_);
           }
         });

@@ -10,10 +10,11 @@ class Dense : public Operation {
         std::size_t n_out, const Kernels& kernels)
       : Operation({n_out}),
         kernels_(kernels),
-        weights_(kernels.dense_size(n_in, n_out)),
         bias_(padded(bias, n_out, kernels.width)),
-        args_{weights_.data(), bias_.data(), n_in, n_out, false} {
-    kernels.pack_dense(weights.data(), n_in, n_out, weights_.data());
+        args_{nullptr, bias_.data(), n_in, n_out, false, kernels.dense_halves(weights.data(), n_in, n_out)} {
+    weights_ = Floats(kernels.dense_size(n_in, n_out, args_.halves));
+    kernels.pack_dense(weights.data(), n_in, n_out, args_.halves, weights_.data());
+    args_.weights = weights_.data();
   }
   void run(const View* inputs, const View& output, float*) const noexcept override {
     kernels_.dense(args_, inputs->data, output.data);
