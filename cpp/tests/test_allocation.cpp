@@ -113,6 +113,8 @@ void per_event() {
   hepml::Session trees(hepml::Model::parse(networks::chain(0, 0, 30, {tree}, 2)));
 
   hepml::Session sequences(hepml::Model::parse(recurrent(random)), 20);
+  const std::string bfloat16 = networks::dense(std::vector<float>(300 * 300, 0.0625F), {}, "\"linear\"");
+  hepml::Session halves(hepml::Model::parse(networks::chain(0, 0, 300, {bfloat16}, 300)));
 
   {
     allocations = 0;
@@ -129,6 +131,8 @@ void per_event() {
     const auto x = session.input("x");
     for (float& value : x) value = random.next();
     sum += session.run()[0] + session.output("y")[0] + session.logits()[0];
+    halves.input("x")[7] = random.next();
+    sum += halves.run()[5];
     trees.input("x")[1] = event % 3 == 0 ? std::numeric_limits<float>::quiet_NaN() : random.next();
     sum += trees.run()[0] + trees.logits()[1] + trees.leaves()[0];
     for (float& value : sequences.sequence("s", static_cast<std::size_t>(event % 23))) value = random.next();

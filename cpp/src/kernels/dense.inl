@@ -106,7 +106,9 @@ HEPML_INLINE void go_on_halves(const float* x, std::size_t n, const float* weigh
       const V odd = set(x[i + u + 1]);
 #pragma GCC unroll 16
       for (std::size_t r = 0; r < R; ++r) {
-        const Halves halves(weights + ((i + u) / 2 * R + r) * width);
+        const float* words = weights + ((i + u) / 2 * R + r) * width;
+        if constexpr (width == 16) __builtin_prefetch(words + 512);  // a line; by itself it comes late
+        const Halves halves(words);
         sums[u % U][r] = fma(even, halves.even(), sums[u % U][r]);
         sums[(u + 1) % U][r] = fma(odd, halves.odd(), sums[(u + 1) % U][r]);
       }
