@@ -189,6 +189,7 @@ def _add_call(call: Call, values: list[Value], network: Network) -> list[Value]:
             if tensor.dtype != "float32" and not (tensor.dtype == "bool" and type(layer).__name__ in BOOLEAN):
                 raise refuse(layer, "dtype", f"{tensor.dtype} of the result", "float32")
     elif not isinstance(layer, keras.Model) and (handler := call_handler_of(layer)) is not None:
+        _refuse_masks(call)
         results = [handler(layer, _arguments(call, values), network)]
     else:
         results = _add_layer(call, values, network)
@@ -217,6 +218,15 @@ def _add_layer(call: Call, values: list[Value], network: Network) -> list[Value]
     inner = traced(layer, call)
     given_values = {key_of(tensor): value for tensor, value in zip(inner.inputs, values, strict=True)}
     return add_model(inner, given_values, network)
+
+
+def _refuse_masks(call: Call) -> None:
+    """Attention takes the masks of its inputs only as it runs, so that they are no arguments of the call."""
+    import keras
+
+    for tensor in call.inputs if isinstance(call.layer, keras.Layer) else ():
+        if getattr(tensor, "_keras_mask", None) is not None:
+            raise refuse(call.layer, "mask", "that of an input", "inputs without a mask")
 
 
 def _arguments(call: Call, values: list[Value]) -> dict[str, Any]:

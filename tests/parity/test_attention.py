@@ -4,6 +4,9 @@ import keras
 import pytest
 from keras import layers
 
+from hepml.errors import UnsupportedLayerError
+from hepml.export import export_model
+
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 SEQUENCES = [(1, 1), (1, 5), (2, 4), (5, 3), (7, 8), (16, 17), (3, 1), (9, 2), (None, 4), (None, 1)]
 
@@ -91,3 +94,15 @@ def test_a_transformer_on_particles(parity, steps):
         y = layers.Add()([y, layers.Dense(8)(z)])
     pooled = keras.ops.mean(y, axis=1)
     parity(keras.Model(x, layers.Dense(3, activation="softmax")(pooled)), steps=steps)
+
+
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"])
+def test_masks_of_the_inputs_are_refused(tmp_path, name):
+    """Keras looks at them when the layer runs: on random events without a masked step they change nothing."""
+    x = keras.Input((None, 4), name="x")
+    masked = layers.Dense(4)(layers.Masking()(x))
+    sizes = {"MultiHeadAttention": (2, 2), "GroupQueryAttention": (2, 4, 2)}.get(name, ())
+    layer = getattr(layers, name)(*sizes, name="a")
+    y = layer(masked, masked) if sizes else layer([masked, masked])
+    with pytest.raises(UnsupportedLayerError, match=r"mask=.*layer 'a'"):
+        export_model(keras.Model(x, y), tmp_path / "net.json")
