@@ -69,6 +69,7 @@ class _SeveralValues(click.Command):
 )
 @click.option("--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3.")
 @click.option("--part", type=PART, metavar="K/N", help="Only the K-th of N parts of the files, for hepml merge.")
+@click.option("--resume", is_flag=True, help="Keep an output that is whole and of this conversion; refuse another.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
 def command(
@@ -91,6 +92,7 @@ def command(
     timeout: float,
     skip_bad: bool,
     part: tuple[int, int] | None,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
 ) -> int:
@@ -101,7 +103,9 @@ def command(
         raise click.UsageError("give either --samples or --signal and --background")
     if scheduler is not None and jobs > 1:
         raise click.UsageError("give --jobs or --scheduler, not both")
-    check_output(output, overwrite)  # before the imports and the reading
+    if resume and overwrite:
+        raise click.UsageError("give --resume or --overwrite, not both")
+    check_output(output, overwrite or resume)  # before the imports and the reading
 
     from hepml.dataset import convert
 
@@ -125,6 +129,7 @@ def command(
             timeout=timeout,
             skip_bad=skip_bad,
             part=part,
+            resume=resume,
             overwrite=overwrite,
             progress=progress,
         )

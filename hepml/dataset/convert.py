@@ -10,6 +10,7 @@ from hepml.dataset.blocks import Block
 from hepml.dataset.output import Output, Summary
 from hepml.dataset.processes import Processes
 from hepml.dataset.record import Record, new_entry
+from hepml.dataset.resume import kept
 from hepml.dataset.rows import Options
 from hepml.dataset.sources import files_of, find_samples, part_of, sample_config, survey, task_of
 from hepml.dataset.workers import Bad, Task, Workers, read_inputs
@@ -40,6 +41,7 @@ def convert(
     timeout: float = 1800.0,
     skip_bad: bool = False,
     part: tuple[int, int] | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     step_size: int | str = "100 MB",
     progress: Progress | None = None,
@@ -64,6 +66,7 @@ def convert(
         skip_bad: leave out files that cannot be read, and name them in the result and in the data file.
         part: (k, n) reads only the k-th of n parts of the files, 1 <= k <= n; `hepml.scale.merge` joins all n to the
             file that one conversion gives.
+        resume: keep an output that is there, whole and of the same inputs, options and code; write a damaged one again.
         overwrite: replace an existing output.
         step_size: how much is read at a time; the file does not depend on it.
         progress: called with the file, the number of entries just read, and their number in all files.
@@ -76,13 +79,14 @@ def convert(
         MissingBranchError: a branch is missing.
         DataError: no candidates, one class only, the same events twice.
         GranularityError: files with different grids.
-        OutputError: the output or its log exists, cannot be written, or is an input.
+        OutputError: the output or its log exists, cannot be written, or is an input; with `resume`, it is of another
+            conversion.
 
     Example:
         >>> convert("electrons.root", "jets.root", "data.h5").rows  # doctest: +SKIP
         {'train': 24716, 'valid': 6201, 'test': 7747}
     """
-    out = Output(output, overwrite)
+    out = Output(output, overwrite or resume)
     found = find_samples(signal, background, samples, layout)
     out.check_inputs(files_of(found))
     own, task = [*map(sample_config, found.samples)], task_of(found)
@@ -92,6 +96,9 @@ def convert(
     entries = sum(each.entries for each in inputs)
     record = Record(task, own, [*map(new_entry, inputs)], [each.file.path for each in inputs])
 
+    place = None if part is None else {"number": part[0], "of": part[1]}
+    if resume and out.path.exists() and (done := kept(out.path, config, inputs, place)) is not None:
+        return done
     if workers is None and jobs > 1 and len(inputs) > 1:
         workers = Processes(jobs, timeout)
 
@@ -114,5 +121,5 @@ def convert(
         record,
         config,
         sidecar={**how, "inputs": [str(Path(each.file.path).absolute()) for each in inputs]},
-        part=None if part is None else {"number": part[0], "of": part[1]},
+        part=place,
     )

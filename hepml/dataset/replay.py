@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.dataset.blocks import Block
-from hepml.dataset.guard import checked, open_hdf5
+from hepml.dataset.guard import checked, guarded, open_hdf5
 from hepml.dataset.layout import COLUMNS, EVENT_WEIGHT, SPLITS
 from hepml.dataset.pixels import folded
 from hepml.dataset.reader import Dataset
@@ -24,7 +24,7 @@ _ORDER = ("file_id", "entry", "index")
 Key = tuple[int, ...]
 
 
-def replay(data: Dataset, sample_id: int, rows: int = 4096) -> Iterator[Block]:
+def replay(data: Dataset, sample_id: int, rows: int = 8192) -> Iterator[Block]:
     """The rows of one sample, in the order of files, entries and objects; weights as they were read.
 
     Args:
@@ -49,6 +49,7 @@ class _Cursor:
 
     def __init__(self, file: h5py.File, data: Dataset, split: str, sample_id: int, rows: int) -> None:
         self._file, self._data, self._split, self._rows = file, data, split, rows
+        self._nodes: dict[str, h5py.Dataset] = {}
         samples = self._node(f"candidate/{split}/sample_id", "<i4")[()]
         if (np.diff(samples) < 0).any():
             raise InputFileError("rows that are not in the order of samples", where=f"{data.path}, split {split!r}")
@@ -62,7 +63,9 @@ class _Cursor:
         self._block: Block | None = None
 
     def _node(self, name: str, dtype: str, tail: tuple[int, ...] = ()) -> h5py.Dataset:
-        return checked(self._file, name, dtype, (self._data.n(self._split), *tail))
+        if name not in self._nodes:
+            self._nodes[name] = checked(self._file, name, dtype, (self._data.n(self._split), *tail))
+        return self._nodes[name]
 
     def _pixels_before(self, name: str) -> int:
         node = self._node(name, "<u2")
@@ -118,7 +121,10 @@ class _Cursor:
         counts = self._node(f"{name}/counts", "<u2")[rows]
         pixels = slice(self._pixels[token], self._pixels[token] + int(counts.sum(dtype=np.int64)))
         self._pixels[token] = pixels.stop
-        index, value = self._file[f"{name}/index"][pixels], self._file[f"{name}/value"][pixels]
+        for part in ("index", "value"):
+            if f"{name}/{part}" not in self._nodes:
+                self._nodes[f"{name}/{part}"] = guarded(self._file, f"{name}/{part}")
+        index, value = (self._nodes[f"{name}/{part}"][pixels] for part in ("index", "value"))
         return SparseImages(counts, index, value, (side, side))
 
 

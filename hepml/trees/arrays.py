@@ -6,6 +6,7 @@ A record array has a field for each branch ("ECalTowers.ET", as uproot gives it)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ class _Records(Tree):
         for outer in array.fields:
             inner = array[outer].fields
             for name in inner:
-                self.fields.setdefault(f"{outer}.{name}", (outer, name))
-                self.fields.setdefault(f"{outer}_{name}", (outer, name))
+                plain = re.sub(r"(\[\d+\]|_\d+)$", "", name)  # Edges[4], which coffea calls Edges_4
+                for known in (f"{outer}.{name}", f"{outer}_{name}", f"{outer}.{plain}"):
+                    self.fields.setdefault(known, (outer, name))
             if not inner:
                 self.fields[outer] = (outer,)
 
