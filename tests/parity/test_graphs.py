@@ -263,6 +263,15 @@ def test_tolerances_grow_with_the_rounding_of_keras():
     assert widths == pytest.approx([1e-6, 1e-6, 1.6e-6, 2e-6, 2e-6, 8e-6])
 
 
+def test_a_layer_that_the_back_end_does_not_have_in_float64(tmp_path, monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("others pool volumes in float64")
+    x = keras.Input((2, 2, 2, 1), name="x")
+    move_float32(monkeypatch, "keras_outputs", 1e-5)
+    with pytest.raises(VerificationError, match="does not reproduce Keras"):
+        export_model(keras.Model(x, layers.Flatten()(layers.MaxPooling3D(2)(x))), tmp_path / "net.json")
+
+
 @pytest.mark.parametrize(("name", "by"), [("keras_outputs", 3e-5), ("keras_logits", 3e-5)])
 def test_keras_too_far_from_float64_is_told(tmp_path, monkeypatch, name, by):
     move_float32(monkeypatch, name, by)
