@@ -75,6 +75,11 @@ class SparseImages:
 
     def take(self, which: ArrayLike | slice) -> SparseImages:
         """Some images, by mask, position or slice, in the given order."""
+        if isinstance(which, slice) and which.step in (None, 1):
+            first, last, _ = which.indices(len(self))
+            before = int(self.counts[:first].sum(dtype=np.int64))
+            pixels = slice(before, before + int(self.counts[first:last].sum(dtype=np.int64)))
+            return SparseImages(self.counts[which], self.index[pixels], self.value[pixels], self.shape)
         rows = np.arange(len(self))[which if isinstance(which, slice) else np.asarray(which)]
         counts = self.counts[rows]
         ends = np.cumsum(counts, dtype=np.int64)

@@ -1,6 +1,6 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json, robustness.json,
 training_speed.json, inference_speed.json, latency_tail.json, predict_speed.json, precision_speed.json,
-source_speed.json and root_speed.json.
+source_speed.json, convert_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -29,7 +29,7 @@ PAPER = {
 }
 PAGES = (
     *("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/export.md", "docs/source.md"),
-    *("docs/root.md", "docs/evaluation.md"),
+    *("docs/root.md", "docs/evaluation.md", "docs/data.md"),
 )
 
 
@@ -184,6 +184,18 @@ def root_table(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"{what}; ROOT {about['root']}; {about['cpu']}; {about['machine']}."])
 
 
+def convert_table(record: dict[str, Any]) -> str:
+    """One row per way, relative to the loop of RDataFrame."""
+    rows = ["| way | us an event (lowest, highest) | relative to the loop |", "|---|---|---|"]
+    loop = next(iter(record["rows"].values()))["us"]
+    for name, one in record["rows"].items():
+        cells = [name, f"{one['us']:.1f} ({one['low']:.1f}, {one['high']:.1f})", f"{one['us'] / loop:.1f}"]
+        rows.append("| " + " | ".join(cells) + " |")
+    about = record["about"]
+    what = f"Processor time, medians of {about['rounds']} rounds, {about['events']:,} events of 60 towers, zstd"
+    return "\n".join([*rows, "", f"{what}; ROOT {about['root']}, uproot {about['uproot']}; {about['machine']}."])
+
+
 def decorrelation_table(record: dict[str, Any]) -> str:
     """One row per run."""
     rows = [
@@ -251,6 +263,7 @@ def main() -> None:
     tables["source"] = source_table(json.loads((ROOT / "docs" / "source_speed.json").read_text()))
     tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))
     robustness = json.loads((ROOT / "docs" / "robustness.json").read_text())
+    tables["convert"] = convert_table(json.loads((ROOT / "docs" / "convert_speed.json").read_text()))
     tables["decorrelation"] = decorrelation_table(robustness)
     tables["systematics"] = systematics_table(robustness)
     differing = []

@@ -274,6 +274,17 @@ class TestSparseImages:
                 assert np.array_equal(getattr(again, name), getattr(sparse, name))
 
 
+@pytest.mark.parametrize(
+    "which", [slice(None), slice(3, 9), slice(-4, None), slice(9, 3), slice(50, 60), slice(8, 2, -2)]
+)
+def test_a_slice_of_sparse_images_holds_those_of_its_positions(which):
+    random = np.random.default_rng(1)
+    images = SparseImages.from_dense(random.random((12, 5, 5)) * (random.random((12, 5, 5)) < 0.3))
+    taken = images.take(which)
+    assert np.array_equal(taken.dense(), images.dense()[which])
+    assert len(taken.index) == len(taken.value) == taken.counts.sum()
+
+
 def test_take_keeps_all_parts():
     seeds = [[at_cell(ECAL, 100, phi)] for phi in (10, 20, 30)]
     images = images_of(events_of(seeds, [[(100, phi, float(phi), 1.0)] for phi in (10, 20, 30)]))

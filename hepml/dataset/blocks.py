@@ -39,8 +39,8 @@ class Block:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: NDArray[np.int64]) -> Block:
-        """The given rows, in the given order."""
+    def take(self, rows: NDArray[np.int64] | slice) -> Block:
+        """The given rows, in the given order; a slice is not copied."""
         return Block(
             y=self.y[rows],
             flats={token: values[rows] for token, values in self.flats.items()},
@@ -78,11 +78,14 @@ class Reblocker:
         """The blocks that are full now."""
         if len(block):
             self._waiting.append(block)
-        while sum(map(len, self._waiting)) >= self._size:
-            whole = Block.concatenate(self._waiting)
-            yield whole.take(np.arange(self._size))
-            rest = whole.take(np.arange(self._size, len(whole)))
-            self._waiting = [rest] if len(rest) else []
+        if sum(map(len, self._waiting)) < self._size:
+            return
+        whole = Block.concatenate(self._waiting)
+        n_full = len(whole) - len(whole) % self._size
+        for start in range(0, n_full, self._size):
+            yield whole.take(slice(start, start + self._size))
+        # copied, so that the whole can go
+        self._waiting = [whole.take(np.arange(n_full, len(whole)))] if n_full < len(whole) else []
 
     def rest(self) -> Iterator[Block]:
         """What is left, at the end."""

@@ -68,13 +68,13 @@ class Rows:
     sha256: str | None = None
 
 
-def read_input(each: Input, options: Options, step_size: int | str = "100 MB") -> Iterator[Rows]:
+def read_input(each: Input, options: Options, step_size: int | str = "20 MB") -> Iterator[Rows]:
     """The rows of one file, a step at a time."""
     for events in events_of(each, step_size):
         yield rows_of(select(events, each, options), each)
 
 
-def events_of(each: Input, step_size: int | str = "100 MB") -> Iterator[Events]:
+def events_of(each: Input, step_size: int | str = "20 MB") -> Iterator[Events]:
     """The events of one file as the rows are made from them, a step at a time."""
     sample = each.sample
     yield from iterate_events(

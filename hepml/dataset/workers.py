@@ -20,7 +20,7 @@ class Task:
     """How files are read: the same for all of a conversion."""
 
     options: Options
-    step_size: int | str = "100 MB"
+    step_size: int | str = "20 MB"
 
 
 @dataclass(frozen=True)
