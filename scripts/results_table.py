@@ -152,18 +152,17 @@ def precision_table(record: dict[str, Any]) -> str:
 def source_table(record: dict[str, Any]) -> str:
     """One row per network, kind of input and target of the compiler."""
     rows = [
-        "| network | input | compiled for | library, us | source, us | ratio | header, MB | compiled in, s |",
+        "| network | input | instructions | library, us | source, us | ratio | header, MB | compiled in, s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in record["rows"]:
-        cells = [f"`{one['network']}`", one["input"], one["march"]]
+        cells = [f"`{one['network']}`", one["input"], one["cpu"]]
         cells += [f"{one[f'{who}_us']:.1f}" for who in ("library", "source")]
         cells.append(f"{one['ratio']:.2f} ({one['ratio_low']:.2f}, {one['ratio_high']:.2f})")
         cells += [f"{one['header_mb']:.2f}", f"{one['compile_s']:.1f}"]
         rows.append("| " + " | ".join(cells) + " |")
     about = record["about"]
-    kernels = ", ".join(sorted({one["cpu"] for one in record["rows"]}))
-    return "\n".join([*rows, "", f"{about['compiler']}; library with {kernels}; {about['machine']}."])
+    return "\n".join([*rows, "", f"{about['compiler']}; {about['machine']}."])
 
 
 def root_table(record: dict[str, Any]) -> str:

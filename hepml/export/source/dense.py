@@ -14,13 +14,14 @@ from hepml.export.source.program import Layer, Matrix, Program, Tensor, up
 __all__ = ["dense", "linear", "matrix_call"]
 
 NARROW = 4  # outputs of a layer whose matrix is stored by rows
-PANEL = 10  # of 8 outputs, at most
+PANEL = 20  # of 8 outputs, at most
 LANES = 8
 
 
 def _panels(n_out: int) -> list[int]:
-    """Sizes of panels, in outputs: even, of 16 but for the last one."""
+    """Sizes of panels, in outputs: even, and whole vectors of 16 where there are that many."""
     units = up(n_out, LANES) // LANES
+    units = up(units, 2) if units > 1 else units
     pieces = -(-units // PANEL)
     size = up(-(-units // pieces), 2) if pieces > 1 else units
     return [LANES * min(size, units - start) for start in range(0, units, size)]

@@ -1,4 +1,4 @@
-// Matrix times vector. Wide layers: panels of up to 80 outputs, packed [panel][input][output], so that an
+// Matrix times vector. Wide layers: panels of up to 160 outputs, packed [panel][input][output], so that an
 // input is broadcast once and meets consecutive weights. Layers of up to 4 outputs: rows of inputs.
 
 constexpr std::size_t most_sums = width == 4 ? 8 : 10;  // vectors of outputs at a time

@@ -45,17 +45,19 @@ HEPML_SOURCE_INLINE V larger(V a, V b) {
   return select(b <= a, a, b);
 }
 
-/// Maxima of pairs of columns in one or two rows: whole vectors of outputs. Returns the pixels done.
+/// Maxima of pairs of columns in one or two rows: whole vectors of outputs, the last ones overlap. Returns
+/// the pixels done.
 template <std::size_t Channels>
 HEPML_SOURCE_INLINE std::size_t pool_pairs(const float* top, const float* bottom, std::size_t n, float* y) {
   constexpr std::size_t pixels = width / Channels;
-  std::size_t done = 0;
-  for (; done + pixels <= n; done += pixels, top += 2 * width, bottom += 2 * width, y += width) {
-    const Parted both =
-        part<Channels>(larger(load(top), load(bottom)), larger(load(top + width), load(bottom + width)));
-    store(y, larger(both.even, both.odd));
+  if (n < pixels) return 0;
+  for (std::size_t next = 0; next < n; next += pixels) {
+    const std::size_t first = smaller(next, n - pixels), at = 2 * first * Channels;
+    const Parted both = part<Channels>(larger(load(top + at), load(bottom + at)),
+                                       larger(load(top + at + width), load(bottom + at + width)));
+    store(y + first * Channels, larger(both.even, both.odd));
   }
-  return done;
+  return n;
 }
 
 template <bool Largest, std::size_t Channels>
