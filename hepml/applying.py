@@ -8,6 +8,7 @@ that `hepml predict` gives to its images.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -247,7 +248,8 @@ def apply(
     Args:
         network: a file with image geometry, or an evaluator of one.
         files: as for `iterate_events`.
-        output: a file if it ends in .root (for one input), otherwise a folder with a file an input.
+        output: a file if it ends in .root (for one input), otherwise a folder with a file an input, whose name
+            has a hash of the input's path where base names are equal.
         layout, step_size: as for `iterate_events`.
         collection, which, overlap: as for `score_events`.
         threshold, signal_efficiency: one of them adds the branch `pass`.
@@ -299,14 +301,25 @@ def _outputs(sources: list[Source], output: Path, overwrite: bool) -> list[Path]
             )
         paths = [output]
     else:
-        paths = [output / f"{Path(source.path).name.removesuffix('.root')}.root" for source in sources]
+        paths = [output / name for name in _names([source.path for source in sources])]
     for path, source in zip(paths, sources, strict=True):
         if paths.count(path) > 1:
-            raise DataError("two inputs have the same name", where=path, fix="apply them into different folders")
+            raise DataError("two inputs have the same output", where=path, fix="apply them into different folders")
         if not source.remote:
             check_not_input(path, [source.path])
         check_output(path, overwrite)
     return paths
+
+
+def _names(paths: list[str]) -> list[str]:
+    """An output name for each input; inputs of equal base names get a hash of their full path."""
+    stems = [Path(path).name.removesuffix(".root") for path in paths]
+    full = [path if "://" in path else os.path.realpath(path) for path in paths]
+    marks = [hashlib.sha256(os.fsencode(path)).hexdigest()[:16] for path in full]
+    return [
+        f"{stem}-{mark}.root" if stems.count(stem) > 1 else f"{stem}.root"
+        for stem, mark in zip(stems, marks, strict=True)
+    ]
 
 
 def _write(

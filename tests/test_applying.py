@@ -129,6 +129,29 @@ def test_several_files_go_to_a_folder(network, sample, tmp_path):
         apply(network("mass"), list(sample.values()), tmp_path / "out.root")
 
 
+def test_inputs_of_equal_base_names_get_outputs_of_their_own(network, sample, tmp_path):
+    inputs = []
+    for folder, path in zip(("a", "b"), sample.values(), strict=True):
+        (tmp_path / folder).mkdir()
+        inputs.append(tmp_path / folder / "events.root")
+        inputs[-1].write_bytes(path.read_bytes())
+    first = apply(network("mass"), inputs, tmp_path / "out")
+    turned = apply(network("mass"), inputs[::-1], tmp_path / "turned")
+    names = [record.output.name for record in first]
+    assert len(set(names)) == 2
+    assert all(name.startswith("events-") for name in names)
+    assert [record.output.name for record in turned] == names[::-1]
+    for record, path in zip(first, inputs, strict=True):
+        expected = score_events(hepml.Evaluator(network("mass")), hepml.open_events(path))
+        found = uproot.open(record.output)["hepml"]["score"].array(library="np")
+        assert np.array_equal(found, expected.score, equal_nan=True)
+    taken = tmp_path / names[0]
+    taken.write_bytes(inputs[0].read_bytes()[::-1])
+    with pytest.raises(DataError, match="same output"):
+        apply(network("mass"), [*inputs, taken], tmp_path / "clash")
+    assert not (tmp_path / "clash").exists()
+
+
 def test_the_input_is_never_overwritten(network, sample, tmp_path):
     copy = tmp_path / "events.root"
     copy.write_bytes(sample["jets"].read_bytes())

@@ -55,7 +55,8 @@ def command(
 
     Each output holds the TTree `hepml` with one entry per input entry: `score` (float32, NaN where rejected) and
     `status` (uint8, 0 for candidates). With --which all both are jagged and aligned with the collection. An OUTPUT
-    that ends in .root is a file, otherwise a folder with one file an input.
+    that ends in .root is a file, otherwise a folder with one file an input; where inputs have equal base names, a hash
+    of the input's path follows the name.
     """
     from rich.console import Console
 
