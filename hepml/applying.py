@@ -1,6 +1,6 @@
-"""Towers in, score out: a network file applied to ROOT files.
+"""Towers in, score out: a network applied to events.
 
-    towers -> candidates -> images -> variables -> C++ evaluator -> TTree `hepml`: one entry per input entry
+    towers -> candidates -> images -> variables -> C++ evaluator
 
 The same C++ that made the training data makes the inputs, so that the score of an event is, bit for bit, the score
 that `hepml predict` gives to its images.
@@ -8,13 +8,9 @@ that `hepml predict` gives to its images.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,15 +22,11 @@ from hepml.evaluator import Evaluator
 from hepml.features import FEATURE_NAMES, MASS_NAMES, high_level, mass
 from hepml.geometry import Geometry
 from hepml.images import IMAGE_NAMES, expand_hcal, make_images
-from hepml.ledger import atomic_path, check_not_input, check_output
-from hepml.trees import Events, Source, expand_files, iterate_events
-from hepml.working_points import WorkingPoint, working_point
+from hepml.trees import Events
 
-__all__ = ["Applied", "Scored", "apply", "score_events"]
+__all__ = ["Scored", "check_network", "collection_of", "network_inputs", "score_events"]
 
-_log = logging.getLogger("hepml")
 _NOT_FINITE = STATUS_NAMES.index("not_finite")
-Files = str | os.PathLike[str] | Source | Iterable[str | os.PathLike[str] | Source]
 
 
 @dataclass(frozen=True)
@@ -84,8 +76,8 @@ def score_events(
         >>> scored.score.shape, scored.status.dtype  # doctest: +SKIP
         ((2500,), dtype('uint8'))
     """
-    geometry = _geometry_of(evaluator)
-    collection = _collection(evaluator, collection)
+    geometry = check_network(evaluator)
+    collection = collection_of(evaluator, collection)
     _check_grids(events, geometry)
     try:
         candidates = select_candidates(
@@ -126,11 +118,7 @@ def _first_output(evaluator: Evaluator, candidates: Candidates) -> NDArray[np.fl
 
 
 def network_inputs(evaluator: Evaluator, candidates: Candidates) -> dict[str, NDArray[Any]]:
-    """The inputs of a network, by name, made from candidates.
-
-    Raises:
-        DataError: an input that cannot be made from towers.
-    """
+    """The inputs of a network that passed `check_network`, by name, made from candidates."""
     images = make_images(candidates)
     expand = candidates.geometry.hcal_expand
     makers: dict[str, Callable[[], NDArray[Any]]] = {
@@ -143,27 +131,15 @@ def network_inputs(evaluator: Evaluator, candidates: Candidates) -> dict[str, ND
         "et_mass": lambda: mass(images, "et").astype(np.float32)[:, None],
         "ee_mass": lambda: mass(images, "ee").astype(np.float32)[:, None],
     }
-    known = {"hl": FEATURE_NAMES, **{name: (name,) for name in MASS_NAMES}}
-    for record in evaluator.inputs:
-        if record.name not in makers:
-            raise DataError(
-                f"the network's input {record.name!r} cannot be made from towers",
-                expected="inputs named " + ", ".join((*IMAGE_NAMES, "hl", *MASS_NAMES)),
-                found=record.name,
-                fix="make the inputs yourself and use hepml predict",
-            )
-        names = tuple(variable.name for variable in record.variables)
-        if record.name in known and set(names) & set(known[record.name]) and names != known[record.name]:
-            raise DataError(
-                f"the variables of the network's input {record.name!r} are not hepml's",
-                expected=", ".join(known[record.name]),
-                found=", ".join(names),
-            )
     return {record.name: makers[record.name]() for record in evaluator.inputs}
 
 
-def _collection(evaluator: Evaluator, wanted: str | None) -> str:
-    """What is asked for, else what the network was trained on, else, where its file does not say, "electron"."""
+def collection_of(evaluator: Evaluator, wanted: str | None) -> str:
+    """The objects that are scored: what is asked for, else those of the training, else "electron".
+
+    Raises:
+        SchemaError: the network's file names no collection as it should.
+    """
     trained = evaluator.metadata.get("collection")
     if trained is not None and not (isinstance(trained, str) and trained):
         raise SchemaError(
@@ -176,7 +152,12 @@ def _collection(evaluator: Evaluator, wanted: str | None) -> str:
     return wanted if wanted is not None else trained or "electron"
 
 
-def _geometry_of(evaluator: Evaluator) -> Geometry:
+def check_network(evaluator: Evaluator) -> Geometry:
+    """The grids of a network that can start from towers.
+
+    Raises:
+        DataError: it has no image geometry, or an input that towers do not give.
+    """
     if evaluator.geometry is None:
         raise DataError(
             "the network has no image geometry, so it cannot start from towers",
@@ -184,6 +165,22 @@ def _geometry_of(evaluator: Evaluator) -> Geometry:
             found="a file without geometry",
             fix="make the inputs yourself and use hepml predict",
         )
+    known = {"hl": FEATURE_NAMES, **{name: (name,) for name in MASS_NAMES}, **dict.fromkeys(IMAGE_NAMES, ())}
+    for record in evaluator.inputs:
+        if record.name not in known:
+            raise DataError(
+                f"the network's input {record.name!r} cannot be made from towers",
+                expected="inputs named " + ", ".join((*IMAGE_NAMES, "hl", *MASS_NAMES)),
+                found=record.name,
+                fix="make the inputs yourself and use hepml predict",
+            )
+        names = tuple(variable.name for variable in record.variables)
+        if set(names) & set(known[record.name]) and names != known[record.name]:
+            raise DataError(
+                f"the variables of the network's input {record.name!r} are not hepml's",
+                expected=", ".join(known[record.name]),
+                found=", ".join(names),
+            )
     return evaluator.geometry
 
 
@@ -201,166 +198,3 @@ def _check_grids(events: Events, geometry: Geometry) -> None:
                 found=found.describe(),
                 fix="apply a network that was trained on towers of this granularity",
             )
-
-
-@dataclass
-class Applied:
-    """What happened to one file.
-
-    Attributes:
-        source, output: the files.
-        entries: of the tree.
-        counts: objects (events, if only the leading is scored) of each status, by name; "ok" are the candidates.
-        passed: how many pass the working point, None without one.
-    """
-
-    source: str
-    output: Path
-    entries: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    passed: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings."""
-        return {**self.__dict__, "output": str(self.output)}
-
-
-def apply(
-    network: str | Path | Evaluator,
-    files: Files,
-    output: str | Path,
-    *,
-    layout: str | Path | None = None,
-    collection: str | None = None,
-    which: str = "leading",
-    overlap: str = "refuse",
-    threshold: float | None = None,
-    signal_efficiency: float | None = None,
-    step_size: int | str = "50 MB",
-    overwrite: bool = False,
-    progress: Callable[[str, int], None] | None = None,
-) -> list[Applied]:
-    """Scores ROOT files; each output holds the TTree `hepml` with one entry per input entry.
-
-    Branches: `score` (float32, NaN where rejected) and `status` (uint8, 0 for candidates), jagged and aligned with the
-    collection if all its objects are scored; `pass` (bool) with a working point.
-
-    Args:
-        network: a file with image geometry, or an evaluator of one.
-        files: as for `iterate_events`.
-        output: a file if it ends in .root (for one input), otherwise a folder with a file an input, whose name
-            has a hash of the input's path where base names are equal.
-        layout, step_size: as for `iterate_events`.
-        collection, which, overlap: as for `score_events`.
-        threshold, signal_efficiency: one of them adds the branch `pass`.
-        overwrite: replace existing outputs.
-        progress: called with the input's name and the entries done so far.
-
-    Returns:
-        One record a file, in order.
-
-    Raises:
-        DataError, GranularityError: as for `score_events`; several inputs for one output file.
-        InputFileError: as for `iterate_events`.
-        OutputError: an output exists or cannot be written.
-    """
-    evaluator = network if isinstance(network, Evaluator) else Evaluator(network)
-    _geometry_of(evaluator)
-    cut = working_point(evaluator, threshold=threshold, signal_efficiency=signal_efficiency)
-    sources = expand_files(files)
-    outputs = _outputs(sources, Path(output), overwrite)
-    collection = _collection(evaluator, collection)
-    trained = evaluator.metadata.get("collection")
-    if trained not in (None, collection):
-        _log.warning(
-            "the network was trained on the collection %r and is applied to %r: its scores and working points were "
-            "never tried there",
-            trained,
-            collection,
-        )
-    options = {"collection": collection, "which": which, "overlap": overlap}
-    done = []
-    for source, path in zip(sources, outputs, strict=True):
-        record = Applied(source.path, path, passed=None if cut is None else 0)
-        chunks = iterate_events([source], layout=layout, step_size=step_size, collections=(collection,))
-        with atomic_path(path, overwrite=overwrite) as temporary:
-            _write(temporary, evaluator, chunks, cut=cut, options=options, record=record, progress=progress)
-        done.append(record)
-    return done
-
-
-def _outputs(sources: list[Source], output: Path, overwrite: bool) -> list[Path]:
-    """The output of each input, after the checks that need no work."""
-    if output.suffix == ".root":
-        if len(sources) > 1:
-            raise DataError(
-                "several inputs for one output file",
-                where=output,
-                found=f"{len(sources)} inputs",
-                fix="give a folder: a name that does not end in .root",
-            )
-        paths = [output]
-    else:
-        paths = [output / name for name in _names([source.path for source in sources])]
-    for path, source in zip(paths, sources, strict=True):
-        if paths.count(path) > 1:
-            raise DataError("two inputs have the same output", where=path, fix="apply them into different folders")
-        if not source.remote:
-            check_not_input(path, [source.path])
-        check_output(path, overwrite)
-    return paths
-
-
-def _names(paths: list[str]) -> list[str]:
-    """An output name for each input; inputs of equal base names get a hash of their full path."""
-    stems = [Path(path).name.removesuffix(".root") for path in paths]
-    full = [path if "://" in path else os.path.realpath(path) for path in paths]
-    marks = [hashlib.sha256(os.fsencode(path)).hexdigest()[:16] for path in full]
-    return [
-        f"{stem}-{mark}.root" if stems.count(stem) > 1 else f"{stem}.root"
-        for stem, mark in zip(stems, marks, strict=True)
-    ]
-
-
-def _write(
-    path: Path,
-    evaluator: Evaluator,
-    chunks: Iterable[Events],
-    *,
-    cut: WorkingPoint | None,
-    options: Mapping[str, str],
-    record: Applied,
-    progress: Callable[[str, int], None] | None,
-) -> None:
-    import awkward as ak
-    import uproot
-
-    branches = {"score": "float32", "status": "uint8"} | ({} if cut is None else {"pass": "bool"})
-    jagged = options["which"] == "all"
-    fields = ", ".join(f'"{name}": {kind}' for name, kind in branches.items())
-    total = np.zeros(len(STATUS_NAMES), dtype=np.int64)
-    with uproot.recreate(path) as file:
-        tree = file.mktree(
-            "hepml",
-            {"object": f"var * {{{fields}}}"} if jagged else branches,
-            title=f"scores of the network {evaluator.model_id}",
-            counter_name=lambda _counted: "n",
-            field_name=lambda _outer, inner: inner,
-        )
-        for events in chunks:
-            scored = score_events(evaluator, events, **options)
-            columns: dict[str, NDArray[Any]] = {"score": scored.score, "status": scored.status}
-            if cut is not None:
-                columns["pass"] = cut.passes(scored.score, scored.pt, scored.eta)
-                record.passed = (record.passed or 0) + int(np.count_nonzero(columns["pass"]))
-            total += np.bincount(scored.status, minlength=len(total))
-            record.entries += len(events)
-            if len(events) and jagged:
-                tree.extend({"object": ak.unflatten(ak.zip(columns), scored.counts)})
-            elif len(events):
-                tree.extend(columns)
-            if progress is not None:
-                progress(record.source, record.entries)
-    record.counts = {name: int(n) for name, n in zip(STATUS_NAMES, total, strict=True) if n or name == "ok"}
-    if not record.entries:
-        _log.warning("%s has no entries: the output holds an empty tree", record.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,27 @@ def sample() -> dict[str, Path]:
 
     folder = Path(hepml.__file__).parent / "data"
     return {name: folder / f"sample_{name}.root" for name in ("electrons", "jets")}
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """Exported files of small networks, with working points."""
+    specification = importlib.util.spec_from_file_location(
+        "export_fixtures", Path(__file__).with_name("export") / "conftest.py"
+    )
+    fixtures = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(fixtures)
+    from hepml.export import export_model
+    from hepml.models import Settings, build_model
+
+    folder = tmp_path_factory.mktemp("networks")
+
+    def exported(features, **options):
+        path = folder / f"{features}{'_'.join(options)}.json"
+        if not path.exists():
+            specs = [fixtures.spec(token) for token in features.split("_and_")]
+            model = build_model(specs, Settings(conv_blocks=2, filters=4, layers=2, units=8), seed=1)
+            export_model(model, path, inputs=specs, **{"thresholds": fixtures.THRESHOLDS, **options})
+        return path
+
+    return exported

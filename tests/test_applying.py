@@ -1,9 +1,7 @@
 """Towers to scores: bit for bit what predict gives to the images, and what the C++ Tagger gives to the towers."""
 
-import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -11,38 +9,15 @@ import pytest
 import uproot
 
 import hepml
-from hepml.applying import apply, score_events
+from hepml.applying import score_events
 from hepml.candidates import STATUS_NAMES
 from hepml.errors import DataError, GranularityError, InputFileError, OutputError, SchemaError
+from hepml.friends import apply
 from hepml.geometry import PAPER, Grid
 from hepml.working_points import WorkingPoint, working_point
 
 FEATURES = ["hl", "mass", "et_and_ht_and_hl"]
 COLUMNS = ("offsets", "et", "e", "eta", "phi")
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    """Exported files of small networks, with working points."""
-    specification = importlib.util.spec_from_file_location(
-        "export_fixtures", Path(__file__).with_name("export") / "conftest.py"
-    )
-    fixtures = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(fixtures)
-    from hepml.export import export_model
-    from hepml.models import Settings, build_model
-
-    folder = tmp_path_factory.mktemp("networks")
-
-    def exported(features, **options):
-        path = folder / f"{features}{'_'.join(options)}.json"
-        if not path.exists():
-            specs = [fixtures.spec(token) for token in features.split("_and_")]
-            model = build_model(specs, Settings(conv_blocks=2, filters=4, layers=2, units=8), seed=1)
-            export_model(model, path, inputs=specs, **{"thresholds": fixtures.THRESHOLDS, **options})
-        return path
-
-    return exported
 
 
 def predicted(evaluator, candidates):
@@ -117,11 +92,14 @@ def test_with_all_objects_the_branches_are_jagged_like_the_collection(network, s
 def test_several_files_go_to_a_folder(network, sample, tmp_path):
     seen = []
     records = apply(
-        network("mass"), list(sample.values()), tmp_path / "out", progress=lambda name, entries: seen.append(entries)
+        network("mass"),
+        list(sample.values()),
+        tmp_path / "out",
+        progress=lambda record, total: seen.append((record, total)),
     )
     assert [record.output.name for record in records] == ["sample_electrons.root", "sample_jets.root"]
     assert all(record.output.exists() for record in records)
-    assert seen[-1] == records[-1].entries
+    assert seen == [(record, 2) for record in records]
     with pytest.raises(OutputError, match="exists"):
         apply(network("mass"), list(sample.values()), tmp_path / "out")
     apply(network("mass"), list(sample.values()), tmp_path / "out", overwrite=True)

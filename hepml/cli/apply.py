@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import FINITE
+from hepml.cli.convert import progress_bar
+from hepml.cli.options import FINITE, SECONDS
 from hepml.ledger import check_not_input, json_text
 
 if TYPE_CHECKING:
-    from hepml.applying import Applied
+    from hepml.friends import Applied
 
 
 @click.command("apply")
@@ -31,7 +33,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Towers that do not nest in a cell of the network's grids.",
 )
-@click.option("--step-size", default="50 MB", show_default=True, help="Entries or memory read at once.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; a file goes to one.")
+@click.option(
+    "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
+)
+@click.option("--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3.")
+@click.option("--resume", is_flag=True, help="Keep outputs that are whole and made the same way; refuse others.")
+@click.option("--step-size", default="20 MB", show_default=True, help="Entries or memory read at once.")
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
@@ -46,28 +54,32 @@ def command(
     threshold: float | None,
     signal_efficiency: float | None,
     overlap: str,
+    jobs: int,
+    timeout: float,
+    skip_bad: bool,
+    resume: bool,
     step_size: str,
     overwrite: bool,
     quiet: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Score the objects of ROOT files with the C++ evaluator, from their towers.
 
     Each output holds the TTree `hepml` with one entry per input entry: `score` (float32, NaN where rejected) and
     `status` (uint8, 0 for candidates). With --which all both are jagged and aligned with the collection. An OUTPUT
     that ends in .root is a file, otherwise a folder with one file an input; where inputs have equal base names, a hash
-    of the input's path follows the name.
+    of the input's path follows the name. ROOT's AddFriend takes the tree; the string `hepml_ledger` beside it says what
+    it was made of.
     """
-    from rich.console import Console
-
-    from hepml.applying import apply
+    from hepml.friends import apply
 
     check_not_input(output, [network, *([layout] if layout else [])])
     if threshold is not None and signal_efficiency is not None:
         raise click.UsageError("give --threshold or --signal-efficiency, not both")
+    if resume and overwrite:
+        raise click.UsageError("give --resume or --overwrite, not both")
     start = time.perf_counter()
-    console = Console(stderr=True, quiet=quiet or not Console(stderr=True).is_terminal)
-    with console.status("reading") as shown:
+    with progress_bar("files") if not quiet else nullcontext() as told:
         records = apply(
             network,
             files,
@@ -79,21 +91,31 @@ def command(
             threshold=threshold,
             signal_efficiency=signal_efficiency,
             step_size=step_size,
+            jobs=jobs,
+            timeout=timeout,
+            skip_bad=skip_bad,
+            resume=resume,
             overwrite=overwrite,
-            progress=lambda name, entries: shown.update(f"{name}: {entries} entries"),
+            progress=None if told is None else lambda record, total: told(record.source, 1, total),
         )
     seconds = time.perf_counter() - start
     if as_json:
         click.echo(json_text([record.to_dict() for record in records], indent=1))
     else:
         for record in records:
-            click.echo(_line(record))
+            if record.skipped is None:
+                click.echo(_line(record))
     if not quiet:
-        entries = sum(record.entries for record in records)
+        entries = sum(record.entries for record in records if not record.kept)
         click.echo(f"{entries} entries in {seconds:.1f} s, {entries / max(seconds, 1e-9):.0f}/s", err=True)
+    skipped = [record for record in records if record.skipped is not None]
+    for record in skipped:
+        click.echo(f"skipped {record.source}: {record.skipped}", err=True)
+    return 3 if skipped else 0
 
 
 def _line(record: Applied) -> str:
     counts = ", ".join(f"{name} {n}" for name, n in record.counts.items())
     passed = "" if record.passed is None else f", pass {record.passed}"
-    return f"{record.output}: {record.entries} entries; {counts}{passed}"
+    kept = ", kept" if record.kept else ""
+    return f"{record.output}: {record.entries} entries{kept}; {counts}{passed}"

@@ -9,15 +9,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
 from hepml import interruption
-from hepml.dataset.rows import Rows
-from hepml.dataset.sources import Input
-from hepml.dataset.workers import Task, read
 from hepml.errors import HepmlError, InputFileError
+from hepml.trees import Source
 
-__all__ = ["Processes"]
+__all__ = ["Each", "Processes", "Work"]
 
 _log = logging.getLogger("hepml")
 _ATTEMPTS = 3  # for a file whose reader dies
@@ -25,18 +23,34 @@ _ATTEMPTS = 3  # for a file whose reader dies
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
+class Each(Protocol):
+    """A file to work on, and its number among all."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def file(self) -> Source: ...
+
+
+class Work(Protocol):
+    """What is done with each file; goes to the processes once."""
+
+    def steps(self, each: Any) -> Iterator[Any]:
+        """What a file gives, step by step; each step is a sign of life."""
+
+
 class _Worker:
     """A process and the file that it reads."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Work) -> None:
         self.pipe, other = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_work, args=(other, task), daemon=True)
         self.process.start()
         other.close()
-        self.each: Input | None = None
+        self.each: Each | None = None
         self.sign = time.monotonic()  # when it was last heard of
 
-    def give(self, each: Input) -> None:
+    def give(self, each: Each) -> None:
         self.each, self.sign = each, time.monotonic()
         try:
             self.pipe.send(each)
@@ -64,11 +78,11 @@ class Processes:
         self._jobs = jobs
         self._timeout = timeout
 
-    def read(self, inputs: Sequence[Input], task: Task) -> Iterator[tuple[Input, list[Rows] | HepmlError]]:
-        """Every input in its order, with its rows or why there are none."""
+    def read(self, inputs: Sequence[Any], task: Work) -> Iterator[tuple[Any, list[Any] | HepmlError]]:
+        """Every input in its order, with what its steps gave or why there are none."""
         jobs = min(self._jobs, len(inputs))
         todo, order = deque(inputs), deque(inputs)
-        done: dict[int, list[Rows] | HepmlError] = {}
+        done: dict[int, list[Any] | HepmlError] = {}
         losses: dict[int, int] = {}
         crew: list[_Worker] = []
         try:
@@ -105,7 +119,7 @@ class Processes:
             for worker in crew:
                 worker.end()
 
-    def _lost(self, crew: list[_Worker], done: dict[int, list[Rows] | HepmlError]) -> list[_Worker]:
+    def _lost(self, crew: list[_Worker], done: dict[int, list[Any] | HepmlError]) -> list[_Worker]:
         """Waits for messages; the workers that died or hang."""
         busy = {worker.pipe: worker for worker in crew if worker.each is not None}
         lost = []
@@ -125,7 +139,7 @@ class Processes:
         late = [worker for worker in crew if worker.each is not None and now - worker.sign > self._timeout]
         return [*lost, *(worker for worker in late if worker not in lost)]
 
-    def _error(self, each: Input, hung: bool, code: int | None) -> HepmlError:
+    def _error(self, each: Each, hung: bool, code: int | None) -> HepmlError:
         if hung:
             return InputFileError(
                 f"a process that was reading gave no sign of life for {self._timeout:g} s",
@@ -136,11 +150,11 @@ class Processes:
             "a process that was reading died",
             where=each.file.path,
             found=f"signal {-code}" if code is not None and code < 0 else f"exit code {code}",
-            fix="use fewer --jobs: memory may be short; in a script, call convert under if __name__ == '__main__'",
+            fix="use fewer --jobs: memory may be short; in a script, call this under if __name__ == '__main__'",
         )
 
 
-def _work(pipe: Connection[Any, Any], task: Task) -> None:
+def _work(pipe: Connection[Any, Any], task: Work) -> None:
     """Reads the files that are named on a pipe, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
     while True:
@@ -148,11 +162,11 @@ def _work(pipe: Connection[Any, Any], task: Task) -> None:
             each = pipe.recv()
         except EOFError:
             return
-        steps: list[Rows] = []
-        result: list[Rows] | HepmlError = steps
+        steps: list[Any] = []
+        result: list[Any] | HepmlError = steps
         try:
-            for rows in read(each, task):
-                steps.append(rows)
+            for step in task.steps(each):
+                steps.append(step)
                 pipe.send(("step", None))
         except HepmlError as error:
             result = error

@@ -22,6 +22,10 @@ class Task:
     options: Options
     step_size: int | str = "20 MB"
 
+    def steps(self, each: Input) -> Iterator[Rows]:
+        """The rows of one file; for `Processes`."""
+        return read(each, self)
+
 
 @dataclass(frozen=True)
 class Bad:

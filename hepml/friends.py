@@ -1,0 +1,369 @@
+"""Friend trees: a network applied to ROOT files, one output for each input.
+
+    file -> scores of its events -> TTree `hepml`, one entry per input entry, and the ledger of how they were made
+
+The same C++ that made the training data makes the inputs, so that the score of an event is, bit for bit, the score
+that `hepml predict` gives to its images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepml.applying import check_network, collection_of, score_events
+from hepml.candidates import STATUS_NAMES
+from hepml.dataset.processes import Processes
+from hepml.errors import DataError, HepmlError, InputFileError, MissingBranchError, OutputError
+from hepml.evaluator import Evaluator
+from hepml.ledger import atomic_path, check_not_input, check_output, code_version, json_text, sha256_file
+from hepml.trees import Source, expand_files, iterate_events
+from hepml.working_points import working_point
+
+__all__ = ["Applied", "apply", "read_ledger"]
+
+_log = logging.getLogger("hepml")
+_LEDGER = "hepml_ledger"  # a TObjString beside the tree
+_UNREADABLE = (InputFileError, MissingBranchError, DataError)  # what is wrong with one file; see check_network
+Files = str | os.PathLike[str] | Source | Iterable[str | os.PathLike[str] | Source]
+
+
+@dataclass
+class Applied:
+    """What happened to one file.
+
+    Attributes:
+        source, output: the files.
+        entries: of the tree.
+        counts: objects (events, if only the leading is scored) of each status, by name; "ok" are the candidates.
+        passed: how many pass the working point, None without one.
+        kept: the output was there, whole and of the same input, network, options and code.
+        skipped: why there is no output, None if there is one.
+    """
+
+    source: str
+    output: Path
+    entries: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    passed: int | None = None
+    kept: bool = False
+    skipped: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        return {**self.__dict__, "output": str(self.output)}
+
+
+@dataclass(frozen=True)
+class _Each:
+    """One input and its output."""
+
+    number: int
+    file: Source
+    output: Path
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """What is done with each file; goes to every process.
+
+    Attributes:
+        network: the file of the network, or the evaluator itself where no process needs it.
+        evaluation: what the scores depend on beside the input: the network, the options, the code.
+    """
+
+    network: str | Evaluator
+    layout: str | Path | None
+    options: dict[str, str]
+    threshold: float | None
+    signal_efficiency: float | None
+    step_size: int | str
+    resume: bool
+    overwrite: bool
+    evaluation: dict[str, Any]
+
+    def steps(self, each: _Each) -> Iterator[Applied | None]:
+        """Scores one file: None for each step, then what happened."""
+        evaluator = self.network if isinstance(self.network, Evaluator) else _loaded(self.network)
+        ledger = {"format": "hepml-scores", "input": _input(each.file), **self.evaluation}
+        if self.resume and each.output.exists():
+            found = _verified(each, ledger)
+            if found is not None:
+                yield found
+                return
+        record = Applied(each.file.path, each.output)
+        with atomic_path(each.output, overwrite=self.overwrite or self.resume) as temporary:
+            for _ in self._write(temporary, each, evaluator, record, ledger):
+                yield None
+        yield record
+
+    def _write(
+        self, path: Path, each: _Each, evaluator: Evaluator, record: Applied, ledger: dict[str, Any]
+    ) -> Iterator[None]:
+        import awkward as ak
+        import uproot
+
+        cut = working_point(evaluator, threshold=self.threshold, signal_efficiency=self.signal_efficiency)
+        record.passed = None if cut is None else 0
+        branches = {"score": "float32", "status": "uint8"} | ({} if cut is None else {"pass": "bool"})
+        jagged = self.options["which"] == "all"
+        fields = ", ".join(f'"{name}": {kind}' for name, kind in branches.items())
+        total = np.zeros(len(STATUS_NAMES), dtype=np.int64)
+        digests = {name: hashlib.sha256() for name in branches}
+        chunks = iterate_events(
+            [each.file], layout=self.layout, step_size=self.step_size, collections=(self.options["collection"],)
+        )
+        with uproot.recreate(path) as output:
+            tree = output.mktree(
+                "hepml",
+                {"object": f"var * {{{fields}}}"} if jagged else branches,
+                title=f"scores of the network {evaluator.model_id}",
+                counter_name=lambda _counted: "n",
+                field_name=lambda _outer, inner: inner,
+            )
+            for events in chunks:
+                scored = score_events(evaluator, events, **self.options)
+                columns: dict[str, NDArray[Any]] = {"score": scored.score, "status": scored.status}
+                if cut is not None:
+                    columns["pass"] = cut.passes(scored.score, scored.pt, scored.eta)
+                    record.passed = (record.passed or 0) + int(np.count_nonzero(columns["pass"]))
+                for name, values in columns.items():
+                    digests[name].update(values.tobytes())
+                total += np.bincount(scored.status, minlength=len(total))
+                record.entries += len(events)
+                if len(events) and jagged:
+                    tree.extend({"object": ak.unflatten(ak.zip(columns), scored.counts)})
+                elif len(events):
+                    tree.extend(columns)
+                yield
+            record.counts = {name: int(n) for name, n in zip(STATUS_NAMES, total, strict=True) if n or name == "ok"}
+            result = {"entries": record.entries, "counts": record.counts, "passed": record.passed}
+            result["sha256"] = {name: digest.hexdigest() for name, digest in digests.items()}
+            output[_LEDGER] = json_text({**ledger, "result": result})
+        if not record.entries:
+            _log.warning("%s has no entries: the output holds an empty tree", record.source)
+
+
+def apply(
+    network: str | Path | Evaluator,
+    files: Files,
+    output: str | Path,
+    *,
+    layout: str | Path | None = None,
+    collection: str | None = None,
+    which: str = "leading",
+    overlap: str = "refuse",
+    threshold: float | None = None,
+    signal_efficiency: float | None = None,
+    step_size: int | str = "20 MB",
+    jobs: int = 1,
+    timeout: float = 1800.0,
+    skip_bad: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[Applied, int], None] | None = None,
+) -> list[Applied]:
+    """Scores ROOT files; each output holds the TTree `hepml` with one entry per input entry.
+
+    Branches: `score` (float32, NaN where rejected) and `status` (uint8, 0 for candidates), jagged and aligned with the
+    collection if all its objects are scored; `pass` (bool) with a working point. ROOT's AddFriend takes the tree. The
+    TObjString `hepml_ledger` says of what input, network, options and code it is, with counts and checksums.
+
+    Args:
+        network: a file with image geometry, or (with one job) an evaluator of one.
+        files: as for `iterate_events`.
+        output: a file if it ends in .root (for one input), otherwise a folder with a file an input, whose name
+            has a hash of the input's path where base names are equal.
+        layout, step_size: as for `iterate_events`; the scores do not depend on the step size.
+        collection, which, overlap: as for `score_events`.
+        threshold, signal_efficiency: one of them adds the branch `pass`.
+        jobs: processes, each of which scores whole files; the outputs do not depend on their number.
+        timeout: seconds without a sign of life after which a process is replaced.
+        skip_bad: go on past files that cannot be read; they get no output and are told in the records.
+        resume: keep outputs that are whole and of the same input, network, options and code; write damaged ones again.
+        overwrite: replace existing outputs.
+        progress: called with what happened to a file and the number of files in all.
+
+    Returns:
+        One record a file, in order.
+
+    Raises:
+        DataError, GranularityError: as for `score_events`; several inputs for one output file.
+        InputFileError: as for `iterate_events`.
+        OutputError: an output exists or cannot be written; with `resume`, it is of something else.
+
+    Example:
+        >>> apply("net.json", "events/*.root", "scores", jobs=4, resume=True)[0].counts  # doctest: +SKIP
+        {'ok': 2388, 'search_window': 112}
+    """
+    evaluator = network if isinstance(network, Evaluator) else Evaluator(network)
+    check_network(evaluator)
+    if jobs > 1 and isinstance(network, Evaluator):
+        raise DataError("several processes need the file of the network", expected="a path", found="an Evaluator")
+    working_point(evaluator, threshold=threshold, signal_efficiency=signal_efficiency)  # a wrong one is told now
+    sources = expand_files(files)
+    outputs = _outputs(sources, Path(output), overwrite or resume)
+    collection = collection_of(evaluator, collection)
+    trained = evaluator.metadata.get("collection")
+    if trained not in (None, collection):
+        _log.warning(
+            "the network was trained on the collection %r and is applied to %r: its scores and working points were "
+            "never tried there",
+            trained,
+            collection,
+        )
+    options = {"collection": collection, "which": which, "overlap": overlap}
+    settings = {**options, "threshold": threshold, "signal_efficiency": signal_efficiency, "layout": _layout(layout)}
+    scoring = _Scoring(
+        network=network if isinstance(network, Evaluator) else str(network),
+        layout=layout,
+        options=options,
+        threshold=threshold,
+        signal_efficiency=signal_efficiency,
+        step_size=step_size,
+        resume=resume,
+        overwrite=overwrite,
+        evaluation={"network": _identity(network, evaluator), "options": settings, "code": code_version()},
+    )
+    inputs = [_Each(i, source, path) for i, (source, path) in enumerate(zip(sources, outputs, strict=True))]
+    results = Processes(jobs, timeout).read(inputs, scoring) if jobs > 1 else _here(inputs, scoring)
+    done = []
+    for each, result in results:
+        if isinstance(result, HepmlError):
+            if not (skip_bad and isinstance(result, _UNREADABLE)):
+                raise result
+            record = Applied(each.file.path, each.output, skipped=f"{type(result).__name__}: {result.problem}")
+        else:
+            record = result[-1]
+        done.append(record)
+        if progress is not None:
+            progress(record, len(inputs))
+    return done
+
+
+def _here(inputs: list[_Each], scoring: _Scoring) -> Iterator[tuple[_Each, list[Any] | HepmlError]]:
+    for each in inputs:
+        try:
+            yield each, list(scoring.steps(each))
+        except HepmlError as error:
+            yield each, error
+
+
+_evaluators: dict[str, Evaluator] = {}  # of this process
+
+
+def _loaded(path: str) -> Evaluator:
+    if path not in _evaluators:
+        _evaluators[path] = Evaluator(path)
+    return _evaluators[path]
+
+
+def _input(file: Source) -> dict[str, Any]:
+    """What tells whether an input is the same; nothing of where it lies."""
+    sha256 = None if file.remote else sha256_file(file.path)
+    return {"name": Path(file.path).name, "tree": file.tree, "sha256": sha256}
+
+
+def _identity(network: str | Path | Evaluator, evaluator: Evaluator) -> dict[str, Any]:
+    """What tells whether a network is the same."""
+    sha256 = None if isinstance(network, Evaluator) else sha256_file(network)
+    return {"model_id": evaluator.model_id, "sha256": sha256}
+
+
+def _layout(layout: str | Path | None) -> str | None:
+    """A layout by its name, or a file by its content."""
+    if layout is None or not Path(layout).is_file():
+        return None if layout is None else str(layout)
+    return f"sha256:{sha256_file(layout)}"
+
+
+def read_ledger(path: str | Path) -> dict[str, Any]:
+    """The ledger of an output, after its scores were read and compared with their checksums.
+
+    Raises:
+        InputFileError: not an output of `apply`, or damaged.
+    """
+    import awkward as ak
+    import uproot
+
+    try:
+        with Path(path).open("rb") as raw, uproot.open(raw) as file:  # uproot leaves a damaged file open
+            ledger: dict[str, Any] = json.loads(str(file[_LEDGER]))
+            arrays = file["hepml"].arrays(list(ledger["result"]["sha256"]), library="ak")
+        for name, expected in ledger["result"]["sha256"].items():
+            column = arrays[name]
+            values = ak.to_numpy(ak.flatten(column) if column.ndim > 1 else column)
+            if hashlib.sha256(values.tobytes()).hexdigest() != expected:
+                raise ValueError(f"the branch {name!r} does not agree with its checksum")
+    except Exception as error:  # uproot raises whatever a damaged byte leads to
+        raise InputFileError(
+            "no whole output of hepml apply", where=path, found=f"{type(error).__name__}: {error}"
+        ) from error
+    return ledger
+
+
+def _verified(each: _Each, expected: dict[str, Any]) -> Applied | None:
+    """What an output says, if it is whole and as expected; None if it is damaged.
+
+    Raises:
+        OutputError: it is of another input, network, options or code.
+    """
+    try:
+        ledger = read_ledger(each.output)
+    except InputFileError as error:
+        _log.warning("%s; it is written again", error)
+        return None
+    differing = [key for key in expected if ledger.get(key) != expected[key]]
+    if differing:
+        raise OutputError(
+            "the output was made differently",
+            where=each.output,
+            expected="the same " + ", ".join(expected),
+            found="another " + ", ".join(differing),
+            fix="pass overwrite (--overwrite), or write into another folder",
+        )
+    result = ledger["result"]
+    counted = (result["entries"], result["counts"], result["passed"])
+    return Applied(each.file.path, each.output, *counted, kept=True)
+
+
+def _outputs(sources: list[Source], output: Path, overwrite: bool) -> list[Path]:
+    """The output of each input, after the checks that need no work."""
+    if output.suffix == ".root":
+        if len(sources) > 1:
+            raise DataError(
+                "several inputs for one output file",
+                where=output,
+                found=f"{len(sources)} inputs",
+                fix="give a folder: a name that does not end in .root",
+            )
+        paths = [output]
+    else:
+        paths = [output / name for name in _names([source.path for source in sources])]
+    for path, source in zip(paths, sources, strict=True):
+        if paths.count(path) > 1:
+            raise DataError("two inputs have the same output", where=path, fix="apply them into different folders")
+        if not source.remote:
+            check_not_input(path, [source.path])
+        check_output(path, overwrite)
+    return paths
+
+
+def _names(paths: list[str]) -> list[str]:
+    """An output name for each input; inputs of equal base names get a hash of their full path."""
+    stems = [Path(path).name.removesuffix(".root") for path in paths]
+    full = [path if "://" in path else os.path.realpath(path) for path in paths]
+    marks = [hashlib.sha256(os.fsencode(path)).hexdigest()[:16] for path in full]
+    return [
+        f"{stem}-{mark}.root" if stems.count(stem) > 1 else f"{stem}.root"
+        for stem, mark in zip(stems, marks, strict=True)
+    ]

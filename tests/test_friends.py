@@ -1,0 +1,185 @@
+"""Friend trees of many files: processes, resuming, files that cannot be read, and ROOT's AddFriend."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import uproot
+
+import hepml
+from hepml.errors import DataError, InputFileError, MissingBranchError, OutputError
+from hepml.friends import apply, read_ledger
+
+
+@pytest.fixture
+def inputs(sample, tmp_path):
+    """Three copies of the sample under names of their own."""
+    paths = [tmp_path / f"{name}.root" for name in ("a", "b", "c")]
+    for path, name in zip(paths, ("electrons", "jets", "electrons"), strict=True):
+        path.write_bytes(sample[name].read_bytes())
+    return paths
+
+
+def contents(path):
+    with uproot.open(path) as file:
+        arrays = file["hepml"].arrays(library="np")
+        return {name: values.tobytes() for name, values in arrays.items()}, str(file["hepml_ledger"])
+
+
+def test_the_outputs_do_not_depend_on_the_number_of_processes(network, inputs, tmp_path):
+    one = apply(network("hl"), inputs, tmp_path / "one", signal_efficiency=0.8)
+    two = apply(network("hl"), inputs, tmp_path / "two", signal_efficiency=0.8, jobs=2, step_size=700)
+    assert [record.counts for record in one] == [record.counts for record in two]
+    for left, right in zip(one, two, strict=True):
+        assert left.output.name == right.output.name
+        assert contents(left.output) == contents(right.output)
+
+
+def test_several_processes_need_a_file(network, inputs, tmp_path):
+    with pytest.raises(DataError, match="need the file of the network"):
+        apply(hepml.Evaluator(network("hl")), inputs, tmp_path / "out", jobs=2)
+
+
+def test_the_ledger_says_what_the_scores_are_made_of(network, inputs, tmp_path):
+    (record,) = apply(network("hl"), inputs[0], tmp_path / "s.root", threshold=0.5)
+    ledger = read_ledger(record.output)
+    assert ledger["input"]["name"] == "a.root"
+    assert ledger["network"]["model_id"] == hepml.Evaluator(network("hl")).model_id
+    assert ledger["options"]["threshold"] == 0.5
+    assert ledger["result"]["counts"] == record.counts
+    assert sum(record.counts.values()) == record.entries
+    assert ledger["result"]["passed"] == record.passed
+    assert str(tmp_path) not in json.dumps(ledger)
+
+
+def test_resuming_keeps_what_is_whole_and_writes_the_rest(network, inputs, tmp_path):
+    out = tmp_path / "out"
+    first = apply(network("hl"), inputs, out)
+    before = {record.output: contents(record.output) for record in first}
+    first[0].output.unlink()
+    damaged = bytearray(first[1].output.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    first[1].output.write_bytes(damaged)
+    kept = first[2].output.stat().st_mtime_ns
+    again = apply(network("hl"), inputs, out, resume=True)
+    assert [record.kept for record in again] == [False, False, True]
+    assert [record.counts for record in again] == [record.counts for record in first]
+    assert {record.output: contents(record.output) for record in again} == before
+    assert first[2].output.stat().st_mtime_ns == kept
+
+
+def test_no_flipped_bit_goes_unseen(network, inputs, tmp_path):
+    (record,) = apply(network("hl"), inputs[0], tmp_path / "s.root")
+    whole, expected = record.output.read_bytes(), contents(record.output)
+    seen = 0
+    for place in np.linspace(0, len(whole) - 1, 150).astype(int):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << (place % 8)
+        record.output.write_bytes(damaged)
+        try:
+            read_ledger(record.output)
+        except InputFileError:
+            seen += 1
+        else:
+            assert contents(record.output) == expected
+    assert seen > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"threshold": 0.2}, "options"), ({"which": "all"}, "options"), ({"network": "mass"}, "network")],
+)
+def test_an_output_made_differently_is_refused(network, inputs, tmp_path, change, what):
+    apply(network("hl"), inputs[0], tmp_path / "s.root")
+    before = (tmp_path / "s.root").read_bytes()
+    name = change.pop("network", "hl")
+    with pytest.raises(OutputError, match=f"another {what}"):
+        apply(network(name), inputs[0], tmp_path / "s.root", resume=True, **change)
+    assert (tmp_path / "s.root").read_bytes() == before
+
+
+def test_an_output_of_another_input_is_refused(network, inputs, tmp_path):
+    apply(network("hl"), inputs[0], tmp_path / "s.root")
+    with pytest.raises(OutputError, match="another input"):
+        apply(network("hl"), inputs[1], tmp_path / "s.root", resume=True)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_files_that_cannot_be_read_are_skipped_on_request_only(network, inputs, tmp_path, jobs):
+    inputs[1].write_bytes(inputs[1].read_bytes()[:5000])
+    with pytest.raises(InputFileError):
+        apply(network("hl"), inputs, tmp_path / "out", jobs=jobs)
+    records = apply(network("hl"), inputs, tmp_path / "out", jobs=jobs, skip_bad=True, overwrite=True)
+    assert [record.skipped is None for record in records] == [True, False, True]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.root", "c.root"]
+
+
+def test_a_branch_that_is_missing_in_one_file_is_named(network, inputs, tmp_path):
+    with uproot.recreate(inputs[1]) as file:
+        file.mktree("Delphes", {"other": "float32"}).extend({"other": np.ones(3, np.float32)})
+    (good, bad, _) = apply(network("hl"), inputs, tmp_path / "out", skip_bad=True)
+    assert good.skipped is None
+    assert bad.skipped.startswith(MissingBranchError.__name__)
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "hepml", "apply", *map(str, arguments)]
+
+
+def test_the_command_lists_what_it_skipped(network, inputs, tmp_path):
+    inputs[2].write_text("no ROOT file")
+    words = command(network("hl"), *inputs, "-o", tmp_path / "out", "--skip-bad", "--json")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert [one["skipped"] is None for one in json.loads(done.stdout)] == [True, True, False]
+    assert f"skipped {inputs[2]}: InputFileError" in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_whole_files_or_none_and_can_be_resumed(network, sample, tmp_path, how):
+    inputs = []
+    for number in range(12):
+        inputs.append(tmp_path / f"{number}.root")
+        inputs[-1].write_bytes(sample["electrons"].read_bytes())
+    out = tmp_path / "out"
+    words = [*command(network("et_and_ht_and_hl"), *inputs, "-o", out, "--resume", "--quiet"), "--step-size", "50"]
+    run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not any(out.glob("[0-9]*.root")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(run.pid, how)
+    started = time.monotonic()
+    code = run.wait(timeout=30)
+    assert code == (143 if how == signal.SIGTERM else -signal.SIGKILL)
+    assert time.monotonic() - started < 5
+    finished = sorted(path.name for path in out.glob("[0-9]*.root"))
+    assert 0 < len(finished) < 12
+    for name in finished:
+        read_ledger(out / name)
+    subprocess.run(words, check=True)
+    reference = apply(network("et_and_ht_and_hl"), inputs[0], tmp_path / "reference.root")
+    expected, _ = contents(reference[0].output)
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in inputs)
+    for path in out.iterdir():
+        assert contents(path)[0] == expected
+
+
+def test_root_takes_the_tree_as_a_friend(network, inputs, tmp_path):
+    ROOT = pytest.importorskip("ROOT")
+    apply(network("hl"), inputs[0], tmp_path / "scores.root")
+    file = ROOT.TFile.Open(str(inputs[0]))
+    tree = file.Get("Delphes")
+    tree.AddFriend("hepml", str(tmp_path / "scores.root"))
+    tree.SetBranchStatus("*", 0)
+    for name in ("Electron_size", "score", "status"):
+        tree.SetBranchStatus(name, 1)
+    frame = ROOT.RDataFrame(tree)
+    score = frame.AsNumpy(["hepml.score"])["hepml.score"]
+    expected = uproot.open(tmp_path / "scores.root")["hepml"]["score"].array(library="np")
+    assert np.array_equal(score, expected, equal_nan=True)
+    file.Close()
