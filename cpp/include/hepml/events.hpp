@@ -124,16 +124,18 @@ class HEPML_API ImageMaker {
  private:
   friend struct ColumnsMaker;  // the same on columns of many events, for Python
   template <class Towers>
-  Candidate find_in(const Towers& ecal, double eta, double phi) noexcept;
+  HEPML_LOCAL Candidate find_in(const Towers& ecal, double eta, double phi) noexcept;
   template <class Towers>
-  void fill_ecal_of(const Candidate& candidate, const Towers& towers, Sparse& et, Sparse& e) noexcept;
+  HEPML_LOCAL void fill_ecal_of(const Candidate& candidate, const Towers& towers, Sparse& et,
+                                Sparse& e) noexcept;
   template <class Towers>
-  void fill_hcal_of(const Candidate& candidate, const Towers& towers, Sparse& et, Sparse& e) noexcept;
+  HEPML_LOCAL void fill_hcal_of(const Candidate& candidate, const Towers& towers, Sparse& et,
+                                Sparse& e) noexcept;
   template <class Towers>
-  void fill_window(const Grid& grid, int side, int first_eta, int first_phi, const Towers& towers, Sparse& et,
-                   Sparse& e) noexcept;
+  HEPML_LOCAL void fill_window(const Grid& grid, int side, int first_eta, int first_phi, const Towers& towers,
+                               Sparse& et, Sparse& e) noexcept;
   template <class Towers, class Pixel>
-  void fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
+  HEPML_LOCAL void fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
   Candidate place_windows(int seed_eta, int seed_phi, int cell_eta, int cell_phi) const noexcept;
 
   Geometry geometry_;
