@@ -224,7 +224,7 @@ def apply(
     options = {"collection": collection, "which": which, "overlap": overlap}
     settings = {**options, "threshold": threshold, "signal_efficiency": signal_efficiency, "layout": _layout(layout)}
     scoring = _Scoring(
-        network=network if isinstance(network, Evaluator) else str(network),
+        network=str(network) if jobs > 1 else evaluator,  # loaded once in each process
         layout=layout,
         options=options,
         threshold=threshold,

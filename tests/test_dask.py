@@ -134,7 +134,7 @@ def test_only_the_needed_branches_are_read(sample: dict[str, Path], network: Pat
 
 
 def test_a_cluster_computes(sample: dict[str, Path], jets: Any, network: Path) -> None:
-    distributed = pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed", reason="pip install 'hepml[dask]'")
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         distributed.Client(cluster),

@@ -170,7 +170,7 @@ def test_a_run_that_is_ended_leaves_whole_files_or_none_and_can_be_resumed(netwo
 
 
 def test_root_takes_the_tree_as_a_friend(network, inputs, tmp_path):
-    ROOT = pytest.importorskip("ROOT")
+    ROOT = pytest.importorskip("ROOT", reason="ROOT is not installed: pip install 'hepml[root]'")
     apply(network("hl"), inputs[0], tmp_path / "scores.root")
     file = ROOT.TFile.Open(str(inputs[0]))
     tree = file.Get("Delphes")

@@ -135,8 +135,16 @@ def command(
         )
         if variations:
             click.echo(f"vary {run.path}", err=True)
-            more = {"candidates": candidates, "seed": seed, "bootstrap": bootstrap}
-            result = vary(result, run, dataset, variations, towers=towers, **more)  # type: ignore[arg-type]
+            result = vary(
+                result,
+                run,
+                dataset,
+                variations,
+                towers=towers,
+                candidates=candidates,
+                seed=seed,
+                bootstrap=bootstrap,
+            )
         results.append(result)
     comparisons: tuple[Comparison, ...] = ()
     if len(results) > 1 and all(one.task == "binary" for one in results):
