@@ -38,6 +38,7 @@ class InputRecord:
         levels: of an input of Embedding layers, which holds whole numbers from 0 to levels - 1.
         written_name: its name in the file, if another: a sequence may be called as a vector is.
         defaults: of the variables, for the record; None where there is none.
+        mask_value: of a Masking layer that uses the input: a step of such values does not count.
     """
 
     name: str
@@ -49,6 +50,7 @@ class InputRecord:
     levels: int | None = None
     written_name: str | None = None
     defaults: tuple[float | None, ...] = ()
+    mask_value: float | None = None
     _given: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def give(self, offset: Sequence[float], scale: Sequence[float], defaults: Sequence[float | None]) -> None:
@@ -140,6 +142,23 @@ def _levels(model: Any, tensor: Any) -> int | None:
     return min(int(layer.input_dim) for layer in embeddings)
 
 
+def _mask_value(model: Any, tensor: Any) -> float | None:
+    """The value that masks a step of an input, where a Masking layer uses it, in a model inside of this one too."""
+    import keras
+
+    for call in calls_of(model):
+        for k, given in enumerate(call.inputs):
+            if key_of(given) != key_of(tensor):
+                continue
+            if isinstance(call.layer, keras.layers.Masking):
+                return float(call.layer.mask_value)
+            if isinstance(call.layer, keras.Model) and k < len(inner := getattr(call.layer, "inputs", None) or ()):
+                value = _mask_value(call.layer, inner[k])
+                if value is not None:
+                    return value
+    return None
+
+
 def _describe(model: Any, tensor: Any, spec: InputSpec | None) -> InputRecord:
     name = input_name(tensor)
     shape = tuple(tensor.shape[1:])
@@ -182,7 +201,10 @@ def _describe(model: Any, tensor: Any, spec: InputSpec | None) -> InputRecord:
             found=tuple(spec.shape),
         )
     channels = shape[-1]
-    return InputRecord(name, shape, variables, spec, np.zeros(channels), np.ones(channels), levels)
+    mask = _mask_value(model, tensor) if len(shape) == 2 else None
+    return InputRecord(
+        name, shape, variables, spec, np.zeros(channels), np.ones(channels), levels=levels, mask_value=mask
+    )
 
 
 def add_inputs(model: Any, records: list[InputRecord], network: Network) -> dict[Key, Value]:

@@ -32,7 +32,8 @@ def random_events(records: Sequence[InputRecord], n: int, seed: int = 0) -> list
     """Raw inputs that resemble those of training, the same on every machine.
 
     Variables are normal after offset and scale, cut off at the range seen in training; images are mostly empty, with
-    exponential deposits whose sum is about 1 after the scale; integers are any of their levels.
+    exponential deposits whose sum is about 1 after the scale; integers are any of their levels. Where steps may be
+    masked, the last ones of every second event are, and some others.
 
     Args:
         records: the model's inputs.
@@ -58,12 +59,23 @@ def _random_vector(record: InputRecord, n: int, generator: np.random.Generator) 
     ranges = record.ranges()
     if np.all(record.scale == 1.0) and ranges is not None:
         low, high = np.asarray(ranges["minimum"]), np.asarray(ranges["maximum"])
-        return np.asarray(low + (high - low) * generator.random(shape), dtype=np.float32)
+        return _masked(record, np.asarray(low + (high - low) * generator.random(shape), dtype=np.float32), generator)
     scale = np.where(record.scale == 0.0, 1.0, record.scale)  # a variable that is switched off
     values = np.asarray(values / scale - record.offset)
     if ranges is not None:
         values = np.clip(values, ranges["minimum"], ranges["maximum"])
-    return values.astype(np.float32)
+    return _masked(record, values.astype(np.float32), generator)
+
+
+def _masked(record: InputRecord, values: Float32, generator: np.random.Generator) -> Float32:
+    """Steps that a Masking layer leaves out, as padding at the end and in between."""
+    if record.mask_value is None:
+        return values
+    n, steps = values.shape[:2]
+    last = np.where(np.arange(n) % 2, steps, generator.integers(0, steps + 1, n))
+    between = (np.arange(n) % 4 == 0)[:, None] & (generator.random((n, steps)) < 0.2)
+    values[(np.arange(steps) >= last[:, None]) | between] = record.mask_value
+    return values
 
 
 def _random_image(record: InputRecord, n: int, generator: np.random.Generator) -> Float32:

@@ -6,7 +6,9 @@ import pytest
 from keras import layers
 
 import hepml
+from hepml.errors import VerificationError
 from hepml.export import export_model
+from hepml.export.layers import HANDLERS
 
 STEPS = [7, 1, None]
 KINDS = {"lstm": layers.LSTM, "gru": layers.GRU, "simplernn": layers.SimpleRNN}
@@ -105,6 +107,18 @@ def test_masking(tmp_path, kind, steps, arguments):
     x = masked_events(6, 6, 3)
     right = np.asarray(model(x, training=False))
     assert np.abs(hepml.Evaluator(tmp_path / "net.json")(x)["output"] - right).max() <= 2e-6
+
+
+def test_a_mask_that_is_lost_is_found_by_the_verification(tmp_path, monkeypatch):
+    """The random events of an export have masked steps."""
+    handler = HANDLERS["GRU"]
+    monkeypatch.setitem(HANDLERS, "GRU", lambda layer, values, network: handler(layer, values[:1], network))
+    x = keras.Input((None, 3), name="x")
+    inner = keras.Sequential([keras.Input((None, 3)), layers.Masking(-9.0), layers.GRU(4)])
+    nested = keras.Model(x, layers.Dense(2)(inner(x)))
+    for model in (on_sequence(layers.Masking(0.5), layers.GRU(4)), nested):
+        with pytest.raises(VerificationError, match="does not reproduce Keras"):
+            export_model(model, tmp_path / "net.json")
 
 
 def test_zero_output_for_mask(tmp_path):
