@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hepml.errors import VerificationError
-from hepml.ledger import json_text
+from hepml.ledger import json_text, read_json
 
 
 @click.command()
@@ -17,7 +17,10 @@ from hepml.ledger import json_text
 @click.option("--folder", "folders", multiple=True, type=click.Path(path_type=Path), help="Look for the inputs here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Compare every byte of a data file, or a network with its reference vectors (exit 3 if something differs)."""
+    """Compare every byte of a data file, or a network with its reference vectors and its identity.
+
+    Exit code 3 says that something differs.
+    """
     kind, facts, checks = _verified(path, inputs or bool(folders), folders)
     bad = [check for check in checks if check["problem"]]
     if as_json:
@@ -39,10 +42,12 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
     """What was found whole: kind of file, facts, and the state of its inputs."""
     if _is_network(path):
         from hepml.cli.cards import network_card
+        from hepml.export.packing import check_identity
 
         if inputs:
             raise click.UsageError("--inputs and --folder are for data files")
         card = network_card(path)
+        check_identity(path, read_json(path))
         return card["kind"], {key: card[key] for key in ("model_id", "reference_events") if key in card}, []
     from hepml.dataset.verify import check_inputs, verify
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, InputFileError
+from hepml.errors import DataError, InputFileError, VerificationError
 from hepml.evaluator import Evaluator
+from hepml.export.writer import model_id, shortest_decimals
 from hepml.ledger import atomic_path, check_not_input
 
-__all__ = ["FEWEST", "compact", "encoded", "expanded", "packed"]
+__all__ = ["FEWEST", "check_identity", "compact", "encoded", "expanded", "packed"]
 
 FEWEST = 16  # shorter lists stay readable
 _STORED = {"float32": "<f4", "float64": "<f8", "bfloat16": "<u2", "float16": "<f2", "int8": "i1"}
@@ -62,16 +63,24 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
     return output
 
 
-def expanded(value: Any) -> Any:
-    """A document, or a part of one, with its packed lists as lists again: numbers of float32 as float64."""
+def expanded(value: Any, *, exact: bool = False) -> Any:
+    """A document, or a part of one, with its packed lists as lists again, in the numbers that the text form has.
+
+    Args:
+        value: what `json.loads` gave.
+        exact: float32 as the double that it is, as in trees; otherwise as the shortest decimal, as weights are written.
+    """
     if isinstance(value, list):
-        return [expanded(item) for item in value]
+        return [expanded(item, exact=exact) for item in value]
     if not isinstance(value, dict):
         return value
     kind = next((name for name in _STORED if name in value), None)
     if kind is not None and "crc32" in value:
-        return _numbers(kind, value).astype(float).tolist()
-    return {key: expanded(member) for key, member in value.items()}
+        numbers = _numbers(kind, value)
+        shortest = kind == "float32" and not exact
+        return (np.array(shortest_decimals(numbers), float) if shortest else numbers.astype(float)).tolist()
+    exact = exact or value.get("architecture") == "trees"
+    return {key: expanded(member, exact=exact) for key, member in value.items()}
 
 
 def _numbers(kind: str, value: dict[str, Any]) -> NDArray[Any]:
@@ -84,6 +93,27 @@ def _numbers(kind: str, value: dict[str, Any]) -> NDArray[Any]:
     if value["axis"] == "first":
         return (stored.reshape(len(scale), -1).astype(np.float32) * scale[:, None]).ravel()
     return (stored.reshape(-1, len(scale)).astype(np.float32) * scale).ravel()
+
+
+def check_identity(path: str | Path, document: dict[str, Any]) -> None:
+    """Whether the identity in a network file is the identity of this network.
+
+    Args:
+        path: for the message.
+        document: the file, read by `json.loads`; one without an identity passes.
+
+    Raises:
+        VerificationError: it is another: a weight, a name or the identity was changed by hand.
+    """
+    written = (document.get("hepml") or {}).get("model_id")
+    if written is not None and written != (found := model_id(expanded(document))):
+        raise VerificationError(
+            "the model id is not that of this network",
+            where=f"{path}, hepml.model_id",
+            expected=found,
+            found=written,
+            fix="the file was changed after its export: export the network again",
+        )
 
 
 def encoded(kind: str, array: NDArray[Any], **more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hepml.cli.main import main
 from hepml.errors import OutputError, SchemaError
 from hepml.export import validate
 from hepml.export.packing import compact
+from hepml.export.precision import reduce_weights
 
 CORPUS = sorted((Path(__file__).parents[2] / "cpp" / "fuzz" / "corpus").glob("*.json"))
 
@@ -135,3 +136,51 @@ def test_the_command(network_file, tmp_path, capsys):
     assert done.value.code == 4
     with pytest.raises(OutputError):
         compact(network_file, network_file, overwrite=True)
+
+
+def labelled(names):
+    """Events of both classes."""
+    generator = np.random.default_rng(3)
+    for _ in range(2):
+        x = generator.normal(size=(400, 7)).astype(np.float32)
+        yield dict.fromkeys(names, x), (x[:, 0] > 0).astype(np.int8), None
+
+
+def verified(path):
+    """The exit code of `hepml verify`."""
+    with pytest.raises(SystemExit) as done:
+        main(["verify", str(path)])
+    return done.value.code
+
+
+def retell(path, change):
+    """The file with something in it changed by hand."""
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("form", ["text", "compact", "bf16", "bf16, compact"])
+def test_verify_knows_a_model_id_that_is_not_of_this_network(network_file, tmp_path, form, capsys):
+    path = tmp_path / "net.json"
+    path.write_bytes(network_file.read_bytes())
+    if "bf16" in form:
+        reduced = tmp_path / "reduced.json"
+        reduce_weights(path, reduced, "bf16", labelled, tolerance=1.0)
+        path = reduced
+    if "compact" in form:
+        path = compact(path, tmp_path / "small.json")
+    assert verified(path) == 0
+    retell(path, lambda document: document["hepml"].update(model_id="0" * 64))
+    assert hepml.Evaluator(path).model_id == "0" * 64  # loading does not read every weight again
+    assert verified(path) == 3
+    assert "the model id is not that of this network" in capsys.readouterr().err
+
+
+def test_a_network_has_the_same_id_when_reduced_from_either_form(network_file, tmp_path):
+    small = compact(network_file, tmp_path / "small.json")
+    ids = [
+        reduce_weights(path, tmp_path / f"{k}.json", "bf16", labelled, tolerance=1.0).model_id
+        for k, path in enumerate([network_file, small])
+    ]
+    assert ids[0] == ids[1]
