@@ -15,7 +15,7 @@ from hepml.export.source.windows import Window, directions, read_window
 __all__ = ["conv1d", "conv2d", "pointwise"]
 
 LANES = 8
-PANEL = 6  # of 8 filters, at most
+BLOCK = 16  # filters whose weights lie side by side, as in kernels/convolution.hpp
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class _Kernel:
     dilation: tuple[int, int]
 
 
-def _panels(filters: int) -> list[int]:
-    units = up(filters, LANES) // LANES
-    pieces = -(-units // PANEL)
-    size = up(-(-units // pieces), 2) if pieces > 1 else units
-    return [LANES * min(size, units - start) for start in range(0, units, size)]
+def _packed(weights: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """[tap and channel][filter], with zeros up to `size` filters, as [block of filters][tap and channel][filter]."""
+    padded = np.zeros((len(weights), size), np.float32)
+    padded[:, : weights.shape[1]] = weights
+    return np.concatenate([padded[:, start : start + BLOCK].ravel() for start in range(0, size, BLOCK)])
 
 
 def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) -> Tensor:
@@ -49,8 +49,8 @@ def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) ->
         y = program.tensor((None if x.is_dynamic else kernel.columns.output(size), filters), steps)
     border = _border(kernel, x)
 
-    def arguments() -> list[tuple[str, str, str]]:
-        """Of each panel: its sizes; taps, weights, bias, where the first window begins and how it moves; its output."""
+    def arguments() -> tuple[str, str]:
+        """Its sizes; taps, weights, bias, where the first window begins and how it moves; its output."""
         dilation = kernel.dilation
         together = dilation[1] == 1
         taps = f"Taps<{tap_rows}, {1 if together else tap_columns}, {n_in * (tap_columns if together else 1)}>"
@@ -59,33 +59,23 @@ def _convolution(program: Program, kernel: _Kernel, x: Tensor, function: str) ->
         top = kernel.rows.before(x.fixed[-3]) if image else 0
         start = f"m + {x.whole + x.inset - top * x.row_stride}"
         start += f" - {before} * {x.channels}" if before != "0" else ""
-        found, first = [], 0
-        for width in _panels(filters):
-            lanes = min(width, filters - first)
-            weights = np.zeros((tap_rows * tap_columns * n_in, width), np.float32)
-            weights[:, :lanes] = kernel.weights.reshape(-1, filters)[:, first : first + lanes]
-            bias = np.zeros(width, np.float32)
-            bias[:lanes] = kernel.bias[first : first + lanes]
-            given = f"{taps}, {program.array(weights)}, {program.array(bias)}, {start}, "
-            given += f"{kernel.rows.step * x.row_stride}, {kernel.columns.step * x.channels}"
-            found.append((f"{width}, {lanes}", given, f"{y.at} + {first}" if first else y.at))
-            first += width
-        return found
+        size = up(filters, LANES)
+        weights = program.array(_packed(kernel.weights.reshape(-1, filters), size))
+        bias = program.array(np.append(kernel.bias, np.zeros(size - filters, np.float32)))
+        given = f"{taps}, {weights}, {bias}, {start}, {kernel.rows.step * x.row_stride}"
+        given += f", {kernel.columns.step * x.channels}, {y.at}, {y.row_stride}, {y.channels}"
+        return f"{size}, {filters}", given
 
     def text() -> list[str]:
+        sizes, given = arguments()
         columns = 0 if y.is_dynamic else y.extent[1]
         few = n_in == 1 and filters in (1, 2, 4) and kernel.columns.step == 1 and kernel.dilation[1] == 1
-        return [
-            f"convolve{'_few' if few else ''}<{sizes}, {columns}>({given}, {out}, {y.row_stride}, {y.channels}, "
-            f"{y.rows}, {y.columns}, {function});"
-            for sizes, given, out in arguments()
-        ]
+        call = f"convolve{'_few' if few else ''}<{sizes}, {columns}>"
+        return [f"{call}({given}, {y.rows}, {y.columns}, {function});"]
 
     def at() -> str:
-        return " ".join(
-            f"convolve_at<{sizes}>({given}, {out}, {y.row_stride}, {y.channels}, at, n, {function});"
-            for sizes, given, out in arguments()
-        )
+        sizes, given = arguments()
+        return f"convolve_at<{sizes}>({given}, at, n, {function});"
 
     local = None
     if len(x.shape) == 3:

@@ -1,23 +1,22 @@
 // The same convolution at single pixels.
 
 /// R pixels anywhere.
-template <std::size_t P, std::size_t R, std::size_t S, std::size_t Lanes, class T, class F>
+template <class W, std::size_t R, class T, class F>
 inline void convolve_some(T taps, const float* weights, const float* bias, const float* const* x,
                           float* const* y, F function) {
-  convolve_pixels<P, R, S, Lanes>(
+  convolve_pixels<W, R>(
       taps, weights, bias, [x](std::size_t r) { return x[r]; }, [y](std::size_t r) { return y[r]; },
       function);
 }
 
-/// L filters of a panel of S, from its filter `First` on, at n pixels of the output. The last pixels of an
+/// L filters from `First` on, of which the weights have S, at n pixels of the output. The last pixels of an
 /// uneven number are computed twice.
 template <std::size_t S, std::size_t L, std::size_t First = 0, class T, class F>
 inline void convolve_at(T taps, const float* weights, const float* bias, const float* x,
                         std::size_t x_row_step, std::size_t x_step, float* y, std::size_t y_row,
                         std::size_t y_step, const Pixel* at, std::size_t n, F function) {
-  constexpr std::size_t P = filter_vectors(vectors(L - First));
-  constexpr std::size_t lanes = L - First - (P - 1) * width < width ? L - First - (P - 1) * width : width;
-  constexpr std::size_t most = most_pixels(P);
+  using W = Filters<S, L, First>;
+  constexpr std::size_t most = W::most;
   constexpr std::size_t half = most / 2;
   const float* from[most];
   float* to[most];
@@ -30,12 +29,11 @@ inline void convolve_at(T taps, const float* weights, const float* bias, const f
       to[r] = y + First + pixel.row * y_row + pixel.column * y_step;
     }
     if (count == most) {
-      convolve_some<P, most, S, lanes>(taps, weights + First, bias + First, from, to, function);
+      convolve_some<W, most>(taps, weights, bias + First, from, to, function);
     } else {
-      convolve_some<P, half, S, lanes>(taps, weights + First, bias + First, from, to, function);
+      convolve_some<W, half>(taps, weights, bias + First, from, to, function);
     }
   }
-  if constexpr (First + P * width < L)
-    convolve_at<S, L, First + P * width>(taps, weights, bias, x, x_row_step, x_step, y, y_row, y_step, at, n,
-                                         function);
+  if constexpr (W::end < L)
+    convolve_at<S, L, W::end>(taps, weights, bias, x, x_row_step, x_step, y, y_row, y_step, at, n, function);
 }
