@@ -1,0 +1,69 @@
+"""Write docs/faults.md: every fault that hepml must survive, what it gives, and the test that shows it.
+
+python scripts/faults_table.py [--check]
+
+The rows are tests/faults/table.py; the tests are those whose ids begin with the entry.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "faults.md"
+sys.path.insert(0, str(ROOT / "tests"))
+from faults.table import HDF5_INPUT, ROOT_INPUT, SYSTEM, Fault  # noqa: E402
+
+SECTIONS = {
+    "ROOT input": ROOT_INPUT,
+    "HDF5 and npz": HDF5_INPUT,
+    "Operating system and processes": SYSTEM,
+}
+INTRODUCTION = """\
+# Faults
+
+Written by `scripts/faults_table.py` from `tests/faults/table.py`, which the tests compare every outcome with. A command
+that fails ends with one message and no traceback, and leaves no half-written output: the old one stays, or none is there.
+Exit codes and messages are explained in [errors.md](errors.md).
+"""
+
+
+def tests_of_entries() -> dict[str, list[str]]:
+    """Entry -> the tests whose ids begin with it, file::function below tests/faults, slow ones too."""
+    asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", "", "tests/faults"]
+    listed = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    found: dict[str, list[str]] = {}
+    for name, entry in re.findall(r"^tests/faults/(\S+?)\[([A-Z]\d\d)\b", listed, re.MULTILINE):
+        if name not in found.setdefault(entry, []):
+            found[entry].append(name)
+    return found
+
+
+def _row(entry: str, fault: Fault, tests: list[str]) -> str:
+    if fault.absent:
+        return f"| {entry} | {fault.what} | not tested: {fault.absent} | | |"
+    error = f"{fault.error}: " if fault.error else ""
+    code = ", ".join(map(str, fault.codes))
+    shown = ", ".join(f"`{name.removeprefix('test_').replace('.py::test_', '::')}`" for name in tests)
+    return f"| {entry} | {fault.what} | {error}{fault.gives} | {code} | {shown} |"
+
+
+def page(tests: dict[str, list[str]]) -> str:
+    """The text of docs/faults.md."""
+    lines = [INTRODUCTION]
+    for title, rows in SECTIONS.items():
+        if rows:
+            lines += [f"## {title}", "", "| | fault | what hepml gives | exit | tests |", "|---|---|---|---|---|"]
+            lines += [_row(entry, rows[entry], tests.get(entry, [])) for entry in sorted(rows)]
+            lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    text = page(tests_of_entries())
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(0 if PAGE.read_text(encoding="utf-8") == text else "docs/faults.md is old: run scripts/faults_table.py")
+    PAGE.write_text(text, encoding="utf-8")
