@@ -25,9 +25,9 @@ SECTIONS = {
 INTRODUCTION = """\
 # Faults
 
-Written by `scripts/faults_table.py` from `tests/faults/table.py`, which the tests compare every outcome with. A command
-that fails ends with one message and no traceback, and leaves no half-written output: the old one stays, or none is there.
-Exit codes and messages are explained in [errors.md](errors.md).
+Written by `scripts/faults_table.py` from `tests/faults/table.py`, which the tests compare every outcome with. A
+command that fails ends with one message and no traceback, and leaves no half-written output: the old one stays, or
+there is none. Exit codes and messages are explained in [errors.md](errors.md).
 """
 
 
@@ -65,5 +65,5 @@ def page(tests: dict[str, list[str]]) -> str:
 if __name__ == "__main__":
     text = page(tests_of_entries())
     if sys.argv[1:] == ["--check"]:
-        sys.exit(0 if PAGE.read_text(encoding="utf-8") == text else "docs/faults.md is old: run scripts/faults_table.py")
+        sys.exit(0 if PAGE.read_text(encoding="utf-8") == text else "docs/faults.md is old")
     PAGE.write_text(text, encoding="utf-8")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.table import FAULTS
+
 from hepml.cli import main
 
 __all__ = ["Done", "check", "run", "snapshot", "spawn", "untouched"]

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-
 from faults.outcomes import check, run, untouched
+
 from hepml import ledger
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from faults.table import FAMILIES, FAULTS
 
 ROOT = Path(__file__).parents[2]
