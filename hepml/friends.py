@@ -26,6 +26,7 @@ from hepml.dataset.processes import Processes
 from hepml.errors import DataError, HepmlError, InputFileError, MissingBranchError, OutputError
 from hepml.evaluator import Evaluator
 from hepml.ledger import atomic_path, check_not_input, check_output, code_version, json_text, sha256_file
+from hepml.stages import stage
 from hepml.trees import Source, expand_files, iterate_events
 from hepml.working_points import working_point
 
@@ -131,6 +132,7 @@ class _Scoring:
                 field_name=lambda _outer, inner: inner,
             )
             for events in chunks:
+                stage("chunk", f"{each.file.path}, {len(events)} entries")
                 scored = score_events(evaluator, events, **self.options)
                 columns: dict[str, NDArray[Any]] = {"score": scored.score, "status": scored.status}
                 if cut is not None:

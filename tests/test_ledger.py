@@ -103,10 +103,44 @@ def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.h5")], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "a.h5").exists()
-    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(file.name.rsplit(".", 1)[-1].split("-")[-1] for file in tmp_path.iterdir()) == ["h5", "lock"]
     with ledger.atomic_path(tmp_path / "a.h5") as temporary:
         temporary.write_text("whole")
     assert [file.name for file in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_folder_whose_replacement_was_killed_is_the_old_or_the_new_one(tmp_path: Path, exchange: bool) -> None:
+    script = (
+        "import os, signal, sys; from hepml import atomic\n"
+        "if sys.argv[2] == 'False': atomic._exchange = lambda one, other: False\n"
+        "with atomic.atomic_folder(sys.argv[1]) as t:\n    (t / 'a').write_text('old')\n"
+        "atomic._restore = lambda old, path: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "rename = os.rename\n"
+        "def killed(one, other):\n    rename(one, other); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.rename = killed\n"
+        "with atomic.atomic_folder(sys.argv[1], overwrite=True) as t:\n    (t / 'a').write_text('new')\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run"), str(exchange)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "run").exists() == exchange
+    with pytest.raises(KeyError), ledger.atomic_folder(tmp_path / "run", overwrite=True):
+        raise KeyError
+    assert (tmp_path / "run" / "a").read_text() == ("new" if exchange else "old")
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_second_writer_is_refused_at_once(tmp_path: Path) -> None:
+    with ledger.atomic_path(tmp_path / "a") as temporary:
+        temporary.write_text("first")
+        with (
+            pytest.raises(OutputError, match="another process is writing") as caught,
+            ledger.atomic_path(tmp_path / "a"),
+        ):
+            pytest.fail("the block ran")
+    assert caught.value.exit_code == 4
+    assert (tmp_path / "a").read_text() == "first"
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
 def test_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:

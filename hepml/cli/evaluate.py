@@ -10,6 +10,7 @@ import click
 
 from hepml.cli.options import FINITE
 from hepml.ledger import check_not_input, check_output, json_text
+from hepml.stages import stage
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
@@ -123,6 +124,7 @@ def command(
     results = []
     for run in runs:
         click.echo(f"evaluate {run.path}", err=True)
+        stage("score", run.path)
         result = evaluate(
             run,
             dataset,
@@ -218,6 +220,7 @@ def _draw(result: Evaluation, dataset: Dataset, folder: Path) -> None:
     from hepml.plots import evaluation_figures
 
     click.echo(f"draw {result.name}", err=True)
+    stage("draw", result.name)
     evaluation_figures(result, dataset, folder)
 
 
@@ -225,4 +228,5 @@ def _draw_comparison(results: Sequence[Evaluation], comparisons: Sequence[Compar
     from hepml.plots import comparison_figures
 
     click.echo("draw the comparison", err=True)
+    stage("draw", "the comparison")
     comparison_figures(results, folder, reference=results[-1].name, comparisons=comparisons)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -84,11 +85,15 @@ def _print_cmake_dir(ctx: click.Context, _parameter: click.Parameter, value: boo
     callback=_print_cmake_dir,
     help="Where find_package(hepml) looks.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, and each stage of the work.")
 @click.pass_context
 def hepml(ctx: click.Context, debug: bool) -> None:
     """From a ROOT file to a trigger decision: convert, train, evaluate, export, apply."""
     ctx.obj = {"debug": debug}
+    if debug:
+        stages = logging.getLogger("hepml.stages")
+        stages.setLevel(logging.DEBUG)
+        stages.handlers[:] = [logging.StreamHandler()]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,6 +13,7 @@ from hepml.cli.options import FINITE
 from hepml.errors import DataError
 from hepml.identity import SPLITS
 from hepml.ledger import atomic_path, check_not_input, check_output, json_text
+from hepml.stages import stage
 
 if TYPE_CHECKING:
     from hepml.evaluator import Evaluator
@@ -78,6 +79,7 @@ def command(
             expected="hepml.ranges",
             fix="export it from its run folder again, or with --ranges DATA",
         )
+    stage("score", network)
     total = merge_counts([part for path in inputs for part in _counts(evaluator, path, split, weighted)])
     limits = Limits(max_psi, max_ks, max_not_finite, max_outside)
     report = compare(evaluator.ranges, total, limits, model_id=evaluator.model_id)

@@ -15,6 +15,7 @@ from hepml.cli.inputs import Arrays, dataset_batches, open_dataset, read_npz
 from hepml.errors import DataError
 from hepml.identity import SPLITS
 from hepml.ledger import atomic_path, check_not_input, check_output, json_text
+from hepml.stages import stage
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
@@ -51,6 +52,7 @@ def command(
     check_not_input(output, [network, inputs])
     check_output(output, overwrite)
     evaluator = Evaluator(network, threads=threads)
+    stage("score", inputs)
     if inputs.suffix in (".h5", ".hdf5"):
         results = _from_dataset(evaluator, inputs, split, logits)
     else:

@@ -14,6 +14,7 @@ from hepml.dataset.resume import kept
 from hepml.dataset.rows import Options
 from hepml.dataset.sources import files_of, find_samples, part_of, sample_config, survey, task_of
 from hepml.dataset.workers import Bad, Task, Workers, read_inputs
+from hepml.stages import stage
 
 __all__ = ["Progress", "Summary", "convert"]
 
@@ -92,6 +93,7 @@ def convert(
     own, task = [*map(sample_config, found.samples)], task_of(found)
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
     config = {**options.__dict__, "dense": dense, "task": task, "samples": own}
+    stage("open", out.path)
     inputs = survey(found if part is None else part_of(found, *part), collection, skip_bad)
     entries = sum(each.entries for each in inputs)
     record = Record(task, own, [*map(new_entry, inputs)], [each.file.path for each in inputs])
@@ -111,6 +113,7 @@ def convert(
                 if rows.error is not None:
                     _log.warning("skipped: %s", rows.error)
                 continue
+            stage("chunk", f"{inputs[rows.file_id].file.path}, entries {rows.entries[0]} to {rows.entries[1]}")
             record.add(rows)
             yield rows.block
             if progress is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,9 +107,10 @@ class Output:
             OutputError: a file cannot be written.
         """
         normalised = any(sample.get("cross_section") is not None for sample in config["samples"])
-        with (  # neither gets its name before both are written
-            ledger.atomic_path(self.log, overwrite=self._overwrite) as log,
+        with (  # neither gets its name before both are written; the log has its own first, so data are never without
+            self._log_alone(),
             ledger.atomic_path(self.path, overwrite=self._overwrite) as temporary,
+            ledger.atomic_path(self.log, overwrite=self._overwrite) as log,
         ):
             with Sink(temporary) as sink:
 
@@ -165,6 +167,17 @@ class Output:
             )
         _warn(summary)
         return summary
+
+    @contextlib.contextmanager
+    def _log_alone(self) -> Iterator[None]:
+        """Removes a new log whose data file did not get its name."""
+        new = not self.log.exists()
+        try:
+            yield
+        except BaseException:
+            if new and not self.path.exists():
+                self.log.unlink(missing_ok=True)
+            raise
 
 
 def _warn(summary: Summary) -> None:

@@ -30,6 +30,7 @@ from hepml.export.variables import Variables, apply_variables
 from hepml.export.verification import TOLERANCE, Differences, Tolerances, verify, widened
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
+from hepml.stages import stage
 
 if TYPE_CHECKING:
     from hepml.models import InputSpec
@@ -178,6 +179,7 @@ def _write(document: dict[str, Any], path: Path, model: Any, records: list[Input
     """Writes and verifies; against float64 Keras where float32 Keras is what differs."""
     names = list(document["hepml"]["reference"]["outputs"])
     path.write_text(to_text(document), encoding="utf-8")
+    stage("verify", shown)
     try:
         differences = verify(path, model, records, names, shown=shown)
     except VerificationError as first:

@@ -25,6 +25,7 @@ from hepml.dataset.shape import NUMBER, check_shape
 from hepml.dataset.verify import verify
 from hepml.errors import DataError, InputFileError, VerificationError, check_path
 from hepml.ledger import code_version, config_hash
+from hepml.stages import stage
 
 __all__ = ["expand_parts", "merge"]
 
@@ -101,6 +102,7 @@ def merge(
 
     opened: list[_Part] = []
     for path in paths:
+        stage("open", path)
         opened.append(_open(path))
         done(path)
     opened = _in_order(opened)
@@ -128,6 +130,7 @@ def merge(
             own = range(len(part.books["inputs"]))
             renumbered = np.array([numbers[part.data.path, number] for number in own], np.int32)
             for block in replay(part.data, sample_id):
+                stage("chunk", f"{part.data.path}, {len(block.y)} rows")
                 file_id = renumbered[block.columns["file_id"]]
                 yield replace(block, columns={**block.columns, "file_id": file_id})
             if sample_id == len(names) - 1:

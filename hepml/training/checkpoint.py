@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 from hepml.errors import TrainingError
 from hepml.ledger import atomic_path
 
-__all__ = ["read_arrays", "read_checkpoint", "restore", "write_arrays", "write_checkpoint"]
+__all__ = ["checkpoint", "read_arrays", "read_checkpoint", "restore", "write_arrays"]
 
 Arrays = list[NDArray[Any]]
 _FIX = "train again with overwrite (--overwrite)"
 
 
-def write_checkpoint(path: Path, model: Any, best: Arrays, state: dict[str, Any]) -> None:
-    """Writes the training's state, atomically."""
+def checkpoint(model: Any, best: Arrays, state: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """The training's state at this moment, as arrays for `write_arrays`."""
     arrays = {"state": np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}
     if model is not None:
         arrays |= {f"variable_{k}": np.asarray(v) for k, v in enumerate(model.variables)}
         arrays |= {f"optimizer_{k}": np.asarray(v) for k, v in enumerate(model.optimizer.variables)}
     arrays |= {f"best_{k}": value for k, value in enumerate(best)}
-    with atomic_path(path, overwrite=True) as temporary:
-        np.savez(temporary, **arrays)
+    return arrays
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Arrays]] | None:

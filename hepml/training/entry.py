@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hepml.errors import DataError, OutputError, SchemaError, TrainingError
+from hepml.atomic import alone, copy_file
+from hepml.errors import DataError, InputFileError, OutputError, SchemaError, TrainingError
 from hepml.ledger import (
     check_not_input,
     check_output,
@@ -27,6 +27,7 @@ from hepml.ledger import (
     write_json,
 )
 from hepml.models import Settings, preset_settings
+from hepml.stages import stage
 from hepml.training.decorrelation import check_two_classes, variables_of
 from hepml.training.fit import Fitted, Job, fit_member
 from hepml.training.folds import members
@@ -38,6 +39,7 @@ from hepml.training.watch import Progress, Report
 __all__ = ["train"]
 
 logger = logging.getLogger("hepml.training")
+_REMOVED = "removed"  # the status of a run that is being replaced: what is left of it is not to be used
 
 
 def train(
@@ -139,6 +141,7 @@ def train(
         log = _log(folder)
         log(f"start: {environment()} threads {_threads()}")
         report = progress if callable(progress) else _logged if progress else _silent
+        stage("open", folder)
         write_json(folder / "run.json", _record("running", config))
         fitted = []
         for number, member in enumerate(parts, 1):
@@ -151,9 +154,9 @@ def train(
         best = min(fitted, key=lambda one: one.record["val_loss"])
         if best.folder != folder:
             for name in ("model.keras", "history.csv", "reference.npz"):
-                shutil.copyfile(best.folder / name, folder / name)
+                copy_file(best.folder / name, folder / name)
             if (best.folder / "ranges.json").exists():  # not in a network of an older hepml
-                shutil.copyfile(best.folder / "ranges.json", folder / "ranges.json")
+                copy_file(best.folder / "ranges.json", folder / "ranges.json")
         write_scores(folder / "scores.h5", _scores(source, fitted, parts, fold, config))
         write_json(folder / "run.json", _record("done", config, fitted, best))
         log("done")
@@ -247,6 +250,7 @@ def _claimed(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool
     if folder.exists() and not folder.is_dir():
         raise OutputError("the output is a file", where=folder, expected="the name of a folder")
     is_run = (folder / "run.json").is_file()
+    overwrite = overwrite or (is_run and _status(folder) == _REMOVED)  # by a process that was killed then
     if folder.is_dir() and not is_run and any(one.name != ".lock" for one in folder.iterdir()):
         raise OutputError("the folder exists and holds no run", where=folder, fix="choose another name")
     if is_run and not (resume or overwrite):
@@ -255,21 +259,24 @@ def _claimed(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool
         _compare(folder, config)
     check_output(folder / "run.json", overwrite=True)
     make_folder(folder)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise TrainingError("another process is training in this folder", where=folder) from error
+    with alone(folder / ".lock", folder):
         if is_run and overwrite:
+            write_json(folder / "run.json", {"format": FORMAT, "format_version": FORMAT_VERSION, "status": _REMOVED})
             for one in folder.iterdir():
-                if one.name != ".lock":
+                if one.name not in (".lock", "run.json"):
                     shutil.rmtree(one) if one.is_dir() else one.unlink()
             is_run = False
         done = is_run and read_json(folder / "run.json").get("status") == "done"
-        try:
-            yield load_run(folder) if done else None
-        finally:
-            (folder / ".lock").unlink(missing_ok=True)
+        yield load_run(folder) if done else None
+
+
+def _status(folder: Path) -> object:
+    """The status of a run; None if its record is damaged."""
+    try:
+        record = read_json(folder / "run.json")
+    except InputFileError:
+        return None
+    return record.get("status") if isinstance(record, dict) else None
 
 
 def _compare(folder: Path, config: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from hepml.errors import DataError, TrainingError
 from hepml.ledger import read_json, sha256_array, write_json
 from hepml.models import InputSpec
 from hepml.ranges import measure_ranges
+from hepml.stages import stage
 from hepml.training import collapse
 from hepml.training.checkpoint import read_arrays, read_checkpoint, restore, write_arrays
 from hepml.training.decorrelate import fold
@@ -129,6 +130,14 @@ def fit_member(job: Job) -> Fitted:
 def _fit(job: Job, network: Any, attempt: Attempt, feeding: Feeding) -> None:
     """Epochs until the watch stops them; by hand where an epoch is shorter than what Keras' fit does around it."""
     watch = watcher(attempt)
+    try:
+        _epochs(job, network, attempt, feeding, watch)
+    except (KeyboardInterrupt, SystemExit):  # a signal
+        watch.leave()
+        raise
+
+
+def _epochs(job: Job, network: Any, attempt: Attempt, feeding: Feeding, watch: Any) -> None:
     names, rows, vectors = job.recipe.names(network), job.member.valid, not any(s.is_image for s in job.source.specs)
     if vectors and len(rows) <= _ONE_BATCH and feeding.loss is None:
         attempt.valid = feeding.validation(rows, names)[0]
@@ -260,6 +269,7 @@ def _ranges(source: Source, rows: NDArray[np.int64]) -> dict[str, Any]:
 def _finish(job: Job, network: Any, specs: tuple[InputSpec, ...], attempt: Attempt, more: dict[str, Any]) -> Fitted:
     """Writes the finished network; member.json comes last and says that all is there."""
     source, member, state, folder = job.source, job.member, attempt.state, job.folder
+    stage("finish", folder)
     # by the network that is saved: the tiles of a sparse tower round otherwise, up to 3e-6 in a score
     scores = predict(network, source, np.arange(len(source)), job.recipe.names(network))
     if not np.all(np.isfinite(scores)):

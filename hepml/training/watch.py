@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from hepml import interruption
 from hepml.models import Settings
+from hepml.stages import stage
 from hepml.training import collapse
-from hepml.training.checkpoint import write_checkpoint
+from hepml.training.checkpoint import checkpoint, write_arrays
 from hepml.training.files import write_history
 
 __all__ = ["Progress", "Report", "State", "watcher"]
 
 CHECKPOINT_SECONDS = 15.0
+KEPT_SECONDS = 1.0  # how old the state that a signal leaves may be at the end of an epoch
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,11 @@ def watcher(attempt: Attempt) -> Any:
             super().__init__()
             self.started = self.saved = self.shown = time.monotonic()
             self.better = False  # than the network that was kept last
+            self.kept: dict[str, NDArray[Any]] | None = None  # the state after an epoch, if it is not in the file
+            self.kept_at = self.saved
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            stage("epoch", epoch + 1)
             self.started = time.monotonic()
             attempt.feed.start(epoch)
 
@@ -166,12 +171,25 @@ def watcher(attempt: Attempt) -> Any:
             if state.stopped or state.collapsed:
                 self.model.stop_training = True
             elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                stage("checkpoint", f"after epoch {state.epoch}")
                 if self.better:
                     attempt.keep(self.model, attempt.best)
                     self.better = False
                 write_history(attempt.path.with_name("history.csv"), state.history)
-                write_checkpoint(attempt.path, self.model, attempt.best, {**attempt.header, "state": state.to_dict()})
-                self.saved = time.monotonic()
+                write_arrays(attempt.path, self.state())
+                self.kept = None
+                self.saved = self.kept_at = time.monotonic()
+            elif time.monotonic() - self.kept_at > KEPT_SECONDS:
+                self.kept, self.kept_at = self.state(), time.monotonic()
+
+        def state(self) -> dict[str, NDArray[Any]]:
+            return checkpoint(self.model, attempt.best, {**attempt.header, "state": attempt.state.to_dict()})
+
+        def leave(self) -> None:
+            """Writes the state after the last epoch that was kept, if a checkpoint does not hold it."""
+            if self.kept is not None:
+                stage("checkpoint", "of an interrupted training")
+                write_arrays(attempt.path, self.kept)
 
         def tell(self, **what: Any) -> None:
             known = asdict(attempt.progress) | {"epoch": attempt.state.epoch, "epochs": attempt.settings.epochs}

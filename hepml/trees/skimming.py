@@ -21,6 +21,7 @@ from hepml.errors import MissingBranchError
 from hepml.layouts import Binding, Layout
 from hepml.layouts.binding import plain
 from hepml.ledger import atomic_path, check_not_input, check_output
+from hepml.stages import stage
 from hepml.trees.checksum import sample_checksum
 from hepml.trees.chunk import Request, assemble, branches_to_read
 from hepml.trees.columns import Tree
@@ -98,6 +99,7 @@ def skim(
                 if new is None:
                     new = file.mktree(name, _types(plan), title="written by hepml skim")
                 for events, arrays in _chunks(data, binding, plan, step_size):
+                    stage("chunk", f"{source.path}, {len(events)} entries")
                     mask = np.asarray(keep(events), dtype=np.bool_)
                     n_read += len(mask)
                     n_written += int(mask.sum())

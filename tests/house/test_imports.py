@@ -16,6 +16,8 @@ ROAD = [
     "errors",
     "interruption",
     "geometry",
+    "stages",
+    "atomic",
     "ledger",
     "layouts",
     "trees",
