@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml import _core
 from hepml.dataset.tokens import IMAGES
 from hepml.geometry import Geometry
 from hepml.images import SparseImages, expand_hcal
@@ -47,19 +48,10 @@ class Pixels:
 
     def dense(self, rows: NDArray[Any] | slice = slice(None)) -> NDArray[np.float32]:
         """The given images, shape (n, rows, columns, 1), GeV."""
-        counts = self.images.counts[rows].astype(np.int64)
-        first = self._offsets[:-1][rows]
-        before = np.cumsum(counts) - counts
-        position = np.arange(counts.sum()) + np.repeat(first - before, counts)
-        height, width = self.images.shape
-        index, value = self.images.index[position], self.images.value[position]
-        image = np.repeat(np.arange(len(counts)), counts)
-        if IMAGES[self._token].calorimeter == "ecal":
-            cells = np.zeros((len(counts), height, width, 1), np.float32)
-            cells.reshape(-1)[image * (height * width) + index] = value
-            return cells
-        # every cell becomes step x step pixels; few hold energy, so only these are written
-        step = self._geometry.hcal_expand
-        pixels = np.zeros((len(counts), height, step, width, step), np.float32)
-        pixels[image, index // width, :, index % width, :] = (value / np.float32(step * step))[:, None, None]
-        return pixels.reshape(len(counts), height * step, width * step, 1)
+        if isinstance(rows, slice) or np.asarray(rows).dtype == bool:
+            rows = np.arange(len(self))[rows]
+        images = self.images
+        expand = self._geometry.hcal_expand if IMAGES[self._token].calorimeter == "hcal" else 1
+        wanted = np.ascontiguousarray(rows, np.int64)
+        pixels = _core.dense(self._offsets, images.index, images.value, wanted, images.shape[0], expand)
+        return np.asarray(pixels)

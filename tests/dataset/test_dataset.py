@@ -15,6 +15,7 @@ from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
 from hepml.errors import DataError, HepmlError
 from hepml.identity import fold_of, split_of
+from hepml.images import expand_hcal
 
 IMAGES = ("et", "ht", "ee", "he")
 
@@ -39,6 +40,18 @@ def test_round_trip(block: Block, sparse_file: Path, split: str) -> None:
     assert image.shape == (len(rows), 32, 32, 1)
     np.testing.assert_array_equal(image[:, 4:8, 8:12, 0], np.broadcast_to(cells[:, 1:2, 2:3] / 16, (len(rows), 4, 4)))
     np.testing.assert_array_equal(data.sparse("ht", split).dense(), cells)
+
+
+def test_any_rows_become_dense(sparse_file: Path) -> None:
+    pixels = Dataset.open(sparse_file).pixels("ht", "train")
+    whole = pixels.dense()
+    n = len(whole)
+    np.testing.assert_array_equal(whole[..., 0], expand_hcal(pixels.images.dense(), 4))
+    for rows in (np.array([n - 1, 0, 0]), np.arange(n) % 3 == 0, slice(n, 2, -2), np.array([], int)):
+        np.testing.assert_array_equal(pixels.dense(rows), whole[rows])
+    for outside in (n, -1):
+        with pytest.raises(IndexError, match="no such image"):
+            pixels.dense(np.array([0, outside]))
 
 
 @pytest.mark.parametrize("split", SPLITS)
