@@ -38,22 +38,29 @@ def _feed_class() -> Any:
         ) -> None:
             super().__init__()
             self._source, self._rows, self._weight, self._names = source, rows, weight, names
-            self._size, self._seed = batch_size, seed
-            self._order = rows
+            self.batch_size, self._seed = batch_size, seed
+            self.positions = np.arange(len(rows))  # in `rows`, in the order of the epoch
 
         def start(self, epoch: int) -> None:
             """Take the order of an epoch."""
             if self._seed is not None:
-                self._order = order(self._rows, self._seed, epoch)
+                self.positions = order(np.arange(len(self._rows)), self._seed, epoch)
+
+        def table(self) -> list[NDArray[Any]]:
+            """All rows, not shuffled: the inputs, y and weight."""
+            return self._take(self._rows)
 
         def __len__(self) -> int:
-            return (len(self._rows) + self._size - 1) // self._size
+            return (len(self._rows) + self.batch_size - 1) // self.batch_size
 
         def __getitem__(self, index: int) -> Any:
-            rows = self._order[index * self._size : (index + 1) * self._size]
+            batch = self.positions[index * self.batch_size : (index + 1) * self.batch_size]
+            *x, y, weight = self._take(self._rows[batch])
+            return x[0] if len(x) == 1 else tuple(x), y, weight
+
+        def _take(self, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
             y = self._source.y[rows]
-            x = self._source.batches(rows, self._names)
-            return x[0] if len(x) == 1 else tuple(x), y[:, None] if y.ndim == 1 else y, self._weight[rows]
+            return [*self._source.batches(rows, self._names), y[:, None] if y.ndim == 1 else y, self._weight[rows]]
 
     return Feed
 

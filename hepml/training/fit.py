@@ -25,6 +25,7 @@ from hepml.training.files import save_model, write_history
 from hepml.training.folds import Member
 from hepml.training.network import Recipe
 from hepml.training.planing import Planing
+from hepml.training.resident import STEPS, resident_steps
 from hepml.training.source import Source
 from hepml.training.watch import Attempt, Progress, Report, State, watcher
 
@@ -33,8 +34,6 @@ __all__ = ["Fitted", "Job", "fit_member"]
 N_REFERENCE = 16
 _PROBE_ROWS = 256
 _CHUNK = 2048
-_ONE_BATCH = 65_536  # validation rows of vectors that go through the network at once
-_FEW_BATCHES = 20
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def fit_member(job: Job) -> Fitted:
 
 
 def _fit(job: Job, network: Any, attempt: Attempt, feeding: Feeding) -> None:
-    """Epochs until the watch stops them; by hand where an epoch is shorter than what Keras' fit does around it."""
+    """Epochs until the watch stops them, or a signal."""
     watch = watcher(attempt)
     try:
         _epochs(job, network, attempt, feeding, watch)
@@ -138,23 +137,30 @@ def _fit(job: Job, network: Any, attempt: Attempt, feeding: Feeding) -> None:
 
 
 def _epochs(job: Job, network: Any, attempt: Attempt, feeding: Feeding, watch: Any) -> None:
+    """In TensorFlow's memory for vectors, by Keras' fit for images."""
+    settings, state = attempt.settings, attempt.state
     names, rows, vectors = job.recipe.names(network), job.member.valid, not any(s.is_image for s in job.source.specs)
-    if vectors and len(rows) <= _ONE_BATCH and feeding.loss is None:
-        attempt.valid = feeding.validation(rows, names)[0]
-    if attempt.valid is None or len(attempt.feed) > _FEW_BATCHES:
-        valid = feeding.validation(rows, names) if attempt.valid is None else None
-        more = {"initial_epoch": attempt.state.epoch, "epochs": attempt.settings.epochs}
+    valid = feeding.validation(rows, names)
+    epoch = resident_steps(network, attempt.feed, settings.steps_per_execution or STEPS) if vectors else None
+    if epoch is None:
+        more = {"initial_epoch": state.epoch, "epochs": settings.epochs}
         network.fit(attempt.feed, validation_data=valid, callbacks=[watch], verbose=0, shuffle=False, **more)
         return
+    one = valid[0] if len(valid) == 1 else None
     watch.set_model(network)
     network.stop_training = False
-    while attempt.state.epoch < attempt.settings.epochs and not network.stop_training:
-        watch.on_epoch_begin(attempt.state.epoch)
+    while state.epoch < settings.epochs and not network.stop_training:
+        watch.on_epoch_begin(state.epoch)
+        for done, logs in epoch():
+            watch.on_train_batch_end(done - 1, logs)
+        logs = {"loss": float(logs["loss"])}
         network.reset_metrics()
-        for number in range(len(attempt.feed)):
-            logs = network.train_on_batch(*attempt.feed[number], return_dict=True)
-            watch.on_train_batch_end(number, logs)
-        watch.on_epoch_end(attempt.state.epoch, logs)
+        found = (
+            network.test_on_batch(*one, return_dict=True)
+            if one
+            else network.evaluate(valid, verbose=0, return_dict=True)
+        )
+        watch.on_epoch_end(state.epoch, logs | {"val_loss": found["loss"]})
 
 
 def _recorded(planing: Planing | None) -> dict[str, Any]:
@@ -184,9 +190,7 @@ def _attempt(
     number = len(tried)
     seed = int(np.random.SeedSequence([member.seed, member.fold + 1, number]).generate_state(1)[0])
     rate = settings.learning_rate * 0.5**number
-    images = any(spec.is_image for spec in specs)
-    steps = settings.steps_per_execution or (1 if images else 16)
-    steps = max(1, min(steps, len(member.train) // settings.batch_size))
+    steps = max(1, min(settings.steps_per_execution, len(member.train) // settings.batch_size))
     network = job.recipe.compiled(specs, seed, learning_rate=rate, steps=steps, matrix=matrix, loss=feeding.loss)
     names = job.recipe.names(network)
     y, w = source.y[member.train], feeding.weight[member.train]

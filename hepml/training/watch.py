@@ -113,7 +113,6 @@ class Attempt:
     log: Callable[[str], None]
     best: list[NDArray[Any]] = field(default_factory=list)
     keep: Callable[[Any, list[NDArray[Any]]], None] = lambda network, best: None  # saves the best network so far
-    valid: Any = None  # x, y, weight of the validation rows where Keras' fit does not look at them
 
 
 def watcher(attempt: Attempt) -> Any:
@@ -144,11 +143,7 @@ def watcher(attempt: Attempt) -> Any:
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             interruption.check()
             state, settings = attempt.state, attempt.settings
-            found = dict(logs or {})
-            if attempt.valid is not None:
-                self.model.reset_metrics()
-                found["val_loss"] = self.model.test_on_batch(*attempt.valid, return_dict=True)["loss"]
-            loss, val_loss = float(found["loss"]), float(found["val_loss"])
+            loss, val_loss = (float((logs or {})[name]) for name in ("loss", "val_loss"))
             rate = float(np.asarray(self.model.optimizer.learning_rate))
             best, next_rate = state.end_epoch(loss, val_loss, rate, settings)
             if best:

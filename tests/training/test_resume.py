@@ -135,7 +135,7 @@ def test_every_epoch_has_its_own_order():
     assert not np.array_equal(orders[0], order(rows, 4, 0))
 
 
-def test_keras_is_fed_in_that_order(tmp_path, monkeypatch):
+def test_images_come_in_that_order(tmp_path, monkeypatch):
     from hepml.training.source import DenseColumn
 
     asked = []
@@ -147,13 +147,52 @@ def test_keras_is_fed_in_that_order(tmp_path, monkeypatch):
         return dense(self, rows)
 
     monkeypatch.setattr(DenseColumn, "dense", recorded)
-    toy = plane(160)
+    toy = squares(160)
     split = np.tile([0, 0, 0, 1, 2], 32)
-    changes = {"layers": 1, "epochs": 3, "batch_size": 32, "decorrelate": False, "patience": 0}
-    run = train(output=tmp_path / "run", split=split, progress=False, steps_per_execution=1, **toy, **changes)
+    changes = {"layers": 1, "units": 4, "conv_blocks": 1, "filters": 2, "epochs": 3, "batch_size": 32, "patience": 0}
+    run = train(output=tmp_path / "run", split=split, progress=False, **toy, **changes)
     seed = run.record["members"][0]["attempts"][0]["seed"]
     train_rows = np.flatnonzero(split == 0)
     batches = [rows for rows in asked if np.any(np.diff(rows) < 0)]  # validation and Keras' look at shapes are sorted
     for epoch in range(3):
         seen = np.concatenate(batches[3 * epoch : 3 * epoch + 3])
         np.testing.assert_array_equal(seen, order(train_rows, seed, epoch))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_vectors_come_in_that_order(tmp_path, steps):
+    """Descent by hand along the batches of the documented order ends in the same weights."""
+    import keras
+
+    toy, split = plane(170), np.tile([0, 0, 0, 1, 2], 34)
+    x, y = (toy["arrays"]["x"] - [100.0, 0.0]) * [0.1, 10.0], toy["y"]
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, len(y))
+    run = train(
+        output=tmp_path / "run",
+        arrays={"x": x},
+        y=y,
+        weight=weight,
+        split=split,
+        model=[keras.layers.Dense(1, activation="sigmoid", kernel_initializer="zeros")],
+        progress=False,
+        epochs=3,
+        batch_size=32,
+        patience=0,
+        plateau_patience=0,
+        normalise=False,
+        optimizer="sgd",
+        learning_rate=0.1,
+        steps_per_execution=steps,
+    )
+    member = run.record["members"][0]
+    assert member["best_epoch"] == 2
+    rows, kernel, bias = np.flatnonzero(split == 0), np.zeros(2), 0.0
+    weight /= weight[rows].mean()
+    for epoch in range(3):
+        shuffled = order(rows, member["attempts"][0]["seed"], epoch)
+        for batch in np.split(shuffled, range(32, len(rows), 32)):
+            slope = weight[batch] * (1 / (1 + np.exp(-(x[batch] @ kernel + bias))) - y[batch]) / len(batch)
+            kernel, bias = kernel - 0.1 * slope @ x[batch], bias - 0.1 * slope.sum()
+    found = run.model.get_weights()
+    np.testing.assert_allclose(found[0][:, 0], kernel, rtol=1e-4)
+    np.testing.assert_allclose(found[1], bias, rtol=1e-4)
