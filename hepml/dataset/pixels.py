@@ -46,6 +46,11 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.images.counts)
 
+    def load(self, rows: NDArray[np.int64]) -> Pixels:
+        """The given images; all of them are not copied."""
+        whole = len(rows) == len(self)
+        return self if whole else Pixels(self.images.take(rows), self._token, self._geometry)
+
     def dense(self, rows: NDArray[Any] | slice = slice(None)) -> NDArray[np.float32]:
         """The given images, shape (n, rows, columns, 1), GeV."""
         if isinstance(rows, slice) or np.asarray(rows).dtype == bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -166,18 +167,42 @@ class Dataset:
         if token not in IMAGES:
             raise DataError(f"{token!r} is not an image", expected=", ".join(IMAGES))
         if (token, split) not in self._pixels:
-            sparse = self._sparse(token, split) if self.layout == "sparse" else self._from_dense(token, split)
-            self._pixels[token, split] = Pixels(sparse, token, self.geometry)
+            (images,) = self.parts(token, [(split, 0, self._sizes[split])])
+            self._pixels[token, split] = Pixels(images, token, self.geometry)
         return self._pixels[token, split]
 
-    def _sparse(self, token: str, split: str) -> SparseImages:
-        side = self.geometry.ecal_window if IMAGES[token].calorimeter == "ecal" else self.geometry.hcal_window
-        name, n = f"{token}/{split}", self._sizes[split]
+    def parts(self, token: str, ranges: Sequence[tuple[str, int, int]]) -> Iterator[SparseImages]:
+        """Images straight from the file, for each range those from row `start` to before `stop` of a split.
+
+        Nothing is kept in memory but where the images begin, 8 B each.
+
+        Raises:
+            InputFileError: the file was replaced or is damaged.
+        """
         with open_hdf5(self.path) as file:
-            counts = read(file, f"{name}/counts", "<u2", (n,))
-            total = int(counts.sum(dtype=np.int64))
-            index = read(file, f"{name}/index", "<u2", (total,))
-            value = read(file, f"{name}/value", "<f4", (total,))
+            if file.attrs.get("content_sha256") != self.checksum:
+                raise InputFileError("the file was replaced while it was used", where=self.path)
+            # each data set is checked once
+            node = functools.cache(functools.partial(checked, file))
+            one = self._sparse if self.layout == "sparse" else self._from_dense
+            for each in ranges:
+                yield one(node, token, *each)
+
+    def offsets(self, token: str, split: str) -> NDArray[np.int64]:
+        """Where the cells of each image of a sparse file begin, shape (n + 1,)."""
+        key = f"{token}/{split}/offsets"
+        if key not in self._arrays:
+            counts = self._read(f"{token}/{split}/counts", "<u2", (self._sizes[split],))
+            del self._arrays[f"{token}/{split}/counts"]
+            self._arrays[key] = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        return self._arrays[key]
+
+    def _sparse(self, node: Any, token: str, split: str, start: int, stop: int) -> SparseImages:
+        side = self.geometry.ecal_window if IMAGES[token].calorimeter == "ecal" else self.geometry.hcal_window
+        name, offsets = f"{token}/{split}", self.offsets(token, split)
+        cells, total = slice(offsets[start], offsets[stop]), int(offsets[-1])
+        index = np.asarray(node(f"{name}/index", "<u2", (total,))[cells])
+        value = np.asarray(node(f"{name}/value", "<f4", (total,))[cells])
         if index.size and int(index.max()) >= side * side:
             raise InputFileError(
                 "an image has a cell outside its window",
@@ -185,19 +210,15 @@ class Dataset:
                 expected=f"below {side * side}",
                 found=int(index.max()),
             )
-        return SparseImages(counts, index, value, (side, side))
+        return SparseImages(np.diff(offsets[start : stop + 1]).astype(np.uint16), index, value, (side, side))
 
-    def _from_dense(self, token: str, split: str) -> SparseImages:
-        name, n, shape = f"{token}/{split}", self._sizes[split], self.shape(token)
+    def _from_dense(self, node: Any, token: str, split: str, start: int, stop: int) -> SparseImages:
+        shape = self.shape(token)
+        images = node(f"{token}/{split}", "<f4", (self._sizes[split], *shape))
         parts = []
-        with open_hdf5(self.path) as file:
-            node = checked(file, name, "<f4", (n, *shape))
-            for start in range(0, n, 4096):
-                block = np.asarray(node[start : start + 4096])[..., 0]
-                parts.append(SparseImages.from_dense(folded(block, token, self.geometry)))
-        if not parts:
-            side = folded(np.zeros((1, *shape[:2]), np.float32), token, self.geometry).shape[1]
-            parts = [SparseImages.from_dense(np.zeros((0, side, side), np.float32))]
+        for first in range(start, max(stop, start + 1), 4096):  # once for none
+            block = np.asarray(images[first : min(first + 4096, stop)])[..., 0]
+            parts.append(SparseImages.from_dense(folded(block, token, self.geometry)))
         return SparseImages.concatenate(parts)
 
     def sparse(self, token: str, split: str) -> SparseImages:

@@ -44,6 +44,7 @@ _BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "plateau_patience": (0, None),
     "plateau_factor": (1e-6, 1.0),
     "steps_per_execution": (0, None),
+    "memory": (0.0, None),
     "retries": (0, 100),
 }
 _CHOICES = {"task": TASKS, "activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}
@@ -73,6 +74,8 @@ class Settings:
         retries: new seeds tried, each with half the learning rate, when a training collapses.
         precision: "mixed_bfloat16" trains faster on processors that have it; the saved model is float32 always.
         steps_per_execution: batches run between two looks of Python; 0 chooses (16, or 1 with images).
+        memory: GB that the images of a data.h5 may take; larger ones stay in the file, and the rows of an epoch are
+            shuffled in windows of that size. 0 is no bound.
 
     Raises:
         SchemaError: a value out of range or of the wrong type.
@@ -107,6 +110,7 @@ class Settings:
     retries: int = 3
     precision: str = "float32"
     steps_per_execution: int = 0
+    memory: float = 4.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -114,7 +114,7 @@ def train(
     chosen = _settings(tokens, preset, settings, changes)
     named = variables_of(chosen)
     if arrays is None:
-        source = data_source(data, tokens, chosen.task, named)
+        source = data_source(data, tokens, chosen.task, named, chosen.memory)
     else:
         more = {"weight": weight, "split": split, "group": group, "task": chosen.task, "named": named}
         source = array_source(arrays, y, **more)  # type: ignore[arg-type]

@@ -1,12 +1,13 @@
 """Where training events come from: data.h5 or arrays, as one table of rows with any batch on demand.
 
 The rows of a data.h5 are those of its train, valid and test splits one after the other. Images stay sparse in memory
-and become dense a batch at a time, which costs about 1 us an event and a thirteenth of the memory.
+and become dense a batch at a time, which costs about 1 us an event and a thirteenth of the memory. Those that are
+larger than the memory they may take stay in the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ __all__ = ["Column", "Source", "array_source", "data_source"]
 
 SPLITS = ("train", "valid", "test")
 _CHUNK = 2048
+_COPIES = 2  # of a window while it is read
 
 
 class Column(Protocol):
@@ -31,6 +33,9 @@ class Column(Protocol):
 
     def dense(self, rows: Any) -> NDArray[np.float32]:
         """The given rows, shape (n, ...), raw values."""
+
+    def load(self, rows: NDArray[np.int64]) -> Column:
+        """The given ascending rows, in memory."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,10 @@ class DenseColumn:
     def dense(self, rows: Any) -> NDArray[np.float32]:
         """The given rows."""
         return np.asarray(self.array[rows])
+
+    def load(self, rows: NDArray[np.int64]) -> DenseColumn:
+        """The given rows."""
+        return DenseColumn(self.array[rows])
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class Source:
         scaling: token -> {"offset", "scale"} that the data file stores for its training split; may be empty.
         where: for messages.
         variables: name -> (n,) of the variables that were asked for, float64; not inputs.
+        window: how many rows may be in memory at a time; 0 where all are.
     """
 
     specs: tuple[InputSpec, ...]
@@ -79,6 +89,7 @@ class Source:
     scaling: Mapping[str, Any]
     where: str
     variables: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    window: int = 0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -129,8 +140,19 @@ class Source:
         """The inputs `names` of some rows."""
         return [self.columns[name].dense(rows) for name in names]
 
+    def held(self, window: NDArray[np.int64]) -> Callable[[NDArray[np.int64], list[str]], list[NDArray[np.float32]]]:
+        """`batches` for rows of a window, ascending rows that are read into memory now."""
+        columns = {name: column.load(window) for name, column in self.columns.items()}
+        return lambda rows, names: [columns[name].dense(np.searchsorted(window, rows)) for name in names]
 
-def data_source(data: Any, features: tuple[str, ...], task: str = "auto", variables: tuple[str, ...] = ()) -> Source:
+
+def data_source(
+    data: Any,
+    features: tuple[str, ...],
+    task: str = "auto",
+    variables: tuple[str, ...] = (),
+    memory: float = 0.0,
+) -> Source:
     """The rows of a data.h5.
 
     Args:
@@ -138,6 +160,7 @@ def data_source(data: Any, features: tuple[str, ...], task: str = "auto", variab
         features: tokens.
         task: of the labels; "auto" reads the file's, else the labels.
         variables: names of `hepml.dataset.named`, to be read besides.
+        memory: GB that images may take; 0 is no bound.
 
     Raises:
         InputFileError: the file cannot be read.
@@ -147,11 +170,11 @@ def data_source(data: Any, features: tuple[str, ...], task: str = "auto", variab
     from hepml.dataset.named import named_variable
 
     dataset = Dataset.open(data) if isinstance(data, str | Path) else data
-    source = _read(dataset, features, task, str(data if isinstance(data, str | Path) else data.path))
+    source = _read(dataset, features, task, str(data if isinstance(data, str | Path) else data.path), memory)
     return replace(source, variables={name: named_variable(dataset, name) for name in variables})
 
 
-def _read(dataset: Any, features: tuple[str, ...], task: str, where: str) -> Source:
+def _read(dataset: Any, features: tuple[str, ...], task: str, where: str, memory: float) -> Source:
     absent = [token for token in features if token not in dataset.tokens]
     if absent:
         raise DataError(
@@ -161,13 +184,17 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str) -> Sou
             fix="choose other features, or run hepml convert again",
         )
     geometry = dataset.geometry.to_dict()
-    specs, columns = [], {}
+    specs: list[InputSpec] = []
+    columns: dict[str, Column] = {}
     for token in features:
         shape = tuple(dataset.shape(token))
         variables = tuple(dataset.variables(token))
         made = {"convention": dataset.convention, "collection": dataset.collection}
         specs.append(InputSpec(token, shape, variables, geometry, **made))
         columns[token] = _column(dataset, token)
+    window = _window(columns, memory)
+    if not window:
+        columns = {token: column.load(np.arange(len(column))) for token, column in columns.items()}
     n_split = [int(dataset.n(split)) for split in SPLITS]
     own = {"binary": "binary", "classes": "multiclass", "regression": "regression"}[dataset.task["kind"]]
     return _source(
@@ -182,16 +209,26 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str) -> Sou
         checksum=str(dataset.checksum),
         scaling=dataset.scaling,
         where=where,
+        window=window,
     )
+
+
+def _window(columns: Mapping[str, Column], memory: float) -> int:
+    """How many rows a bound on the memory of images allows at a time; 0 if all."""
+    from hepml.dataset.stored import StoredPixels
+
+    bytes_of = [column.size() for column in columns.values() if isinstance(column, StoredPixels)]
+    if not memory or sum(bytes_of) <= 1e9 * memory:
+        return 0
+    rows = len(next(iter(columns.values())))
+    return max(1, int(1e9 * memory * rows / (_COPIES * sum(bytes_of))))
 
 
 def _column(dataset: Any, token: str) -> Column:
     if len(dataset.shape(token)) == 3:
-        from hepml.dataset.pixels import Pixels
-        from hepml.images import SparseImages
+        from hepml.dataset.stored import StoredPixels
 
-        images = SparseImages.concatenate([dataset.sparse(token, split) for split in SPLITS])
-        return Pixels(images, token, dataset.geometry)
+        return StoredPixels(dataset, token)
     return DenseColumn(np.concatenate([dataset.raw(token, split) for split in SPLITS]))
 
 
