@@ -1,4 +1,5 @@
-"""Write docs/layers.md: every layer of Keras, how it is exported or why it is not.
+"""Write docs/layers.md: every layer of Keras, how it is exported or why it is not; and in docs/source.md what generated
+source has.
 
 python scripts/layers_table.py [--check]
 """
@@ -8,15 +9,21 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
 
 from hepml.export.layers import CALL_HANDLERS, HANDLERS
 from hepml.export.layers.absent import reason_of
+from hepml.export.source.activations import FUNCTIONS, ROWS
+from hepml.export.source.network import HANDLERS as IN_SOURCE
+from hepml.export.source.network import ON_LAST_AXIS
 
 PAGE = Path(__file__).parents[1] / "docs" / "layers.md"
+SOURCE_PAGE = PAGE.with_name("source.md")
+BEGIN, END = "<!-- layers:source -->\n", "<!-- end of layers -->"
 
 
 def classes() -> list[str]:
@@ -69,9 +76,25 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def source_page() -> str:
+    """The text of docs/source.md, with the layers and activations that the code has."""
+
+    def listed(names: Iterable[str]) -> list[str]:
+        return textwrap.wrap(" ".join(f"`{name}`" for name in sorted(names)), 120)
+
+    before, rest = SOURCE_PAGE.read_text(encoding="utf-8").split(BEGIN)
+    lines = [
+        *(f"Layers, as they are called in the file ({len(IN_SOURCE)}):", "", *listed(IN_SOURCE), ""),
+        *(f"Activations ({len(FUNCTIONS) + len(ROWS)}):", "", *listed([*FUNCTIONS, *ROWS]), ""),
+        *("On each step of a sequence, in lwtnn's `time_distributed`:", "", *listed(ON_LAST_AXIS), ""),
+    ]
+    return before + BEGIN + "\n".join(lines) + END + rest.split(END)[1]
+
+
 if __name__ == "__main__":
+    pages = {PAGE: page(), SOURCE_PAGE: source_page()}
     if sys.argv[1:] == ["--check"]:
-        sys.exit(
-            0 if PAGE.read_text(encoding="utf-8") == page() else "docs/layers.md is old: run scripts/layers_table.py"
-        )
-    PAGE.write_text(page(), encoding="utf-8")
+        old = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+        sys.exit(f"old pages: {', '.join(old)}: run scripts/layers_table.py" if old else 0)
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")

@@ -69,7 +69,7 @@ class Compiled:
         most = max([array.shape[1] for array in inputs if array.ndim > 1] + [self.max_steps])
         for event in range(n_events):
             arrays = [
-                np.zeros([most + 8 if size is None else size for size in record.shape], np.float32)
+                np.zeros([4 * most + 8 if size is None else size for size in record.shape], np.float32)
                 for record in self.evaluator.outputs
             ]
             x = (ctypes.c_void_p * len(inputs))(*[array[event].ctypes.data for array in inputs])

@@ -38,3 +38,8 @@ def test_the_page_lists_what_this_version_exports():
         name for line in first.splitlines() if line.startswith("| ") for name in line.split(" | ")[0][2:].split(", ")
     }
     assert {*table.HANDLERS, *table.CALL_HANDLERS} == listed - {"layers"}
+
+
+def test_the_page_of_generated_source_lists_what_the_code_has():
+    table = script()
+    assert table.SOURCE_PAGE.read_text(encoding="utf-8") == table.source_page(), "run scripts/layers_table.py"

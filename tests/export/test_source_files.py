@@ -1,19 +1,13 @@
 """The header of a network as a file: its names, what is written, and the command."""
 
 import json
-import re
-from pathlib import Path
 
-import keras
 import pytest
-from keras import layers as kl
-from keras import ops
 
 import hepml
 from hepml.cli.main import main
 from hepml.errors import DataError, OutputError, UnsupportedLayerError
 from hepml.export.source import SourceFile, source_text
-from hepml.export.source.network import HANDLERS
 
 
 @pytest.mark.parametrize("namespace", ["", "a b", "class", "a::", "1a", "a__b", "_a"])
@@ -27,19 +21,20 @@ def test_the_same_file_gives_the_same_header(network):
 
 
 def test_what_it_cannot_have_is_refused_by_name(tmp_path):
-    x = keras.Input((5, 4), name="x")
-    model = keras.Model(x, kl.MultiHeadAttention(2, 3)(x, x))
-    with pytest.raises(UnsupportedLayerError, match=r"'attention'(.|\n)*layers\[\d\](.|\n)*conv2d, (.|\n)*trees"):
-        hepml.export_model(model, tmp_path / "net.json", source=tmp_path / "net.hpp")
-    with pytest.raises(UnsupportedLayerError, match=r"activation 'sin'(.|\n)*tanh"):
-        hepml.export_model(keras.Model(x, ops.sin(kl.Dense(2)(x))), tmp_path / "n.json", source=tmp_path / "n.hpp")
+    """On each step there is what lwtnn has there."""
+    document = {
+        "inputs": [],
+        "input_sequences": [{"name": "x", "variables": [{"name": n, "offset": 0, "scale": 1} for n in "ab"]}],
+        "nodes": [
+            {"type": "input_sequence", "sources": [0], "size": 2},
+            {"type": "time_distributed", "sources": [0], "layer_index": 0},
+        ],
+        "layers": [{"architecture": "softmax", "axes": [0], "activation": "softmax"}],
+        "outputs": {"y": {"labels": ["a", "b"], "node_index": 1}},
+    }
+    with pytest.raises(UnsupportedLayerError, match=r"'softmax' on each step(.|\n)*layers\[0\](.|\n)*dense, (.|\n)*"):
+        hepml.export_source(document, tmp_path / "net.hpp")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_page_names_every_layer():
-    page = (Path(__file__).parents[2] / "docs" / "source.md").read_text()
-    section = page.split("## Layers")[1].split("##")[0]
-    assert set(re.findall(r"`(\w+)`", section.split("and every activation")[0])) - {"Network"} == set(HANDLERS)
 
 
 def test_both_files_or_none(make, tmp_path):

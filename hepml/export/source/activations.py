@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from hepml.errors import nearest
 from hepml.export.source.program import Layer, Local, Program, Tensor
 
 __all__ = ["FUNCTIONS", "ROWS", "activate", "function_of", "hexadecimal"]
@@ -58,6 +57,10 @@ FUNCTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "round": ("Round", "more", ()),
     "floor": ("Floor", "more", ()),
     "ceil": ("Ceil", "more", ()),
+    "sin": ("Sin", "angles", ()),
+    "cos": ("Cos", "angles", ()),
+    "tan": ("Tan", "angles", ()),
+    "arctan": ("Arctan", "angles", ()),
 }
 # of whole rows
 ROWS = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "sparsemax": "Sparsemax"}
@@ -82,22 +85,12 @@ def hexadecimal(value: float, kind: str = "float") -> str:
 
 
 def function_of(program: Program, layer: Layer, key: str = "activation") -> tuple[str, bool]:
-    """C++ text of the function object of an activation, and whether it is one of whole rows.
-
-    Raises:
-        UnsupportedLayerError: an activation that the kernels do not have.
-    """
+    """C++ text of the function object of an activation, and whether it is one of whole rows."""
     given: Any = layer.data.get(key, "linear")
     name = given["function"] if isinstance(given, dict) else given
     if name in ROWS:
         program.kernels.add("rows" if name == "softmax" else "tensors")
         return f"{ROWS[name]}{{}}", True
-    if name not in FUNCTIONS:
-        known = sorted({*FUNCTIONS, *ROWS})
-        close = ", ".join(nearest(name, known))
-        layer.refuse(
-            f"the activation {name!r}", ", ".join(known), f"{name!r}" + (f" (nearest: {close})" if close else "")
-        )
     functor, kernels, parameters = FUNCTIONS[name]
     program.kernels.add(kernels)
     values = given if isinstance(given, dict) else {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hepml.export.source.activations import ROWS, hexadecimal
+from hepml.export.source.loops import loops, names_of, place_of, sizes_of
 from hepml.export.source.program import Layer, Program, Tensor, product
 
 __all__ = ["COMBINATIONS", "MOVES", "combine", "concatenate_axis", "move", "on_axes", "reduce"]
 
 COMBINATIONS = {
     "add": "Add{}",
+    "arctan2": "Arctan2{}",
     "average": "Add{}",
     "divide": "Divide{}",
     "drop": "Drop{}",
@@ -22,10 +24,12 @@ COMBINATIONS = {
     "minimum": "Minimum{}",
     "multiply": "Multiply{}",
     "not_equal": "NotEqual{}",
+    "power": "Power{}",
     "prelu": "Prelu{}",
     "squared_difference": "SquaredDifference{}",
     "subtract": "Subtract{}",
 }
+KERNELS_OF = {"arctan2": ["angles"], "power": ["power"]}  # beside those of all combinations
 REDUCTIONS = {
     "sum": "Sum{}",
     "mean": "Mean{}",
@@ -39,35 +43,6 @@ REDUCTIONS = {
 }
 MOVES = ("broadcast", "cropping", "reshape", "reverse", "slice", "transpose", "upsampling", "zeropadding")
 STANDARDS = {"layer": "true, false", "rms": "false, false", "unit": "false, true"}
-
-
-def _loops(sizes: Sequence[str], names: Sequence[str], body: list[str]) -> list[str]:
-    """Nested loops over axes; those of length 1 need none."""
-    lines = list(body)
-    for size, name in reversed(list(zip(sizes, names, strict=True))):
-        if size != "1":
-            lines = [
-                f"for (std::size_t {name} = 0; {name} < {size}; ++{name}) {{",
-                *(f"  {line}" for line in lines),
-                "}",
-            ]
-    return lines
-
-
-def _place(names: Sequence[str], sizes: Sequence[str], strides: Sequence[int]) -> str:
-    """C++ text of the distance of a place from the first element."""
-    parts = [
-        f"{name} * {stride}" for name, size, stride in zip(names, sizes, strides, strict=True) if size != "1" and stride
-    ]
-    return " + ".join(parts) or "0"
-
-
-def _sizes(x: Tensor) -> list[str]:
-    return [x.steps[0] if size is None else str(size) for size in x.shape]
-
-
-def _names(n: int, letter: str = "i") -> list[str]:
-    return [f"{letter}{axis}" for axis in range(n)]
 
 
 def combine(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
@@ -96,15 +71,15 @@ def combine(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         return [0 if size == 1 else stride for size, stride in zip((1,) * (rank - len(of)) + of, known, strict=True)]
 
     def text() -> list[str]:
-        sizes, names = _sizes(y), _names(rank)
+        sizes, names = sizes_of(y), names_of(rank)
         weights = program.array(layer.floats("weights")) if constant else ""
 
         def address(k: int) -> tuple[str, int]:
             steps = strides(operands[k], shapes[k])
             base = weights if operands[k] is None else operands[k].at  # type: ignore[union-attr]
-            return f"{base} + {_place(names[:-1], sizes[:-1], steps[:-1])}", steps[-1]
+            return f"{base} + {place_of(names[:-1], sizes[:-1], steps[:-1])}", steps[-1]
 
-        to = f"{y.at} + {_place(names[:-1], sizes[:-1], y.strides()[:-1])}"
+        to = f"{y.at} + {place_of(names[:-1], sizes[:-1], y.strides()[:-1])}"
         lines = []
         left = address(0)
         for k in range(1, len(operands)):
@@ -112,19 +87,19 @@ def combine(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
             call = (
                 f"combine<{min(left[1], 1)}, {min(right[1], 1)}>({left[0]}, {right[0]}, {to}, {sizes[-1]}, {function});"
             )
-            lines += _loops(sizes[:-1], names[:-1], [call])
+            lines += loops(sizes[:-1], names[:-1], [call])
             left = (to, 1)
         if name == "average":
             share = program.array([float(len(operands))])
             call = f"combine<1, 0>({to}, {share}, {to}, {sizes[-1]}, Divide{{}});"
-            lines += _loops(sizes[:-1], names[:-1], [call])
+            lines += loops(sizes[:-1], names[:-1], [call])
         return lines
 
     if rank > 1 and dynamic is not None:
         for x in inputs:
             if x.is_dynamic and x.steps[0] != dynamic.steps[0]:
                 program.prologue.append(f"if ({x.steps[0]} != {dynamic.steps[0]}) status = Status::wrong_steps;")
-    return program.step(inputs, y, text, kernels=["tensors"])
+    return program.step(inputs, y, text, kernels=["tensors", *KERNELS_OF.get(name, ())])
 
 
 def _split(x: Tensor, axes: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -149,14 +124,14 @@ def on_axes(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         function = f"Standardize<{STANDARDS[layer.data['function']]}>{{{hexadecimal(layer.data['epsilon'])}}}"
 
     def text() -> list[str]:
-        sizes, names = _sizes(x), _names(len(x.shape))
+        sizes, names = sizes_of(x), names_of(len(x.shape))
         outer, inner = _split(x, axes)
         place = [
-            _place([names[a] for a in outer], [sizes[a] for a in outer], [t.strides()[a] for a in outer])
+            place_of([names[a] for a in outer], [sizes[a] for a in outer], [t.strides()[a] for a in outer])
             for t in (x, y)
         ]
         inside = [
-            _place([names[a] for a in inner], [sizes[a] for a in inner], [t.strides()[a] for a in inner])
+            place_of([names[a] for a in inner], [sizes[a] for a in inner], [t.strides()[a] for a in inner])
             for t in (x, y)
         ]
         n = " * ".join(sizes[a] for a in inner)
@@ -164,12 +139,12 @@ def on_axes(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
             body = [f"{function}({x.at} + {place[0]}, {y.at} + {place[1]}, {n});"]
         else:
             copies = ["m[k++] = ({})[{} + {}];", "({})[{} + {}] = m[k++];"]
-            loops = [
-                _loops([sizes[a] for a in inner], [names[a] for a in inner], [copy.format(t.at, p, q)])
+            moved = [
+                loops([sizes[a] for a in inner], [names[a] for a in inner], [copy.format(t.at, p, q)])
                 for copy, t, p, q in zip(copies, (x, y), place, inside, strict=True)
             ]
-            body = ["std::size_t k = 0;", *loops[0], f"{function}(m, m, {n});", "k = 0;", *loops[1]]
-        return ["{", *(f"  {line}" for line in _loops([sizes[a] for a in outer], [names[a] for a in outer], body)), "}"]
+            body = ["std::size_t k = 0;", *moved[0], f"{function}(m, m, {n});", "k = 0;", *moved[1]]
+        return ["{", *(f"  {line}" for line in loops([sizes[a] for a in outer], [names[a] for a in outer], body)), "}"]
 
     return program.step([x], y, text, kernels=["rows", "more", "tensors"], scratch=_most(x, axes))
 
@@ -184,20 +159,20 @@ def reduce(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     y = program.tensor(shape, x.steps if shape[0] is None and len(shape) > 1 else ("", 0))
 
     def text() -> list[str]:
-        sizes, names = _sizes(x), _names(len(x.shape))
+        sizes, names = sizes_of(x), names_of(len(x.shape))
         outer, inner = _split(x, axes)
         strides = y.strides()
         to = [strides[axis] for axis in outer] if keep else strides if outer else []
         outer_names, outer_sizes = [names[a] for a in outer], [sizes[a] for a in outer]
-        source = _place(outer_names, outer_sizes, [x.strides()[a] for a in outer])
-        target = _place(outer_names, outer_sizes, to)
-        inside = _place([names[a] for a in inner], [sizes[a] for a in inner], [x.strides()[a] for a in inner])
+        source = place_of(outer_names, outer_sizes, [x.strides()[a] for a in outer])
+        target = place_of(outer_names, outer_sizes, to)
+        inside = place_of([names[a] for a in inner], [sizes[a] for a in inner], [x.strides()[a] for a in inner])
         n = " * ".join(sizes[a] for a in inner)
-        gather = _loops(
+        gather = loops(
             [sizes[a] for a in inner], [names[a] for a in inner], [f"m[k++] = ({x.at})[{source} + {inside}];"]
         )
         body = ["std::size_t k = 0;", *gather, f"({y.at})[{target}] = k == 0 ? 0.0F : {function}(m, {n});"]
-        return ["{", *(f"  {line}" for line in _loops(outer_sizes, outer_names, body)), "}"]
+        return ["{", *(f"  {line}" for line in loops(outer_sizes, outer_names, body)), "}"]
 
     return program.step([x], y, text, kernels=["rows", "more", "tensors"], scratch=_most(x, axes))
 
@@ -206,8 +181,6 @@ def concatenate_axis(program: Program, layer: Layer, inputs: list[Tensor]) -> Te
     """After each other, along any axis."""
     axis = layer.data["axis"]
     first = inputs[0]
-    if first.is_dynamic and axis == 0:
-        layer.refuse("sequences of any length after each other", "fixed steps", "steps that differ by event")
     shape = list(first.shape)
     shape[axis] = sum(x.fixed[axis] for x in inputs)
     y = program.tensor(shape, first.steps)
@@ -215,9 +188,9 @@ def concatenate_axis(program: Program, layer: Layer, inputs: list[Tensor]) -> Te
     def text() -> list[str]:
         lines, start = [], 0
         for x in inputs:
-            sizes, names = _sizes(x), _names(len(x.shape))
-            source, target = _place(names, sizes, x.strides()), _place(names, sizes, y.strides())
-            lines += _loops(sizes, names, [f"({y.at} + {start * y.strides()[axis]})[{target}] = ({x.at})[{source}];"])
+            sizes, names = sizes_of(x), names_of(len(x.shape))
+            source, target = place_of(names, sizes, x.strides()), place_of(names, sizes, y.strides())
+            lines += loops(sizes, names, [f"({y.at} + {start * y.strides()[axis]})[{target}] = ({x.at})[{source}];"])
             start += x.fixed[axis]
         return lines
 
@@ -228,13 +201,11 @@ def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """Layers whose every number is one of the input, or 0."""
     (x,) = inputs
     data, name, rank = layer.data, layer.data["architecture"], len(x.shape)
-    if x.is_dynamic and name not in ("reverse",):
-        layer.refuse(f"a {name} of sequences of any length", "fixed steps", "steps that differ by event")
     shape = list(x.shape)
     if name == "transpose":
         shape = [x.shape[axis] for axis in data["axes"]]
     elif name in ("reshape", "broadcast", "slice"):
-        shape = list(data["shape"])
+        shape = [None if x.is_dynamic else data["shape"][0], *data["shape"][1:]]
     elif name == "zeropadding":
         shape = [*(s + a + b for s, (a, b) in zip(x.fixed, data["padding"], strict=False)), x.channels]
     elif name == "cropping":
@@ -244,21 +215,23 @@ def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     y = program.tensor(shape, x.steps if x.is_dynamic else ("", 0))
 
     def text() -> list[str]:
-        names, sizes = _names(len(shape)), _sizes(y)
-        source, target = x.strides(), _place(names, sizes, y.strides())
+        names, sizes = names_of(len(shape)), sizes_of(y)
+        source, target = x.strides(), place_of(names, sizes, y.strides())
         from_text = ""
         if name == "reshape":
-            flat = _loops(
-                _sizes(x), _names(rank, "j"), [f"m[k++] = ({x.at})[{_place(_names(rank, 'j'), _sizes(x), source)}];"]
+            flat = loops(
+                sizes_of(x),
+                names_of(rank, "j"),
+                [f"m[k++] = ({x.at})[{place_of(names_of(rank, 'j'), sizes_of(x), source)}];"],
             )
-            back = _loops(sizes, names, [f"({y.at})[{target}] = m[k++];"])
+            back = loops(sizes, names, [f"({y.at})[{target}] = m[k++];"])
             return ["{", "  std::size_t k = 0;", *(f"  {line}" for line in [*flat, "k = 0;", *back]), "}"]
         if name == "transpose":
-            from_text = _place(names, sizes, [source[axis] for axis in data["axes"]])
+            from_text = place_of(names, sizes, [source[axis] for axis in data["axes"]])
         elif name == "broadcast":
             extra = len(shape) - rank
             steps = [0] * extra + [0 if size == 1 else stride for size, stride in zip(x.shape, source, strict=True)]
-            from_text = _place(names, sizes, steps)
+            from_text = place_of(names, sizes, steps)
         elif name == "slice":
             parts = []
             for one, size, begin, step, stride in zip(names, sizes, data["begin"], data["step"], source, strict=True):
@@ -267,14 +240,14 @@ def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
             from_text = " + ".join(parts)
         elif name == "reverse":
             from_text = (
-                f"({sizes[0]} - 1 - i0) * {source[0]} + {_place(names[1:], sizes[1:], source[1:])}"
+                f"({sizes[0]} - 1 - i0) * {source[0]} + {place_of(names[1:], sizes[1:], source[1:])}"
                 if sizes[0] != "1"
-                else _place(names[1:], sizes[1:], source[1:])
+                else place_of(names[1:], sizes[1:], source[1:])
             )
         elif name == "cropping":
             begins = [a for a, _ in data["cropping"]] + [0]
             start = sum(a * s for a, s in zip(begins, source, strict=True))
-            from_text = f"{start} + {_place(names, sizes, source)}"
+            from_text = f"{start} + {place_of(names, sizes, source)}"
         elif name == "upsampling":
             parts = [
                 f"{one} / {k} * {s}"
@@ -285,12 +258,10 @@ def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         elif name == "zeropadding":
             begins = [a for a, _ in data["padding"]] + [0]
             start = sum(a * s for a, s in zip(begins, y.strides(), strict=True))
-            inner = _sizes(x)
-            zeros = _loops(sizes, names, [f"({y.at})[{target}] = 0.0F;"])
-            copy = (
-                f"({y.at})[{start} + {_place(names, inner, y.strides())}] = ({x.at})[{_place(names, inner, source)}];"
-            )
-            return [*zeros, *_loops(inner, names, [copy])]
-        return _loops(sizes, names, [f"({y.at})[{target}] = ({x.at})[{from_text}];"])
+            inner = sizes_of(x)
+            zeros = loops(sizes, names, [f"({y.at})[{target}] = 0.0F;"])
+            to, from_text = (place_of(names, inner, strides) for strides in (y.strides(), source))
+            return [*zeros, *loops(inner, names, [f"({y.at})[{start} + {to}] = ({x.at})[{from_text}];"])]
+        return loops(sizes, names, [f"({y.at})[{target}] = ({x.at})[{from_text}];"])
 
     return program.step([x], y, text, scratch=product(x.fixed) if name == "reshape" else 0)

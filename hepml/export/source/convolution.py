@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hepml.export.source.activations import activate, function_of
 from hepml.export.source.program import Layer, Local, Matrix, Program, Tensor, up
+from hepml.export.source.spaces import in_groups
 from hepml.export.source.windows import Window, directions, read_window
 
 __all__ = ["conv1d", "conv2d", "pointwise"]
@@ -109,7 +110,7 @@ def conv2d(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """Keras' Conv2D, channels last: weights [row][column][in][filter]."""
     (x,) = inputs
     if layer.data.get("groups", 1) != 1:
-        layer.refuse("a conv2d with groups", "groups 1", layer.data["groups"])
+        return in_groups(program, layer, inputs)
     taps = directions(layer, "kernel_size", 2)
     strides, dilation = directions(layer, "strides", 2, [1, 1]), directions(layer, "dilation_rate", 2, [1, 1])
     filters = layer.data["filters"]

@@ -16,35 +16,49 @@ from hepml.export.source.convolution import conv1d, conv2d
 from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
 from hepml.export.source.lwtnn import highway, masking, maxout
+from hepml.export.source.matrices import attention, embedding, matmul
 from hepml.export.source.names import Names
 from hepml.export.source.pooling import global_pooling, pooling
 from hepml.export.source.program import Layer, Program, Tensor
 from hepml.export.source.recurrent import gru, lstm, simplernn
+from hepml.export.source.spaces import by_channel, in_groups, pool_volume
 from hepml.export.source.trees import trees
 
 __all__ = ["HANDLERS", "Port", "Result", "build"]
 
 Handler = Callable[[Program, Layer, list[Tensor]], Tensor]
 
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Handler] = {  # every layer of the library: it has read the file before
     **dict.fromkeys(COMBINATIONS, combine),
     **dict.fromkeys(MOVES, move),
+    "attention": attention,
     "averagepooling1d": pooling,
     "averagepooling2d": pooling,
+    "averagepooling3d": pool_volume,
     "concatenate": concatenate_axis,
     "conv1d": conv1d,
+    "conv1dtranspose": in_groups,
     "conv2d": conv2d,
+    "conv2dtranspose": in_groups,
+    "conv3d": in_groups,
+    "conv3dtranspose": in_groups,
     "dense": dense,
+    "depthwiseconv1d": by_channel,
+    "depthwiseconv2d": by_channel,
+    "embedding": embedding,
     "flatten": flatten,
     "globalaveragepooling": global_pooling,
     "globalmaxpooling": global_pooling,
+    "groupedconv1d": in_groups,
     "gru": gru,
-    "lstm": lstm,
     "highway": highway,
+    "lstm": lstm,
     "masking": masking,
+    "matmul": matmul,
     "maxout": maxout,
     "maxpooling1d": pooling,
     "maxpooling2d": pooling,
+    "maxpooling3d": pool_volume,
     "normalization": normalization,
     "reduce": reduce,
     "simplernn": simplernn,
@@ -109,7 +123,7 @@ def build(
         max_steps: of sequences whose steps differ by event.
 
     Raises:
-        UnsupportedLayerError: a layer or activation that generated source cannot have; the message names it.
+        UnsupportedLayerError: a layer on each step of a sequence that lwtnn has not there; the message names it.
     """
     program = Program(max_steps)
     sequential = "nodes" not in document and not isinstance(document["outputs"], dict)
@@ -219,18 +233,15 @@ def _node(program: Program, graph: _Graph, node: int, values: dict[int, Tensor],
     index = record["layer_index"]
     layer = Layer(graph.layers[index], f"layers[{index}]")
     name = layer.data["architecture"]
-    known = HANDLERS if kind != "time_distributed" else {key: HANDLERS[key] for key in sorted(ON_LAST_AXIS)}
-    if name not in known:
+    if kind == "time_distributed" and name not in ON_LAST_AXIS:
         raise UnsupportedLayerError(
-            f"generated source cannot have the layer {name!r}"
-            + (" on each step" if kind == "time_distributed" else "")
-            + "; nothing was written",
+            f"generated source cannot have the layer {name!r} on each step of a sequence; nothing was written",
             where=layer.where,
-            expected=", ".join(sorted(known)),
+            expected=f"what lwtnn has there: {', '.join(sorted(ON_LAST_AXIS))}",
             found=name,
-            fix="evaluate the JSON file with the C++ library, which has every layer",
+            fix="evaluate the JSON file with the C++ library",
         )
-    return known[name](program, layer, inputs)
+    return HANDLERS[name](program, layer, inputs)
 
 
 def _find_missing(program: Program, ports: list[Port], results: list[Result]) -> None:

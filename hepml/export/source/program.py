@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from hepml.errors import UnsupportedLayerError
 
 __all__ = ["Layer", "Local", "Matrix", "Program", "Step", "Tensor", "product", "up"]
 
@@ -39,16 +37,6 @@ class Layer:
 
     data: dict[str, Any]
     where: str
-
-    def refuse(self, problem: str, expected: str, found: object) -> NoReturn:
-        """Raises UnsupportedLayerError."""
-        raise UnsupportedLayerError(
-            f"{problem}, which generated source cannot have; nothing was written",
-            where=self.where,
-            expected=expected,
-            found=found,
-            fix="evaluate the JSON file with the C++ library, which has every layer",
-        )
 
     def floats(self, key: str) -> NDArray[np.float32]:
         """A list of weights, rounded to float32 as the evaluator does."""

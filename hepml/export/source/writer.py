@@ -80,7 +80,7 @@ def export_source(
         What was written.
 
     Raises:
-        UnsupportedLayerError: a layer or activation that the header cannot have; the message names it.
+        UnsupportedLayerError: a layer that the header cannot have; the message names it.
         DataError: a namespace that is no C++ name.
         InputFileError, SchemaError, VerificationError: a network file that `hepml.Evaluator` refuses.
         OutputError: the file exists, or cannot be written.

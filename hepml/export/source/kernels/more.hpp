@@ -10,10 +10,7 @@ inline float root(float x) {
   return static_cast<float>(a * y);
 }
 HEPML_SOURCE_INLINE V square_root(V x) {
-  float buffer[width];
-  store(buffer, x);
-  for (std::size_t i = 0; i < width; ++i) buffer[i] = root(buffer[i]);
-  return load(buffer);
+  return by_lane(x, [](float v) { return root(v); });
 }
 HEPML_SOURCE_INLINE V with_sign(V sign, V x) {
   return select(sign < 0.0F, -x, x);

@@ -267,6 +267,23 @@ HEPML_SOURCE_INLINE float first(V v) {
   return buffer[0];
 }
 
+/// function(x) of each lane, or function(x, y) of both.
+template <class F>
+HEPML_SOURCE_INLINE V by_lane(V x, F function) {
+  float buffer[width];
+  store(buffer, x);
+  for (std::size_t i = 0; i < width; ++i) buffer[i] = function(buffer[i]);
+  return load(buffer);
+}
+template <class F>
+HEPML_SOURCE_INLINE V by_lane(V x, V y, F function) {
+  float left[width], right[width];
+  store(left, x);
+  store(right, y);
+  for (std::size_t i = 0; i < width; ++i) left[i] = function(left[i], right[i]);
+  return load(left);
+}
+
 /// x, but at least `floor`; NaN stays NaN.
 HEPML_SOURCE_INLINE V at_least(V x, float floor) {
   return select(x < floor, set(floor), x);
