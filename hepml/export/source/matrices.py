@@ -8,7 +8,7 @@ import numpy as np
 
 from hepml.export.source.activations import hexadecimal
 from hepml.export.source.loops import loops, names_of, place_of, sizes_of
-from hepml.export.source.program import Layer, Program, Tensor
+from hepml.export.source.program import Layer, Program, Tensor, up
 
 __all__ = ["attention", "embedding", "matmul"]
 
@@ -52,7 +52,8 @@ def attention(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
         scale = hexadecimal(layer.data["scale"])
         score = f"ScaledProduct<{size}>{{{scale}}}"
         if "weights" in layer.data:
-            score = f"AdditiveScore<{size}>{{{scale}, {program.array(layer.floats('weights'))}}}"
+            weights = np.append(layer.floats("weights"), np.zeros(up(size) - size, np.float32))
+            score = f"AdditiveScore<{size}>{{{scale}, {program.array(weights)}}}"
         sizes = f"{heads}, {heads // groups}, {size}, {width}, {causal}, {window}"
         given = f"{query.at}, {query.columns}, {key.at}, {value.at}, {key.columns}, m, {y.at}, {score}"
         return [f"attention<{sizes}>({given});"]

@@ -1,4 +1,4 @@
-// sin, cos, tan and their inverses, of any number: in double precision, a lane after the other.
+// sin, cos, tan and their inverses, of any number.
 
 /// x less the nearest whole number of quarter turns, which is `quarters` modulo 4.
 inline double less_quarter_turns(float x, unsigned& quarters) {
@@ -28,27 +28,18 @@ inline double less_quarter_turns(float x, unsigned& quarters) {
   return static_cast<double>(static_cast<std::int64_t>(turns << 2)) * 0x1.921fb54442d18p-64;
 }
 
-/// Sine and cosine of up to an eighth of a turn.
-inline double small_sine(double r) {
-  const double s = r * r;
-  double p = -1.0 / 39916800;
-  p = p * s + 1.0 / 362880;
-  p = p * s - 1.0 / 5040;
-  p = p * s + 1.0 / 120;
-  p = p * s - 1.0 / 6;
-  return r + r * s * p;
+/// Sine and cosine of up to an eighth of a turn, to 1e-8.
+template <class T>
+HEPML_SOURCE_INLINE T small_sine(T r) {
+  const T s = r * r;
+  return r + r * s * ((-1.9587117e-4F * s + 8.3327439e-3F) * s - 1.6666665e-1F);
 }
-inline double small_cosine(double r) {
-  const double s = r * r;
-  double p = 1.0 / 479001600;
-  p = p * s - 1.0 / 3628800;
-  p = p * s + 1.0 / 40320;
-  p = p * s - 1.0 / 720;
-  p = p * s + 1.0 / 24;
-  p = p * s - 0.5;
-  return 1.0 + s * p;
+template <class T>
+HEPML_SOURCE_INLINE T small_cosine(T r) {
+  const T s = r * r;
+  return 1.0F - 0.5F * s + s * s * ((2.4543267e-5F * s - 1.3888268e-3F) * s + 4.1666664e-2F);
 }
-/// Of x, or with `more` 1 of x and a quarter turn.
+/// Of x and `more` quarter turns.
 inline float sine(float x, unsigned more) {
   if (!(x - x == 0.0F)) return nan;
   unsigned quarters = 0;
@@ -56,6 +47,17 @@ inline float sine(float x, unsigned more) {
   quarters += more;
   const double y = (quarters & 1U) != 0 ? small_cosine(r) : small_sine(r);
   return static_cast<float>((quarters & 2U) != 0 ? -y : y);
+}
+HEPML_SOURCE_INLINE V sine(V x, std::int32_t more) {
+  if (!all_lanes(magnitude(x) < 8192.0F))
+    return by_lane(x, [more](float v) { return sine(v, static_cast<unsigned>(more)); });
+  const V shifted = x * 0.63661977F + 12582912.0F;  // 1.5 * 2^23: the low bits hold the quarters
+  const V n = shifted - 12582912.0F;
+  // the first parts of pi / 2 have few digits, so that their products with n are exact
+  const V r = ((x - n * 0x1.92p0F) - n * 0x1.fb4p-12F) - n * 0x1.4442d2p-24F;
+  const I quarters = bits(shifted) + more;
+  const V y = select((quarters & 1) != 0, small_cosine(r), small_sine(r));
+  return from_bits(bits(y) ^ ((quarters & 2) << 30));
 }
 inline float tangent(float x) {
   if (!(x - x == 0.0F)) return nan;
@@ -65,57 +67,66 @@ inline float tangent(float x) {
   return static_cast<float>((quarters & 1U) != 0 ? -c / s : s / c);
 }
 
-/// Of a number that is not negative.
-inline double positive_arctangent(double x) {
-  const bool large = x > 1.0;
-  const double a = large ? 1.0 / x : x;
-  const bool middle = a > 0.41421356237309503;  // tan(pi / 8)
-  const double t = middle ? (a - 1.0) / (a + 1.0) : a;
-  const double s = t * t;
-  double p = 0.0;
-  for (int k = 23; k >= 3; k -= 2) p = ((k & 2) == 0 ? 1.0 / k : -1.0 / k) + s * p;
-  const double y = (middle ? 0.78539816339744831 : 0.0) + (t + t * s * p);
-  return large ? 1.5707963267948966 - y : y;
+HEPML_SOURCE_INLINE V tangent(V x) {
+  if (!all_lanes(magnitude(x) < 0x1p24F)) return by_lane(x, [](float v) { return tangent(v); });
+  constexpr double high = 0x1.921fb54p0, low = 0x1.10b4611a62633p-30, whole = 0x1.8p52;  // as above
+  float y[width];
+  store(y, x);
+  HEPML_SOURCE_LOOP
+  for (std::size_t i = 0; i < width; ++i) {
+    const auto a = static_cast<double>(y[i]);
+    const double n = (a * 0x1.45f306dc9c883p-1 + whole) - whole, half = (0.5 * n + whole) - whole;
+    const double r = (a - n * high) - n * low, s = small_sine(r), c = small_cosine(r);
+    const bool odd = n != half + half;
+    y[i] = static_cast<float>((odd ? -c : s) / (odd ? s : c));
+  }
+  return load(y);
 }
-inline float arctangent(float x) {
-  const auto a = static_cast<double>(x);
-  return static_cast<float>(a < 0.0 ? -positive_arctangent(-a) : a > 0.0 ? positive_arctangent(a) : a);
+
+/// Of numbers from 0 to 1.
+HEPML_SOURCE_INLINE V small_arctangent(V x) {
+  const I far = x > 0.41421356F;  // tan(pi / 8)
+  const V t = select(far, (x - 1.0F) / (x + 1.0F), x);
+  const V s = t * t;
+  V p = set(5.0560743e-2F);
+  p = p * s - 8.6282663e-2F;
+  p = p * s + 1.1071948e-1F;
+  p = p * s - 1.4284192e-1F;
+  p = p * s + 1.9999978e-1F;
+  p = p * s - 3.3333333e-1F;
+  return select(far, set(0.78539816F), V{}) + (t + t * s * p);
+}
+/// half - x, where half a turn or its half is two numbers.
+HEPML_SOURCE_INLINE V turned(float high, float low, V x) {
+  return high - (x - low);
 }
 /// The angle of the point (x, y), as C's atan2.
-inline float arctangent_of(float y, float x) {
-  if (x != x || y != y) return nan;
-  const auto a = static_cast<double>(x < 0.0F ? -x : x), b = static_cast<double>(y < 0.0F ? -y : y);
-  const bool steep = b > a;
-  const double large = steep ? b : a, small = steep ? a : b;
-  const double ratio = small == large ? (large > 0.0 ? 1.0 : 0.0) : small / large;
-  double angle = positive_arctangent(ratio);
-  if (steep) angle = 1.5707963267948966 - angle;
-  if (reinterpreted<std::int32_t>(x) < 0) angle = 3.1415926535897932 - angle;
-  return static_cast<float>(reinterpreted<std::int32_t>(y) < 0 ? -angle : angle);
+HEPML_SOURCE_INLINE V arctangent(V y, V x) {
+  constexpr std::int32_t sign = static_cast<std::int32_t>(0x80000000U);
+  const V a = from_bits(bits(x) & 0x7fffffff), b = from_bits(bits(y) & 0x7fffffff);
+  const I steep = b > a;
+  const V large = select(steep, b, a), small = select(steep, a, b);
+  const I equal = small == large;
+  const V ratio =
+      select(equal, select(large > 0.0F, set(1.0F), V{}), small / select(equal, set(1.0F), large));
+  V angle = small_arctangent(ratio);
+  angle = select(steep, turned(1.57079637F, -4.37113883e-8F, angle), angle);
+  angle = select((bits(x) & sign) != 0, turned(3.14159274F, -8.74227766e-8F, angle), angle);
+  return select((x != x) | (y != y), set(nan), from_bits(bits(angle) | (bits(y) & sign)));
 }
 
 struct Sin {
-  V operator()(V x) const {
-    return by_lane(x, [](float v) { return sine(v, 0); });
-  }
+  HEPML_SOURCE_INLINE V operator()(V x) const { return sine(x, 0); }
 };
 struct Cos {
-  V operator()(V x) const {
-    return by_lane(x, [](float v) { return sine(v, 1); });
-  }
+  HEPML_SOURCE_INLINE V operator()(V x) const { return sine(x, 1); }
 };
 struct Tan {
-  V operator()(V x) const {
-    return by_lane(x, [](float v) { return tangent(v); });
-  }
+  HEPML_SOURCE_INLINE V operator()(V x) const { return tangent(x); }
 };
 struct Arctan {
-  V operator()(V x) const {
-    return by_lane(x, [](float v) { return arctangent(v); });
-  }
+  HEPML_SOURCE_INLINE V operator()(V x) const { return arctangent(x, set(1.0F)); }
 };
 struct Arctan2 {
-  V operator()(V p, V q) const {
-    return by_lane(p, q, [](float y, float x) { return arctangent_of(y, x); });
-  }
+  HEPML_SOURCE_INLINE V operator()(V p, V q) const { return arctangent(p, q); }
 };

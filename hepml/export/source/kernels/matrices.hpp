@@ -1,4 +1,4 @@
-// Products of two tensors, and attention.
+// Products of two tensors, and attention. Behind a tensor there is memory to read a vector from.
 
 /// Sums of n products are taken in parts, so that their rounding does not grow with n.
 constexpr std::size_t product_block = 64;
@@ -7,7 +7,7 @@ HEPML_SOURCE_INLINE float dot(const float* a, const float* b, std::size_t n) {
   V sums{};
   std::size_t i = 0;
   for (; i + width <= n; i += width) sums = fma(load(a + i), load(b + i), sums);
-  if (i < n) sums = fma(load_some(a + i, n - i, 0.0F), load_some(b + i, n - i, 0.0F), sums);
+  if (i < n) sums = fma(load_first(a + i, n - i), load_first(b + i, n - i), sums);
   return sum(sums);
 }
 
@@ -25,7 +25,7 @@ HEPML_SOURCE_INLINE void row_times_columns(const float* x, std::size_t n, const 
       HEPML_SOURCE_UNROLL
       for (std::size_t p = 0; p < P; ++p) {
         const bool whole = p + 1 < P || Lanes == width;
-        const V weights = whole ? load(row + p * width) : load_some(row + p * width, Lanes, 0.0F);
+        const V weights = whole ? load(row + p * width) : load_first(row + p * width, Lanes);
         sums[p] = fma(value, weights, sums[p]);
       }
     }
@@ -62,7 +62,7 @@ inline void matmul(const float* a, std::size_t a_row, std::size_t rows, const fl
   }
 }
 
-/// How query and key meet: their product, or what is left of their sum.
+/// How query and key meet: their product, or what is left of their sum; `weights` are padded with zeros.
 template <std::size_t Size>
 struct ScaledProduct {
   float scale;
@@ -78,8 +78,8 @@ struct AdditiveScore {
     float all = 0.0F;
     for (std::size_t i = 0; i < Size; i += width) {
       const std::size_t n = smaller(width, Size - i);
-      const V both = load_some(query + i, n, 0.0F) + load_some(key + i, n, 0.0F);
-      all += sum(hyperbolic_tangent(set(scale) * both) * load_some(weights + i, n, 0.0F));
+      const V both = load_first(query + i, n) + load_first(key + i, n);
+      all += sum(hyperbolic_tangent(set(scale) * both) * load(weights + i));
     }
     return all;
   }

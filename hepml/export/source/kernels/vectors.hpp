@@ -222,6 +222,14 @@ HEPML_SOURCE_INLINE V load_some(const float* p, std::size_t n, float fill) {
   for (std::size_t i = 0; i < n; ++i) buffer[i] = p[i];
   return load(buffer);
 }
+/// The same with zeros, where `width` floats may be read.
+HEPML_SOURCE_INLINE V load_first(const float* p, std::size_t n) {
+  constexpr std::int32_t numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  I lanes;
+  for (std::size_t i = 0; i < sizeof(I); ++i)
+    reinterpret_cast<unsigned char*>(&lanes)[i] = reinterpret_cast<const unsigned char*>(numbers)[i];
+  return select(static_cast<std::int32_t>(n) > lanes, load(p), V{});
+}
 /// The first n <= width floats of v.
 HEPML_SOURCE_INLINE void store_some(float* p, V v, std::size_t n) {
   if (n == width) {
@@ -267,6 +275,16 @@ HEPML_SOURCE_INLINE float first(V v) {
   return buffer[0];
 }
 
+/// Whether a comparison holds in every lane.
+HEPML_SOURCE_INLINE bool all_lanes(I mask) {
+  struct Parts {
+    std::uint64_t of[width / 2];
+  };
+  const auto parts = reinterpreted<Parts>(mask);
+  std::uint64_t all = parts.of[0];
+  for (std::size_t i = 1; i < width / 2; ++i) all &= parts.of[i];
+  return all == ~std::uint64_t{0};
+}
 /// function(x) of each lane, or function(x, y) of both.
 template <class F>
 HEPML_SOURCE_INLINE V by_lane(V x, F function) {
