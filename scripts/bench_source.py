@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -37,6 +38,37 @@ CPUS = {"x86-64-v3": "avx2"}  # for others the best of the processor
 PIXELS = 31 * 31 + 32 * 32
 
 
+def exported(folder: Path) -> dict[str, dict[str, Any]]:
+    """Networks of Keras, as initialised: attention on 40 particles, volumes, and images by groups and transposed."""
+    import keras
+    from keras import layers as kl
+
+    from hepml.export import export_model
+
+    particles, volume, image = keras.Input((40, 16)), keras.Input((12, 12, 12, 4)), keras.Input((16, 16, 32))
+    y = kl.Add()([particles, kl.MultiHeadAttention(4, 8)(particles, particles)])
+    y = kl.Add()([y, kl.Dense(16)(kl.Dense(32, activation="gelu")(kl.LayerNormalization()(y)))])
+    z = kl.MaxPooling3D(2)(kl.Conv3D(16, 3, padding="same", activation="relu")(volume))
+    z = kl.Conv3D(32, 3, padding="same", activation="relu")(z)
+    w = kl.SeparableConv2D(32, 3, padding="same", activation="relu")(image)
+    w = kl.Conv2D(32, 3, groups=4, padding="same", activation="relu")(w)
+    w = kl.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu")(w)
+    angles = keras.Input((300,))
+    models = {
+        "attention": keras.Model(particles, kl.Dense(1)(kl.GlobalAveragePooling1D()(y))),
+        "volumes": keras.Model(volume, kl.Dense(1)(kl.GlobalAveragePooling3D()(z))),
+        "groups, transposed": keras.Model(image, kl.Dense(1)(kl.GlobalAveragePooling2D()(w))),
+        "sin, arctan2, power": keras.Model(
+            angles, [keras.ops.arctan2(keras.ops.sin(angles), keras.ops.power(keras.ops.abs(angles), 1.7))]
+        ),
+    }
+    documents = {}
+    for k, (name, model) in enumerate(models.items()):
+        export_model(model, folder / f"keras{k}.json")
+        documents[name] = json.loads((folder / f"keras{k}.json").read_text())
+    return documents
+
+
 def networks() -> dict[str, dict[str, Any]]:
     """Name -> network file."""
     return {
@@ -49,22 +81,25 @@ def networks() -> dict[str, dict[str, Any]]:
     }
 
 
-def events(name: str, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    """Kind of input -> events."""
+def sizes(document: dict[str, Any]) -> list[int]:
+    """Floats of each input."""
+    inputs = [int(np.prod(item.get("shape", len(item["variables"])))) for item in document["inputs"]]
+    return inputs + [item["steps"] * len(item["variables"]) for item in document.get("input_sequences", [])]
+
+
+def events(name: str, n: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    """Kind of input -> events of n numbers."""
     if name == "et_and_ht":
         values = {o: rng.exponential(size=(32, PIXELS)) * (rng.random((32, PIXELS)) < o) for o in OCCUPANCIES}
         return {f"occupancy {occupancy:g}": array for occupancy, array in values.items()}
     if name == "MNIST":
         return {"uniform": rng.random((64, 784))}
-    return {"normal": rng.normal(size=(64, {"hl": 7, "HIGGS deep": 28}.get(name, 90)))}
+    return {"normal": rng.normal(size=(64, n))}
 
 
 def call(written: Any, document: dict[str, Any]) -> str:
     """Macro that runs a network on an event."""
-    sizes = [len(item["variables"]) for item in document["inputs"]]
-    sizes = [int(np.prod(i["shape"])) if "shape" in i else n for i, n in zip(document["inputs"], sizes, strict=True)]
-    sizes += [item["steps"] * len(item["variables"]) for item in document["input_sequences"]]
-    starts = np.cumsum([0, *sizes[:-1]])
+    starts = np.cumsum([0, *sizes(document)[:-1]])
     inputs = ", ".join(f"x + {start}" for start in starts)
     assert len(starts) == len(written.inputs)
     return f"NETWORK_CALL(network, x, y)=network.run({inputs}, y)"
@@ -83,12 +118,12 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     rng = np.random.default_rng(0)
     rows = []
-    for name, document in networks().items():
+    for name, document in (networks() | exported(folder)).items():
         if options.only and name not in options.only:
             continue
         path = folder / f"{name}.json"
         path.write_text(json.dumps(document))
-        header = folder / f"{name.replace(' ', '_')}.hpp"
+        header = folder / f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}.hpp"
         written = export_source(path, header, namespace="net")
         for march in options.march:
             program = folder / f"{header.stem}-{march}"
@@ -104,7 +139,9 @@ def main() -> None:
             compiled = [*words[:4], words[-1], "-c", str(alone)]
             subprocess.run([*compiled, "-o", str(folder / "alone.o")], check=True)
             seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before  # of the processor
-            for kind, values in events(name, np.random.default_rng(rng.integers(1 << 30))).items():
+            for kind, values in events(
+                name, sum(sizes(document)), np.random.default_rng(rng.integers(1 << 30))
+            ).items():
                 values.astype(np.float32).tofile(folder / "events")
                 command = [program, path, folder / "events", str(options.blocks)]
                 environment = os.environ | ({"HEPML_CPU": CPUS[march]} if march in CPUS else {})

@@ -3,9 +3,11 @@
 Each network has many layers, so that a compiler runs once for all of them.
 """
 
+import importlib.util
 import json
 import re
 import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -291,7 +293,7 @@ def further(tmp_path_factory):
     volume = kl.Reshape((3, 2, 5, 4))(image)
     volume = kl.Flatten()(kl.AveragePooling3D(2)(volume))
     z = kl.GlobalAveragePooling1D()(kl.MultiHeadAttention(2, 3)(steps, steps))
-    y = ops.arctan2(kl.Dense(4)(kl.Concatenate()([y, volume])), z)
+    y = ops.tan(0.2 * ops.arctan2(kl.Dense(4)(kl.Concatenate()([y, volume])), z))
     pairs = ops.matmul(kl.Reshape((4, 1))(y), kl.Reshape((1, 4))(z))
     model = keras.Model([image, steps], kl.Dense(3)(kl.Flatten()(ops.power(1.0 + ops.abs(pairs), 0.4))))
     path = tmp_path_factory.mktemp("source") / "net.json"
@@ -339,6 +341,21 @@ def test_it_needs_nothing_and_raises_no_exception(further, tmp_path):
     words = ["g++", "-std=c++17", "-O1", str(tmp_path / "net.cpp"), str(tmp_path / "part.o"), "-o"]
     subprocess.run([*words, str(tmp_path / "net")], check=True)
     assert subprocess.run([str(tmp_path / "net")], check=False).returncode == 0
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ROOT") is None, reason="needs ROOT's interpreter: pip install --pre root")
+def test_it_can_be_included_in_root(further, tmp_path):
+    hepml.export_source(further, tmp_path / "net.hpp")
+    (tmp_path / "macro.py").write_text(
+        "import ROOT\n"
+        "assert ROOT.gInterpreter.Declare('#include \"net.hpp\"')\n"
+        "text = 'bool good() { static net::Network network; return net::reproduces_reference(network); }'\n"
+        "assert ROOT.gInterpreter.Declare(text)\n"
+        "assert ROOT.good()\n"
+    )
+    words = [sys.executable, "-W", "ignore", "macro.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def known_to_the_library(layer):
