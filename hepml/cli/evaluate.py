@@ -181,52 +181,16 @@ def _write(
     options: tuple[Path | None, str, bool, bool],
 ) -> None:
     output, suffix, figures, overwrite = options
-    from hepml.errors import OutputError
-    from hepml.ledger import atomic_folder, write_json
-    from hepml.metrics import to_json
+    from hepml.reports import store_thresholds, write_evaluation, write_evaluations
 
+    def telling(line: str) -> None:
+        click.echo(line, err=True)
+
+    drawn = dataset if figures else None
     for run, result in zip(runs, results, strict=True):
-        if not result.thresholds:
-            continue
-        try:  # the same for every selection: what export puts into the JSON
-            write_json(run.path / "thresholds.json", to_json(result.thresholds))
-        except OutputError as error:
-            if output is None:
-                raise
-            click.echo(f"thresholds not stored in the run: {error}", err=True)
-    if output is None:
-        for run, result in zip(runs, results, strict=True):
-            if figures:
-                with atomic_folder(run.path / f"figures{suffix}", overwrite=True) as folder:
-                    _draw(result, dataset, folder)
-            write_json(run.path / f"metrics{suffix}.json", result.to_json(), overwrite=overwrite)
-        return
-    with atomic_folder(output, overwrite=overwrite) as folder:
-        for result in results:
-            own = folder if len(results) == 1 else folder / result.name
-            own.mkdir(exist_ok=True)
-            write_json(own / "metrics.json", result.to_json())
-            if result.thresholds:
-                write_json(own / "thresholds.json", to_json(result.thresholds))
-            if figures:
-                _draw(result, dataset, own / "figures")
-        if comparisons:
-            write_json(folder / "comparison.json", [to_json(one) for one in comparisons])
-            if figures:
-                _draw_comparison(results, comparisons, folder / "figures")
-
-
-def _draw(result: Evaluation, dataset: Dataset, folder: Path) -> None:
-    from hepml.plots import evaluation_figures
-
-    click.echo(f"draw {result.name}", err=True)
-    stage("draw", result.name)
-    evaluation_figures(result, dataset, folder)
-
-
-def _draw_comparison(results: Sequence[Evaluation], comparisons: Sequence[Comparison], folder: Path) -> None:
-    from hepml.plots import comparison_figures
-
-    click.echo("draw the comparison", err=True)
-    stage("draw", "the comparison")
-    comparison_figures(results, folder, reference=results[-1].name, comparisons=comparisons)
+        if output is not None:
+            store_thresholds(run, result, needed=False)
+        else:
+            write_evaluation(run, result, drawn, suffix=suffix, overwrite=overwrite, telling=telling)
+    if output is not None:
+        write_evaluations(results, comparisons, output, drawn, overwrite=overwrite, telling=telling)

@@ -17,6 +17,7 @@ from hepml.errors import HepmlError, OutputError
 # name -> (module, one line for `hepml --help`), in the order of the work; the module holds a click command `command`
 COMMANDS = {
     "demo": ("hepml.cli.demo", "The whole road on a bundled ROOT sample: towers to a score in C++."),
+    "run": ("hepml.cli.run", "All steps of an analysis.yaml that are not up to date."),
     "inspect": ("hepml.cli.inspect", "What is in a ROOT file, which layout fits, what is missing."),
     "skim": ("hepml.cli.skim", "Keep the events that hold a candidate, as a tree."),
     "convert": ("hepml.cli.convert", "ROOT files to images and variables in data.h5."),

@@ -73,7 +73,7 @@ def command(
     load_keras_quietly()
     from hepml.training import train
 
-    with _shown(quiet) as report:
+    with shown(quiet) as report:
         try:
             run = train(
                 data,
@@ -117,7 +117,7 @@ def _summary(run: Run) -> dict[str, Any]:
 
 
 @contextmanager
-def _shown(quiet: bool) -> Iterator[Report | bool]:
+def shown(quiet: bool) -> Iterator[Report | bool]:
     """Progress on stderr: a bar on a terminal, a line an epoch elsewhere."""
     from rich.console import Console
 

@@ -3,7 +3,7 @@
 - ```python blocks of a page run one after another in one namespace, in an empty folder that holds copies of the bundled
   sample as electrons.root and jets.root, the files of the pages' commands.
 - A ```text output block is what the Python block before it prints, exactly; a plain ```text block is not compared.
-- A ```yaml block is a layout or a samples file if it says so (`format:`); `# NAME.yaml` as its first line saves it.
+- A ```yaml block is what it says (`format:`): layout, samples file, analysis; a first line `# NAME.yaml` saves it.
 - A ```cpp block that begins with `// NAME.cpp` is a program: it is compiled against the installed library and run.
 """
 
@@ -20,6 +20,7 @@ import pytest
 from hepml import _core
 from hepml.layouts import load_layout
 from hepml.samples import load_samples
+from hepml.workflow import load_analysis
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -93,8 +94,10 @@ def test_yaml_of_a_page_follows_its_schema(page: Path, folder: Path) -> None:
             assert load_layout(file).towers
         elif "format: hepml-samples" in body:
             assert load_samples(file).samples
+        elif "format: hepml-analysis" in body:
+            assert load_analysis(file).steps
         else:
-            pytest.fail(f"{page.name}: a yaml block that is neither a layout nor a samples file")
+            pytest.fail(f"{page.name}: a yaml block that is no layout, samples file or analysis")
 
 
 def test_every_page_is_listed() -> None:

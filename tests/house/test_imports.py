@@ -35,6 +35,7 @@ ROAD = [
     "metrics",
     "evaluation",
     "plots",
+    "reports",
     "records",
     "evaluator",
     "monitoring",
@@ -45,6 +46,7 @@ ROAD = [
     "dask",
     "root",
     "demo",
+    "workflow",
     "cli",
 ]
 HEAVY = {

@@ -1,0 +1,249 @@
+"""The state of every step, and making those that are not up to date, in order."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from hepml.errors import HepmlError
+from hepml.ledger import code_version, config_hash
+from hepml.workflow.analysis import Analysis
+from hepml.workflow.books import Books
+from hepml.workflow.steps import (
+    DONE,
+    FAILED,
+    MISSING,
+    NOT_RUN,
+    STALE,
+    UNFINISHED,
+    UP_TO_DATE,
+    WAITS,
+    Made,
+    Outcome,
+    Place,
+    Step,
+)
+
+__all__ = ["make", "plan"]
+
+Key = dict[str, Any]
+_SHOWN = 3  # reasons
+
+
+def plan(
+    analysis: Analysis,
+    targets: Iterable[str] = (),
+    *,
+    force: bool = False,
+    any_code: bool = False,
+    rehash: bool = False,
+) -> list[Outcome]:
+    """What `make` would do, from what is on disk; nothing is written.
+
+    Args:
+        analysis: from `load_analysis`.
+        targets: names of steps, or kinds of steps; all by default.
+        force: make the targets whatever they are.
+        any_code: keep what another version of hepml's code has made.
+        rehash: read every byte of inputs and outputs, also of files whose size and times are as they were.
+
+    Returns:
+        An outcome a step, in the order of making. A step whose needs are not up to date waits: when it is its turn it
+        may turn out to be up to date, since only contents count.
+
+    Raises:
+        SchemaError: no such step.
+        InputFileError: the ledger is damaged; an input cannot be read.
+        OutputError: a file that no step has written is in the way.
+    """
+    targets = tuple(targets)
+    books = Books(analysis.output, rehash)
+    states: dict[str, Outcome] = {}
+    for step in analysis.chosen(targets).values():
+        found = _state(step, books, any_code)
+        waiting = [name for name in step.needs if states[name].state != UP_TO_DATE]
+        if _forced(step, targets, force):
+            found = replace(found, state=STALE, why="forced")
+        elif waiting and found.state in (UP_TO_DATE, STALE):
+            why = f"{waiting[0]} comes first" + (f"; {found.why}" if found.why else "")
+            found = replace(found, state=WAITS, why=why)
+        states[step.name] = found
+    return list(states.values())
+
+
+def make(
+    analysis: Analysis,
+    targets: Iterable[str] = (),
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    keep_going: bool = False,
+    any_code: bool = False,
+    rehash: bool = False,
+    telling: Callable[[Outcome], object] = lambda _: None,
+    progress: Callable[[Step], AbstractContextManager[Any]] = lambda _: nullcontext(),
+) -> list[Outcome]:
+    """Makes the steps that are not up to date, one after another.
+
+    A step loses its old outputs before it is made again; one that was interrupted goes on where it can, and gives what
+    it would have given. What a step has skipped on request is in its outcome, every time.
+
+    Args:
+        analysis, targets, force, any_code, rehash: as for `plan`.
+        jobs: processes that read and score files; the outputs do not depend on their number.
+        keep_going: after a failure make all steps that do not need the one that failed; its error is in its outcome.
+        telling: called with the outcome of each step, also when it starts: with the state that it was found in.
+        progress: gives, for a step, a context with what its library function calls with its progress.
+
+    Returns:
+        An outcome a step, in the order of making.
+
+    Raises:
+        OutputError: another `make` works in the folder; see `plan`.
+        HepmlError: whatever a step raises, unless `keep_going`.
+    """
+    targets = tuple(targets)
+    chosen = analysis.chosen(targets)
+    books = Books(analysis.output, rehash)
+    states: dict[str, Outcome] = {}
+    with books.claimed():
+        for step in chosen.values():
+            lost = [name for name in step.needs if states[name].state in (FAILED, NOT_RUN)]
+            if lost:
+                states[step.name] = Outcome(step.name, NOT_RUN, f"needs {lost[0]}", step.outputs)
+                telling(states[step.name])
+                continue
+            found = _state(step, books, any_code)
+            if _forced(step, targets, force):
+                found = replace(found, state=STALE, why="forced")
+            telling(found)
+            if found.state != UP_TO_DATE:
+                start = time.perf_counter()
+                try:
+                    found = _make(step, books, found, jobs, progress)
+                except HepmlError as error:
+                    found = replace(found, state=FAILED, why=error.problem, error=error)
+                    books.log(f"{step.name} failed: {type(error).__name__}: {error.problem}")
+                    if not keep_going:
+                        telling(found)
+                        raise
+                found = replace(found, seconds=time.perf_counter() - start)
+                telling(found)
+            states[step.name] = found
+        books.save()
+    return list(states.values())
+
+
+def _forced(step: Step, targets: tuple[str, ...], force: bool) -> bool:
+    return force and (not targets or step.name in targets or step.kind in targets)
+
+
+def _make(
+    step: Step,
+    books: Books,
+    found: Outcome,
+    jobs: int,
+    progress: Callable[[Step], AbstractContextManager[Any]],
+) -> Outcome:
+    """Makes a step, and its entry in the books, such that a kill at any moment is noticed."""
+    key = _key(step, books, hashed=step.resumes)
+    entry = books.entries.get(step.name)
+    resume = step.resumes and entry is not None and entry["status"] == "started"
+    resume = resume and config_hash(books.entries[step.name]["key"]) == config_hash(key)
+    if not resume:
+        books.clear(step)
+        books.begin(step, key)
+    books.log(f"{step.name} {'goes on' if resume else 'starts'} on {platform.node()}: {found.why}")
+    before = {path: books.stamp(path) for _, path in step.files}
+    with progress(step) as report:
+        made: Made = step.action(Place(books.folder, jobs=jobs, resume=resume, progress=report))
+    for path, digest in made.sha256.items():
+        books.learn(path, before.get(path), digest)
+    if not step.resumes:
+        key = _key(step, books, known=made.sha256)
+    books.end(step, key, made.skipped)
+    books.log(f"{step.name} done")
+    return replace(found, state=DONE, skipped=tuple(made.skipped))
+
+
+def _key(step: Step, books: Books, *, hashed: bool = True, known: Mapping[str, str] | None = None) -> Key:
+    """All that the outputs of a step depend on.
+
+    Args:
+        step: the step, the outputs of whose needs are in the books.
+        books: the books.
+        hashed: with the checksums of external files.
+        known: checksums of external files that the step has read, by path: what it has seen counts, not what is there.
+    """
+    files = [(label, (known or {}).get(path) or books.sha256(path)) for label, path in step.files] if hashed else []
+    return {
+        "config": dict(step.config),
+        "inputs": [{"name": label, "sha256": digest} for label, digest in files],
+        "needs": {name: config_hash(books.entries[name]["outputs"]) for name in sorted(step.needs)},
+        "code": code_version(),
+    }
+
+
+def _state(step: Step, books: Books, any_code: bool) -> Outcome:
+    """What a step is, from the books and the files; what it needs is not looked at, but for its contents."""
+    entry = books.entries.get(step.name)
+    if entry is None:
+        books.refuse_foreign(step)
+        return Outcome(step.name, MISSING, "never made", step.outputs)
+    skipped = tuple(entry["skipped"])
+    if entry["status"] != "done":
+        why = "was interrupted" + (", goes on" if step.resumes and entry["status"] == "started" else "")
+        return Outcome(step.name, UNFINISHED, why, step.outputs)
+    damages = books.damages(step)
+    made = all(name in books.entries for name in step.needs)
+    reasons = _differences(entry["key"], _key(step, books), any_code) if made else []
+    why = "; ".join([*damages, *reasons][:_SHOWN])
+    if len(damages) + len(reasons) > _SHOWN:
+        why += f"; and {len(damages) + len(reasons) - _SHOWN} more"
+    gone = any(reason.endswith(" is gone") for reason in damages)
+    state = MISSING if gone else STALE if why else UP_TO_DATE
+    return Outcome(step.name, state, why, step.outputs, skipped=skipped)
+
+
+def _differences(old: Mapping[str, Any], new: Key, any_code: bool) -> list[str]:
+    """What a step would be made of now and was not made of then, for people."""
+    found = []
+    before, after = _flat(old.get("config")), _flat(new["config"])
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            found.append(f"{key}: {_text(before.get(key))} -> {_text(after.get(key))}")
+    one, other = ([(each["name"], each["sha256"]) for each in key["inputs"]] for key in (old, new))
+    if one != other:
+        names, others = [name for name, _ in one], [name for name, _ in other]
+        found += [f"input {name} is new" for name in others if name not in names]
+        found += [f"input {name} is gone" for name in names if name not in others]
+        seen = dict(one)
+        found += [f"input {name} has changed" for name, digest in other if seen.get(name, digest) != digest]
+        if not found:
+            found.append("the order of the inputs has changed")
+    for name in dict.fromkeys([*old["needs"], *new["needs"]]):
+        if old["needs"].get(name) != new["needs"].get(name):
+            found.append(f"the outputs of {name} have changed")
+    if old["code"] != new["code"] and not any_code:
+        versions = [key["code"].get("version") for key in (old, new)]
+        found.append(
+            "hepml's code has changed" + (f": {versions[0]} -> {versions[1]}" if len(set(versions)) > 1 else "")
+        )
+    return found
+
+
+def _flat(value: Any, place: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping) and value:
+        return {key: one for name, item in value.items() for key, one in _flat(item, f"{place}.{name}").items()}
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        return {key: one for i, item in enumerate(value) for key, one in _flat(item, f"{place}[{i}]").items()}
+    return {place.removeprefix("."): list(value) if isinstance(value, tuple) else value}
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,304 @@
+"""Every key of an analysis.yaml to the steps that it asks for; whatever is wrong is told with its key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hepml.dataset import parse_features
+from hepml.dataset.sources import find_samples, sample_config, task_of
+from hepml.errors import HepmlError, SchemaError, nearest
+from hepml.ledger import sha256_file
+from hepml.models import PRESETS, Settings, preset_settings
+from hepml.training.decorrelation import variables_of
+from hepml.trees import Source, expand_files
+from hepml.workflow import actions
+from hepml.workflow.steps import Step
+
+__all__ = ["EVALUATION", "SELECTION", "Reader"]
+
+_SUFFIXES = {"source": ".hpp", "onnx": ".onnx", "correctionlib": ".correctionlib.json"}
+_LOSS = ("task", "weights", "balance", "plane", "disco")  # settings without which validation losses do not compare
+SELECTION: dict[str, Any] = {"which": "leading", "collection": "electron", "overlap": "share"}
+SELECTION |= dict.fromkeys(("convention", "preselection", "max_eta", "min_pt"))
+EVALUATION: dict[str, Any] = {"bootstrap": 1000, "seed": 0, "working_point": 0.8}
+_STUDY: dict[str, Any] = {"selection": None, "reweight": False, "vary": [], "candidates": "repeat"}
+_APPLY: dict[str, Any] = {"which": "leading", "overlap": "refuse"}
+_APPLY |= dict.fromkeys(("collection", "threshold", "signal_efficiency"))
+
+
+class Reader:
+    """The content of a file that follows the schema, read key by key."""
+
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        self.path, self.content = path, content
+        self.folder = os.path.abspath(path.parent)
+        self.roots: dict[str, tuple[tuple[str, str], ...]] = {}  # files of the inputs
+        self.models: dict[str, tuple[str, Settings]] = {}  # their input and settings
+        self.figures: dict[str, Any] | None = dict(content.get("figures", {}))
+        if not self.figures.pop("draw", True):
+            self.figures = None
+        self.inputs_drawn = self.figures is not None and self.figures.pop("inputs", True)
+
+    def file(self, name: str) -> str:
+        return name if "://" in name else os.path.join(self.folder, name)
+
+    def layout(self, item: Mapping[str, Any]) -> str | None:
+        name = item.get("layout", self.content.get("layout"))
+        return self.file(name) if name is not None and name.endswith((".yaml", ".yml")) else name
+
+    def one_of(self, section: str, wanted: str | None, key: str) -> str:
+        """A name in a section; the only one if none is given."""
+        known = list(self.content.get(section, {}))
+        if wanted is None and len(known) == 1:
+            return str(known[0])
+        if wanted is None or wanted not in known:
+            raise SchemaError(
+                f"{key}: no name is given, and {section} has several"
+                if wanted is None and known
+                else f"{key}: nothing is called {wanted!r} in {section}",
+                expected=", ".join(known) or f"an entry in {section}",
+                nearest=nearest(wanted, known) if wanted is not None else (),
+            )
+        return wanted
+
+    def steps(self) -> Iterator[Step]:
+        """Every step after those that it needs; whatever is wrong is told with its key."""
+        readers: dict[str, Callable[[str, Mapping[str, Any]], Iterator[Step]]] = {
+            "inputs": self.input,
+            "models": self.model,
+            "studies": self.study,
+            "export": self.export,
+            "apply": self.apply,
+        }
+        for section, read in readers.items():
+            for name, item in self.content.get(section, {}).items():
+                with _at(self.path, f"{section}.{name}"):
+                    found = list(read(name, item))
+                yield from found
+
+    def input(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
+        given = sorted({"signal", "background", "samples"} & set(item))
+        if given not in (["background", "signal"], ["samples"]):
+            raise SchemaError(
+                "files are needed", expected="signal and background, or samples", found=", ".join(given) or "neither"
+            )
+        files: dict[str, Any] = {key: self.files(item.get(key)) for key in ("signal", "background")}
+        samples = self.file(item["samples"]) if "samples" in item else None
+        layout = self.layout(item)
+        found = find_samples(files["signal"], files["background"], samples, layout)
+        options = SELECTION | self.content.get("selection", {}) | item.get("selection", {})
+        options["dense"] = item.get("dense", False)
+        skip_bad = item.get("skip_bad", False)
+        own = [{key: value for key, value in sample_config(one).items() if key != "files"} for one in found.samples]
+        self.roots[name] = tuple(
+            (f"{sample.name}/{_label(file)}", file.path) for sample in found.samples for file in sample.files
+        )
+        data = f"data/{name}.h5"
+        yield Step(
+            f"convert/{name}",
+            partial(actions.convert_input, data, **files, samples=samples, layout=layout, skip_bad=skip_bad, **options),
+            {**options, "skip_bad": skip_bad, "task": task_of(found), "samples": own},
+            (data,),
+            sidecars=(f"{data}.log.json",),
+            files=self.roots[name],
+        )
+        if self.inputs_drawn and found.task == "binary":
+            yield Step(
+                f"figures/{name}",
+                partial(actions.draw_input, data, f"figures/{name}", self.figures),
+                {"figures": self.figures},
+                (f"figures/{name}",),
+                needs=(f"convert/{name}",),
+            )
+
+    def files(self, names: str | list[str] | None) -> list[str]:
+        return [self.file(name) for name in ([names] if isinstance(names, str) else names or [])]
+
+    def model(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
+        source = self.one_of("inputs", item.get("input"), "input")
+        preset, features = item.get("preset"), item.get("features")
+        if preset is None and features is None:
+            raise SchemaError("a model needs features or a preset", expected="for example features: et_and_ht")
+        if preset is not None:
+            preset_settings((), preset)  # refuses an unknown one
+        tokens = parse_features(features if features is not None else PRESETS[str(preset)].features)
+        changes = dict(item.get("settings", {}))
+        if "plane" in item:
+            changes["plane"] = ",".join(item["plane"])
+        if "decorrelate" in item:
+            changes["disco"] = ",".join(f"{key}={value:g}" for key, value in item["decorrelate"].items())
+        chosen = preset_settings(tokens, preset, **changes)
+        more = {key: item.get(key, default) for key, default in (("folds", 0), ("seeds", 1), ("seed", 0))}
+        if more["folds"] == 1:
+            raise SchemaError("one fold holds everything out", expected="folds: 0, or 2 and more")
+        variables_of(chosen)  # refuses unknown ones
+        self.models[name] = source, chosen
+        run, data = f"runs/{name}", f"data/{source}.h5"
+        yield Step(
+            f"train/{name}",
+            partial(actions.train_model, data, "_and_".join(tokens), run, settings=chosen, **more),
+            {"features": list(tokens), "settings": chosen.to_dict(), **more},
+            (run,),
+            needs=(f"convert/{source}",),
+            resumes=True,
+        )
+        options = EVALUATION | self.content.get("evaluation", {})
+        yield Step(
+            f"evaluate/{name}",
+            partial(actions.evaluate_model, run, data, self.figures, **options),
+            {**options, "figures": self.figures},
+            tuple(f"{run}/{file}" for file in ("metrics.json", "thresholds.json", "figures")),
+            needs=(f"train/{name}", f"convert/{source}"),
+        )
+
+    def study(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
+        models = [self.one_of("models", one, "models") for one in item.get("models", self.models)]
+        sources = {self.models[one][0] for one in models}
+        if len(sources) != 1:
+            raise SchemaError(
+                "models of several inputs cannot be compared" if sources else "there are no models to study",
+                expected="models: of one input",
+                found=", ".join(f"{one} of {self.models[one][0]}" for one in models) or None,
+            )
+        own = sources.pop()
+        source = self.one_of("inputs", item.get("input", own), "input")
+        options = EVALUATION | self.content.get("evaluation", {}) | _STUDY
+        options |= {key: value for key, value in item.items() if key in options}
+        options["selection"] = _selection(options["selection"])
+        options["vary"], extra = self.variations(options["vary"])
+        if options["vary"] and options["reweight"]:
+            raise SchemaError("vary compares the same events with the same weights", fix="leave reweight out")
+        if "candidates" in item and not options["vary"]:
+            raise SchemaError("candidates belongs to vary")
+        independent = source != own
+        folder = f"studies/{name}"
+        runs = [f"runs/{one}" for one in models]
+        hashed = {**options, "vary": [one.replace(self.folder + os.sep, "") for one in options["vary"]]}
+        yield Step(
+            f"study/{name}",
+            partial(
+                actions.study_models,
+                runs,
+                f"data/{source}.h5",
+                folder,
+                self.figures,
+                independent=independent,
+                **options,
+            ),
+            {"models": models, "independent": independent, **hashed, "figures": self.figures},
+            (folder,),
+            needs=(*(f"evaluate/{one}" for one in models), *(f"train/{one}" for one in models), f"convert/{source}"),
+            files=(*self.roots[source], *extra) if options["vary"] else (),
+        )
+
+    def variations(self, texts: list[str]) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+        """With the files in them relative to the YAML file; and these files."""
+        if not texts:
+            return [], ()
+        from hepml.evaluation.variations import parse_variations
+
+        changed, files = [], []
+        for variation in parse_variations(texts):
+            text = variation.text
+            for path in (effect.path for effect in variation.effects if effect.path is not None):
+                text = text.replace(f"={path}", f"={self.file(path)}")
+                files.append((f"vary/{path}", expand_files(self.file(path))[0].path))
+            changed.append(text)
+        return changed, tuple(files)
+
+    def export(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
+        if "best_of" in item:
+            models = [self.one_of("models", one, "best_of") for one in item["best_of"]]
+            self.comparable(models, item)
+        else:
+            default = name if name in self.models else None
+            models = [self.one_of("models", item.get("model", default), "model")]
+        if "namespace" in item and not item.get("source"):
+            raise SchemaError("namespace is for source", expected="source: true")
+        if item.get("onnx"):
+            from hepml.export.onnx import require_onnx
+
+            require_onnx()  # now, not after the training
+        network = f"networks/{name}"
+        more: dict[str, Any] = {key: f"{network}{suffix}" for key, suffix in _SUFFIXES.items() if item.get(key)}
+        options = {key: item[key] for key in ("fold", "seed", "namespace", "lwtnn", "validity") if key in item}
+        yield Step(
+            f"export/{name}",
+            partial(actions.export_network, [f"runs/{one}" for one in models], f"{network}.json", **more, **options),
+            {"models": models, **options, **dict.fromkeys(more, True)},
+            (f"{network}.json", *more.values()),
+            needs=(*(f"train/{one}" for one in models), *(f"evaluate/{one}" for one in models)),
+        )
+
+    def comparable(self, models: list[str], item: Mapping[str, Any]) -> None:
+        if "model" in item or {"fold", "seed"} & set(item):
+            raise SchemaError("best_of chooses the network", fix="leave out model, fold and seed")
+        records = [{"input": self.models[one][0], **self.models[one][1].to_dict()} for one in models]
+        for key in ("input", *_LOSS):
+            if len({record[key] for record in records}) > 1:
+                raise SchemaError(
+                    "the validation losses of the models do not compare",
+                    expected=f"models of the same {key}",
+                    found=", ".join(f"{one}: {record[key]!r}" for one, record in zip(models, records, strict=True)),
+                    fix="name one model: model: NAME",
+                )
+
+    def apply(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
+        if {"threshold", "signal_efficiency"} <= set(item):
+            raise SchemaError("threshold and signal_efficiency are both given", fix="give one of them")
+        networks = self.content.get("export", {})
+        network = self.one_of("export", item.get("network", name if name in networks else None), "network")
+        files = expand_files(self.files(item["files"]))
+        options = _APPLY | {key: value for key, value in item.items() if key in _APPLY}
+        layout = self.layout(item)
+        skip_bad = item.get("skip_bad", False)
+        known = layout if layout is None or not os.path.isfile(layout) else f"sha256:{sha256_file(layout)}"
+        folder = f"scores/{name}"
+        yield Step(
+            f"apply/{name}",
+            partial(
+                actions.apply_network,
+                f"networks/{network}.json",
+                files,
+                folder,
+                layout=layout,
+                skip_bad=skip_bad,
+                **options,
+            ),
+            {**options, "layout": known, "skip_bad": skip_bad},
+            (folder,),
+            needs=(f"export/{network}",),
+            files=tuple((_label(file), file.path) for file in files),
+            resumes=True,
+        )
+
+
+def _label(file: Source) -> str:
+    return Path(file.path).name + (f":{file.tree}" if file.tree else "")
+
+
+def _selection(name: str | None) -> str | None:
+    from hepml.evaluation.sample import SELECTIONS
+
+    if name is not None and name not in SELECTIONS:
+        raise SchemaError(
+            f"no selection is named {name!r}", expected=", ".join(SELECTIONS), nearest=nearest(name, SELECTIONS)
+        )
+    return name
+
+
+@contextmanager
+def _at(path: Path, place: str) -> Iterator[None]:
+    """Adds the file and the key to whatever is wrong there."""
+    try:
+        yield
+    except HepmlError as error:
+        parts = dict(error.parts)
+        found = [name.strip("'") for name in parts.pop("nearest", "").split(", ") if name]
+        where = ": ".join([f"{path}, {place}", *([parts.pop("where")] if "where" in parts else [])])
+        raise type(error)(error.problem, where=where, nearest=found, **parts) from error
