@@ -339,7 +339,7 @@ def test_what_no_step_has_written_is_not_touched(toy):
 
 
 def test_one_at_a_time(toy):
-    with Books(toy.out).claimed(), pytest.raises(OutputError, match="another hepml run works in this folder"):
+    with Books(toy.out).claimed(), pytest.raises(OutputError, match="another process is writing the output"):
         toy.make()
     assert toy.make() == "abcd"
 
@@ -631,7 +631,7 @@ def test_exit_codes(tmp_path, capsys):
     assert code(path, "convrt")[0] == 1
     with Books(tmp_path / "out").claimed():
         status, message = code(path)
-    assert (status, "another hepml run works" in message) == (4, True)
+    assert (status, "another process is writing" in message) == (4, True)
     inputs = {"main": SAMPLE | {"background": "bad.root"}, "good": SAMPLE}
     (tmp_path / "bad.root").write_text("no ROOT file")
     path = written(tmp_path, content(inputs=inputs, models={}, figures={"draw": False}))

@@ -11,6 +11,7 @@ from typing import Any
 
 from hepml.errors import HepmlError
 from hepml.ledger import code_version, config_hash
+from hepml.stages import stage
 from hepml.workflow.analysis import Analysis
 from hepml.workflow.books import Books
 from hepml.workflow.steps import (
@@ -158,6 +159,7 @@ def _make(
         books.clear(step)
         books.begin(step, key)
     books.log(f"{step.name} {'goes on' if resume else 'starts'} on {platform.node()}: {found.why}")
+    stage("step", step.name)
     before = {path: books.stamp(path) for _, path in step.files}
     with progress(step) as report:
         made: Made = step.action(Place(books.folder, jobs=jobs, resume=resume, progress=report))
