@@ -22,6 +22,7 @@ SETTINGS = {
     "plateau_patience": 1,
     "patience": 6,
 }
+CONVOLUTIONS = {"conv_blocks": 1, "filters": 4, "layers": 1, "units": 8, "epochs": 4, "learning_rate": 3e-3}
 
 
 def weights(path):
@@ -34,9 +35,37 @@ def every_epoch(monkeypatch):
     monkeypatch.setattr(watch, "CHECKPOINT_SECONDS", -1.0)
 
 
+class Killed(BaseException):
+    """Ends a training with nothing written any more, as kill -9 does."""
+
+
 @pytest.mark.usefixtures("every_epoch")
-@pytest.mark.parametrize("stop", [1, 4])
-def test_interrupted_training_goes_on_bit_for_bit(tmp_path, stop):
+@pytest.mark.parametrize("network", ["vectors", "images"])
+def test_a_training_killed_in_every_epoch_ends_bit_for_bit(tmp_path, network):
+    """Each epoch runs in a process of its own, as it were: learning rate and early stopping go on too."""
+    toy = plane() | SETTINGS | {"patience": 3} if network == "vectors" else squares() | CONVOLUTIONS
+    whole = train(output=tmp_path / "whole", progress=False, **toy)
+    epochs = len(whole.history["loss"])
+    if network == "vectors":
+        assert epochs < toy["epochs"]
+        assert len(set(whole.history["learning_rate"])) > 1
+
+    def kill(step):
+        if step.epoch == stop and not step.batch:
+            raise Killed
+
+    for stop in range(1, epochs + 1):  # noqa: B007 - `kill` reads it
+        with pytest.raises(Killed):
+            train(output=tmp_path / "cut", progress=kill, **toy)
+    train(output=tmp_path / "cut", progress=False, **toy)
+    for name in ("history.csv", "member.json", "model.keras"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_interrupted_training_goes_on_bit_for_bit(tmp_path):
+    stop = 4
+
     def interrupt(step):
         # told before an epoch's checkpoint: the one of the epoch before is the last
         if step.epoch == stop + 1 and not step.batch:
@@ -56,14 +85,12 @@ def test_interrupted_training_goes_on_bit_for_bit(tmp_path, stop):
 
 
 @pytest.mark.usefixtures("every_epoch")
-@pytest.mark.parametrize("sparse", [True, False])
-def test_a_convolutional_network_goes_on_bit_for_bit(tmp_path, sparse):
+def test_a_network_of_plain_convolutions_goes_on_bit_for_bit(tmp_path):
     def interrupt(step):
         if step.epoch == 2 and not step.batch:
             raise KeyboardInterrupt
 
-    small = {"conv_blocks": 1, "filters": 4, "layers": 1, "units": 8, "epochs": 4, "learning_rate": 3e-3}
-    toy = squares() | small | {"sparse": sparse}
+    toy = squares() | CONVOLUTIONS | {"sparse": False}
     train(output=tmp_path / "whole", progress=False, **toy)
     with pytest.raises(KeyboardInterrupt):
         train(output=tmp_path / "cut", progress=interrupt, **toy)
