@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hepml.cli.options import FINITE
 from hepml.ledger import json_text
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--folds", type=click.IntRange(0), default=0, help="K folds by hash: every candidate is scored held out.")
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Networks with seeds SEED, SEED + 1, ...")
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
+@click.option("--memory", type=FINITE, metavar="GB", help="Of images; more of them stay in the file. Default: 4.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of weights, dropout and the order of batches.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with the run in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
@@ -48,6 +50,7 @@ def command(
     folds: int,
     seeds: int,
     epochs: int | None,
+    memory: float | None,
     seed: int,
     resume: bool,
     overwrite: bool,
@@ -65,7 +68,7 @@ def command(
     if features is None and preset is None:
         raise click.UsageError("give --features or --preset")
     changes = Settings.parse(list(assignments))
-    given = {"epochs": epochs, "plane": plane, "disco": ",".join(decorrelate) or None}
+    given = {"epochs": epochs, "memory": memory, "plane": plane, "disco": ",".join(decorrelate) or None}
     changes |= {name: value for name, value in given.items() if value is not None}
     tokens = features or "_and_".join(PRESETS[str(preset)].features)
     from hepml.cli.quiet import load_keras_quietly
