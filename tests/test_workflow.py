@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ import yaml
 import hepml.workflow.books as books_module
 from hepml.cli import main
 from hepml.cli.main import COMMANDS
+from hepml.dataset import convert
 from hepml.errors import DataError, HepmlError, InputFileError, OutputError, SchemaError
 from hepml.workflow import Analysis, Step, engine, load_analysis, make, plan, reader
 from hepml.workflow.books import Books
@@ -532,6 +534,11 @@ def test_the_road_is_walked(whole):
     assert json.loads((out / "networks/net.json").read_text())["hepml"]["provenance"]["run"] == best
 
 
+def test_the_data_are_those_of_the_command(whole, tmp_path):
+    convert(SAMPLE["signal"], SAMPLE["background"], tmp_path / "data.h5")
+    assert filecmp.cmp(tmp_path / "data.h5", whole[0].parent / "out/data/main.h5", shallow=False)
+
+
 def test_then_nothing_is_to_do(whole, capsys):
     path, _ = whole
     before = stamps(path.parent / "out")
@@ -617,6 +624,37 @@ def test_bad_files_are_skipped_on_request_and_told_every_time(tmp_path, capsys):
     shutil.copyfile(SAMPLE["signal"], tmp_path / "cut.root")
     (step,) = plan(load_analysis(path))
     assert (step.state, step.why) == ("stale", "input background/cut.root has changed")
+
+
+def test_inputs_are_hashed_by_the_conversion_alone(tmp_path, monkeypatch):
+    read = []
+    original = books_module.sha256_file
+    monkeypatch.setattr(books_module, "sha256_file", lambda path: read.append(Path(path).name) or original(path))
+    path = written(tmp_path, content(models={}, figures={"draw": False}))
+    make(load_analysis(path))
+    assert [one.state for one in make(load_analysis(path))] == ["up to date"]
+    assert set(read) == {"main.h5"}
+
+
+def test_figures_have_the_names_and_labels_of_the_file(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(dataset, folder, **options):
+        drawn.append((dataset.path, options))
+        (folder / "images.png").write_text("drawn")
+
+    monkeypatch.setattr("hepml.plots.dataset_figures", draw)
+    labels = {"signal": "Electrons", "background": "Jets", "experiment": "ATLAS", "energy": ""}
+    path = written(tmp_path, content(models={}, figures=labels))
+    make(load_analysis(path))
+    ((data, options),) = drawn
+    assert Path(data) == tmp_path / "out/data/main.h5"
+    assert options["names"] == ("Electrons", "Jets")
+    assert (options["style"].experiment, options["style"].energy) == ("ATLAS", "")
+    assert (tmp_path / "out/figures/main/images.png").is_file()
+    labels["signal"] = "e"
+    written(tmp_path, content(models={}, figures=labels))
+    assert [one.why for one in plan(load_analysis(path))] == ["", "figures.signal: Electrons -> e"]
 
 
 def test_exit_codes(tmp_path, capsys):

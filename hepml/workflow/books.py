@@ -21,7 +21,7 @@ from typing import Any
 from hepml.atomic import alone
 from hepml.dataset.shape import check_shape
 from hepml.errors import InputFileError, OutputError
-from hepml.ledger import check_output, make_folder, read_json, sha256_file, write_json
+from hepml.ledger import check_output, config_hash, make_folder, read_json, sha256_file, write_json
 from hepml.workflow.steps import Step
 
 __all__ = ["Books"]
@@ -129,6 +129,11 @@ class Books:
             elif self.sha256(str(path)) != digest:
                 found.append(f"{name} was changed by something else")
         return found
+
+    def digest(self, name: str) -> str:
+        """Of all outputs of a step that another one may read: not of figures."""
+        outputs = self.entries[name]["outputs"]
+        return config_hash({file: digest for file, digest in outputs.items() if "/figures/" not in file})
 
     def clear(self, step: Step) -> None:
         """Removes what the step has written; a kill in between leaves files that are known to be in its way.

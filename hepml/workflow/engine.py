@@ -185,7 +185,7 @@ def _key(step: Step, books: Books, *, hashed: bool = True, known: Mapping[str, s
     return {
         "config": dict(step.config),
         "inputs": [{"name": label, "sha256": digest} for label, digest in files],
-        "needs": {name: config_hash(books.entries[name]["outputs"]) for name in sorted(step.needs)},
+        "needs": {name: books.digest(name) for name in sorted(step.needs)},
         "code": code_version(),
     }
 
