@@ -522,6 +522,8 @@ def whole(tmp_path_factory):
 def test_the_road_is_walked(whole):
     path, record = whole
     assert {one["state"] for one in record["steps"]} == {"done"}
+    outputs = {one["step"]: one["outputs"] for one in record["steps"]}
+    assert outputs["evaluate/hl"] == ["runs/hl/metrics.json", "runs/hl/thresholds.json"]  # no figures were asked for
     out = path.parent / "out"
     assert json.loads((out / "networks/net.json").read_text())["hepml"]["thresholds"]
     assert (out / "networks/net.hpp").is_file()

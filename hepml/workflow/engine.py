@@ -134,7 +134,8 @@ def make(
                         raise
                 found = replace(found, seconds=time.perf_counter() - start)
                 telling(found)
-            states[step.name] = found
+            there = tuple(name for name in step.outputs if (analysis.output / name).exists())
+            states[step.name] = replace(found, outputs=there)
         books.save()
     return list(states.values())
 

@@ -97,7 +97,7 @@ class Outcome:
         state: "up to date", "stale", "missing", "unfinished" or "waits" (for a step that it needs); after a run also
             "done", "failed" or "not run".
         why: the reason, empty where there is none to give.
-        outputs: files and folders in the output folder.
+        outputs: files and folders in the output folder; after a run those that are there.
         seconds: that making it took.
         skipped: inputs that could not be read, and why.
         error: of a step that failed.
