@@ -1,7 +1,8 @@
 """The errors that hepml raises: one base class, few children, one message shape.
 
 A message says what is wrong on its first line, then where, what was expected, what was found (with the nearest
-names, if it is a name) and what to do about it, one line each.
+names, if it is a name) and what to do about it, one line each. What comes from a file or a file's name is shown as
+`printable` text: it cannot move the cursor, colour the terminal, add lines or fill the screen.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ __all__ = [
     "check_path",
     "check_whole",
     "nearest",
+    "printable",
 ]
+
+_LONGEST = 2000  # characters of a part of a message
 
 
 class HepmlError(Exception):
@@ -71,7 +75,7 @@ class HepmlError(Exception):
             "fix": fix,
         }
         self.parts = {key: str(value) for key, value in parts.items() if value is not None}
-        lines = [problem, *(f"  {key + ':':<9} {value}" for key, value in self.parts.items())]
+        lines = [printable(problem), *(f"  {key + ':':<9} {printable(value)}" for key, value in self.parts.items())]
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[Any, ...]:  # workers send their errors: all of a message survives
@@ -129,6 +133,18 @@ class OutputError(HepmlError, OSError):
     """An output that cannot be written: it exists, the disk is full, the folder is read-only."""
 
     exit_code = 4
+
+
+def printable(text: object) -> str:
+    """A text on one line, without control characters, of a length that can be read; the rest is counted.
+
+    Example:
+        >>> print(printable("a\x1b[31m\nb.root"))
+        a\\x1b[31m\\nb.root
+    """
+    whole = str(text)
+    cut = whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]} ... ({len(whole)} characters)"
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in cut)
 
 
 def nearest(name: object, known: Iterable[str], n: int = 3) -> list[str]:

@@ -11,6 +11,7 @@ import click
 
 from hepml.cli.convert import progress_bar
 from hepml.cli.options import FINITE, SECONDS
+from hepml.errors import printable
 from hepml.ledger import check_not_input, json_text
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def command(
         click.echo(f"{entries} entries in {seconds:.1f} s, {entries / max(seconds, 1e-9):.0f}/s", err=True)
     skipped = [record for record in records if record.skipped is not None]
     for record in skipped:
-        click.echo(f"skipped {record.source}: {record.skipped}", err=True)
+        click.echo(printable(f"skipped {record.source}: {record.skipped}"), err=True)
     return 3 if skipped else 0
 
 
@@ -118,4 +119,4 @@ def _line(record: Applied) -> str:
     counts = ", ".join(f"{name} {n}" for name, n in record.counts.items())
     passed = "" if record.passed is None else f", pass {record.passed}"
     kept = ", kept" if record.kept else ""
-    return f"{record.output}: {record.entries} entries{kept}; {counts}{passed}"
+    return f"{printable(record.output)}: {record.entries} entries{kept}; {counts}{passed}"

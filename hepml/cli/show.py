@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hepml.errors import VerificationError
+from hepml.errors import VerificationError, printable
 from hepml.ledger import json_text
 
 
@@ -72,7 +72,7 @@ def cut_flow_table(samples: Sequence[Mapping[str, Any]], total: Mapping[str, int
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(escape(column), justify="right" if number else "left", overflow="fold")
+        table.add_column(escape(printable(column)), justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row))
     return table
@@ -90,15 +90,14 @@ def _text(value: Any) -> str:
             else ", ".join(map(_text, value))
         )
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(item)}" for key, item in value.items() if item not in (None, ""))
-    text = str(value)
-    return text if text.isprintable() else repr(text)  # escape sequences of a foreign file stay harmless
+        return ", ".join(f"{printable(key)} {_text(item)}" for key, item in value.items() if item not in (None, ""))
+    return printable(value)
 
 
 def _facts(console: Console, facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         if value not in (None, "", [], {}):
-            console.print(f"{key + ':':<14} {_text(value)}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{printable(key) + ':':<14} {_text(value)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _numbers(values: Sequence[float], most: int = 4) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.cli.options import FINITE
+from hepml.errors import printable
 from hepml.ledger import json_text
 from hepml.trees import Events
 from hepml.trees.skimming import skim
@@ -58,7 +59,7 @@ def command(
         click.echo(f"{name:<14} {number:>10}")
     if result.left_out:
         names = ", ".join(result.left_out[:5]) + (" ..." if len(result.left_out) > 5 else "")
-        click.echo(f"{len(result.left_out)} branches left out: {names}", err=True)
+        click.echo(printable(f"{len(result.left_out)} branches left out: {names}"), err=True)
 
 
 def _mask(
