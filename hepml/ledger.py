@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from hepml import _core
 from hepml.atomic import atomic_folder, atomic_path, check_not_input, check_output, make_folder
 from hepml.errors import DataError, InputFileError
+from hepml.retrying import again
 
 __all__ = [
     "atomic_folder",
@@ -63,8 +64,12 @@ def sha256_file(path: str | Path) -> str:
     Raises:
         InputFileError: the file cannot be read.
     """
+    return again(lambda: _sha256(Path(path)))
+
+
+def _sha256(path: Path) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputFileError("cannot read the file", where=path, found=error.strerror) from error

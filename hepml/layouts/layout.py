@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,12 @@ def layout_names() -> tuple[str, ...]:
     return SHIPPED
 
 
+@cache
+def _shipped(name: str) -> Layout:
+    with as_file(files("hepml.layouts") / f"{name}.yaml") as path:
+        return _from_file(path)
+
+
 def load_layout(layout: str | Path | Layout) -> Layout:
     """A shipped layout by name, or the user's own from a YAML file.
 
@@ -133,8 +140,7 @@ def load_layout(layout: str | Path | Layout) -> Layout:
         return layout
     name = str(layout)
     if name in SHIPPED:
-        with as_file(files("hepml.layouts") / f"{name}.yaml") as path:
-            return _from_file(path)
+        return _shipped(name)
     if name.endswith((".yaml", ".yml")) or Path(name).is_file():
         return _from_file(Path(name))
     raise SchemaError(

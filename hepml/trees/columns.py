@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml import interruption
-from hepml.errors import DataError
+from hepml.errors import DataError, InputFileError
 from hepml.trees.files import reading
 
 __all__ = ["Arrays", "Tree", "widened"]
@@ -145,10 +145,18 @@ class Tree:
 
     def jagged(self, branch: str, array: Any, width: int = 0) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
         """Offsets and values of a branch with a list of numbers (or of `width` numbers each) per event."""
-        layout = _packed(array)
+        with reading(self.path, f"the branch {branch!r}"):
+            layout = _packed(array)
         if not hasattr(layout, "offsets"):
             self._refuse(branch, f"one value per event ({array.type})", "a list of numbers per event")
         offsets = np.asarray(layout.offsets.data, dtype=np.int64)
+        if offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] > len(layout.content):
+            raise InputFileError(
+                f"the branch {branch!r} says nonsense about how many values an event has: the file is damaged",
+                where=self.where,
+                found=f"from {int(np.diff(offsets).min())} to {int(np.diff(offsets).max())} values",
+                fix="copy or write the file again, or leave it out",
+            )
         values = _numbers(layout.content)
         if values is None or values.ndim != (2 if width else 1) or (width and values.shape[1] != width):
             self._refuse(
@@ -161,7 +169,8 @@ class Tree:
 
     def scalar(self, branch: str, array: Any, first_entry: int = 0) -> NDArray[np.generic]:
         """Values of a branch with one number per event, possibly as lists of length one, as Delphes writes them."""
-        layout = _packed(array)
+        with reading(self.path, f"the branch {branch!r}"):
+            layout = _packed(array)
         if hasattr(layout, "offsets"):
             counts = np.diff(np.asarray(layout.offsets.data))
             if (counts != 1).any():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hepml.errors import DataError, HepmlError, InputFileError, MissingExtraError, check_path, nearest
+from hepml.retrying import again
 
 __all__ = ["Source", "choose_tree", "expand_files", "list_trees", "one_file", "open_file", "reading"]
 
@@ -152,16 +153,20 @@ def open_file(source: Source) -> Iterator[Any]:
     Raises:
         InputFileError: empty, not a ROOT file, shorter than its header says, or damaged.
     """
+    file = again(lambda: _opened(source))
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def _opened(source: Source) -> Any:
     import uproot
 
     if not source.remote:
         _check_header(source.path)
     with reading(source.path, "the file"):
-        file = uproot.open(source.path if source.remote else Path(source.path))
-    try:
-        yield file
-    finally:
-        file.close()
+        return uproot.open(source.path if source.remote else Path(source.path))
 
 
 def _check_header(path: str) -> None:
@@ -178,6 +183,13 @@ def _check_header(path: str) -> None:
         raise InputFileError("not a ROOT file", where=path, expected="a file that begins with b'root'", found=kind)
     version = int.from_bytes(head[4:8], "big")
     end = int.from_bytes(head[12:20] if version >= 1_000_000 else head[12:16], "big")
+    if end <= int.from_bytes(head[8:12], "big"):  # fBEGIN
+        raise InputFileError(
+            "the file was not closed: its header knows no end",
+            where=path,
+            found=f"an end at byte {end}",
+            fix="write it again, or recover it with ROOT",
+        )
     if size < end:
         raise InputFileError(
             "the file is truncated",

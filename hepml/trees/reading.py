@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from hepml.errors import DataError, MissingBranchError, check_whole
+from hepml.errors import DataError, InputFileError, MissingBranchError, check_whole, printable
 from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
+from hepml.retrying import wait_for
 from hepml.trees.checksum import sample_checksum
 from hepml.trees.chunk import Request, assemble, branches_to_read, named
 from hepml.trees.columns import Tree
@@ -106,18 +108,44 @@ def iterate_events(
     request = Request.of(collections, columns)
     known: dict[str, str] = {}
     for source in expand_files(files):
-        with opened(source, layout, tree, weight, group) as (data, binding):
-            names = branches_to_read(data, binding, request)
-            sample = sample_checksum(data, binding)
-            if data.n_entries == 0:
-                log.warning("%s has no entries", data.where)
-                yield assemble(data, binding, request, sample, (0, 0, None))
-                continue
-            if sample in known:
-                log.warning("%s holds the same events as %s", data.where, known[sample])
-            known[sample] = data.where
-            for chunk in data.iterate(names, step_size, 0, data.n_entries):
-                yield assemble(data, binding, request, sample, chunk)
+        with_start = partial(_chunks, source, (layout, tree, weight, group), request, step_size)
+        for events in _in_attempts(source.path, with_start):
+            where = f"{events.path}:{events.tree}"
+            if known.setdefault(events.sample, where) != where and len(events) and events.entry[0] == 0:
+                log.warning("%s holds the same events as %s", printable(where), printable(known[events.sample]))
+            yield events
+
+
+def _chunks(
+    source: Source, how: tuple[Any, ...], request: Request, step_size: int | str, start: int
+) -> Iterator[Events]:
+    """The events of a file from an entry on."""
+    with opened(source, *how) as (data, binding):
+        names = branches_to_read(data, binding, request)
+        sample = sample_checksum(data, binding)
+        if data.n_entries == 0:
+            log.warning("%s has no entries", printable(data.where))
+            yield assemble(data, binding, request, sample, (0, 0, None))
+        for chunk in data.iterate(names, step_size, start, data.n_entries):
+            yield assemble(data, binding, request, sample, chunk)
+
+
+def _in_attempts(path: str, chunks: Callable[[int], Iterator[Events]]) -> Iterator[Events]:
+    """All chunks; after an error of the disk or the net, the file is opened again and read from where it failed."""
+    attempt = start = 0
+    sample: str | None = None
+    while True:
+        try:
+            for events in chunks(start):
+                if sample not in (None, events.sample):
+                    raise InputFileError("the file was replaced while it was read", where=path)
+                sample = events.sample
+                yield events
+                start += len(events)
+            return
+        except InputFileError as error:
+            attempt += 1
+            wait_for(error, attempt)
 
 
 @contextmanager
@@ -142,10 +170,14 @@ def opened(
             replace(item, event={key: column for key, column in item.event.items() if key not in own})
             for item in layouts
         ]
-        bindings = [bind(item, data.names()) for item in layouts]
-        binding = next((item for item in bindings if item.fits), None)
-        if binding is None:
+        bindings: list[Binding] = []
+        for item in layouts:
+            bindings.append(bind(item, data.names()))
+            if bindings[-1].fits:
+                break
+        else:
             refuse_layouts(data, bindings)
+        binding = bindings[-1]
         yield data, replace(binding, event={**binding.event, **branches})
 
 

@@ -104,7 +104,9 @@ def skim(
                     n_read += len(mask)
                     n_written += int(mask.sum())
                     if mask.any():
-                        new.extend(_columns(data, plan, {key: array[mask] for key, array in arrays.items()}))
+                        with reading(data.path, "what is to be copied"):
+                            kept = _columns(data, plan, {key: array[mask] for key, array in arrays.items()})
+                        new.extend(kept)
     for branch in left_out:
         log.info("left out: %s", branch)
     return Skim(n_read, n_written, tuple(branch.source for branch in plan), tuple(left_out))

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "hepml"
 ROAD = [
     "_core",
     "errors",
+    "retrying",
     "interruption",
     "geometry",
     "stages",
