@@ -27,7 +27,7 @@ from hepml.trees import Events, Objects, Towers
 from hepml.trees.placing import LocatedTowers, as_arrays, locate_towers, place_towers
 from hepml.truth import classify
 
-__all__ = ["CONVENTIONS", "PRESELECTIONS", "STATUS_NAMES", "Candidates", "count_objects", "select_candidates"]
+__all__ = ["CONVENTIONS", "LIMIT", "PRESELECTIONS", "STATUS_NAMES", "Candidates", "count_objects", "select_candidates"]
 
 CONVENTIONS = (None, "2011.01984")
 PRESELECTIONS = ("hard",)
@@ -35,7 +35,7 @@ STATUS_NAMES: tuple[str, ...] = tuple(_core.status_name(code) for code in range(
 
 logger = logging.getLogger("hepml")
 
-_LIMIT = 1e30  # as for towers, in C++
+LIMIT = 1e30  # of a value that is no mistake; as for towers, in C++
 _PHI_LIMIT = 1e6
 _CODES = {name: code for code, name in enumerate(STATUS_NAMES)}
 
@@ -183,7 +183,7 @@ def select_candidates(
     pt, eta, phi = objects.pt[position], objects.eta[position], objects.phi[position]
     status = np.full(len(events) if which == "leading" else len(row), _CODES["no_object"], np.uint8)
     code = np.zeros(len(row), np.uint8)
-    usable = (np.abs(pt) <= _LIMIT) & (np.abs(eta) <= _LIMIT) & (np.abs(phi) <= _PHI_LIMIT)  # false for NaN
+    usable = (np.abs(pt) <= LIMIT) & (np.abs(eta) <= LIMIT) & (np.abs(phi) <= _PHI_LIMIT)  # false for NaN
     _reject(code, ~usable, "not_finite")
     if min_pt is not None:
         _reject(code, pt < min_pt, "below_min_pt")

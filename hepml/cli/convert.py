@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hepml.cli.options import FINITE, PART, SECONDS
+from hepml.errors import printable
 from hepml.ledger import check_output, json_text
 
 if TYPE_CHECKING:
@@ -67,6 +68,17 @@ class _SeveralValues(click.Command):
 @click.option(
     "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
 )
+@click.option(
+    "--checksums", type=click.Path(path_type=Path), metavar="FILE", help="Compare inputs with a list of sha256sum."
+)
+@click.option("--dedup", is_flag=True, help="Leave out candidates whose run, lumi and event were read before.")
+@click.option(
+    "--not-finite",
+    type=click.Choice(["drop", "raise"]),
+    default="drop",
+    show_default=True,
+    help="Events with NaN, infinity or absurd values.",
+)
 @click.option("--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3.")
 @click.option("--part", type=PART, metavar="K/N", help="Only the K-th of N parts of the files, for hepml merge.")
 @click.option("--resume", is_flag=True, help="Keep an output that is whole and of this conversion; refuse another.")
@@ -90,6 +102,9 @@ def command(
     jobs: int,
     scheduler: str | None,
     timeout: float,
+    checksums: Path | None,
+    dedup: bool,
+    not_finite: str,
     skip_bad: bool,
     part: tuple[int, int] | None,
     resume: bool,
@@ -103,6 +118,8 @@ def command(
         raise click.UsageError("give either --samples or --signal and --background")
     if scheduler is not None and jobs > 1:
         raise click.UsageError("give --jobs or --scheduler, not both")
+    if dedup and part is not None:
+        raise click.UsageError("give --dedup or --part, not both: a part does not know the candidates of the others")
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
     check_output(output, overwrite or resume)  # before the imports and the reading
@@ -127,6 +144,9 @@ def command(
             jobs=jobs,
             workers=workers,
             timeout=timeout,
+            checksums=checksums,
+            dedup=dedup,
+            not_finite=not_finite,
             skip_bad=skip_bad,
             part=part,
             resume=resume,
@@ -138,7 +158,7 @@ def command(
     else:
         print_summary(summary)
     for one in summary.skipped:
-        click.echo(f"skipped {one['path']}: {one['reason']}", err=True)
+        click.echo(printable(f"skipped {one['path']}: {one['reason']}"), err=True)
     return 3 if summary.skipped else 0
 
 
@@ -184,7 +204,7 @@ def print_summary(summary: Summary) -> None:
         console.print(f"{summary.duplicate_identities} candidates have the identity of an earlier one", style="yellow")
     rate = summary.seconds / max(1, summary.cut_flow["read"]) * 1e6
     console.print(
-        f"{summary.path}: {size_text(summary.size)}, {summary.seconds:.1f} s, {rate:.0f} us per event read",
+        f"{printable(summary.path)}: {size_text(summary.size)}, {summary.seconds:.1f} s, {rate:.0f} us per event read",
         highlight=False,
         soft_wrap=True,
     )

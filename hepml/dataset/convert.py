@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hepml.dataset.blocks import Block
+from hepml.dataset.checklist import read_checksums
+from hepml.dataset.duplicates import Duplicates
 from hepml.dataset.output import Output, Summary
 from hepml.dataset.processes import Processes
 from hepml.dataset.record import Record, new_entry
 from hepml.dataset.resume import kept
-from hepml.dataset.rows import Options
+from hepml.dataset.rows import Options, Rows
 from hepml.dataset.sources import files_of, find_samples, part_of, sample_config, survey, task_of
 from hepml.dataset.workers import Bad, Task, Workers, read_inputs
+from hepml.errors import DataError
+from hepml.samples import Sample
 from hepml.stages import stage
 
 __all__ = ["Progress", "Summary", "convert"]
@@ -40,6 +44,9 @@ def convert(
     jobs: int = 1,
     workers: Workers | None = None,
     timeout: float = 1800.0,
+    checksums: str | Path | None = None,
+    dedup: bool = False,
+    not_finite: str = "drop",
     skip_bad: bool = False,
     part: tuple[int, int] | None = None,
     resume: bool = False,
@@ -64,6 +71,11 @@ def convert(
         jobs: processes; the file does not depend on their number.
         workers: what reads instead of processes, for example `hepml.scale.Cluster(ADDRESS)`.
         timeout: seconds without a sign of life after which a process is given up and its file read again.
+        checksums: a list of the files' SHA-256, as `sha256sum` writes it; a file that differs or is not in it cannot
+            be read.
+        dedup: leave out candidates whose run, lumi, event and index were read before, in this file or an earlier one.
+        not_finite: what to do with an event in which a value is NaN, infinite or beyond 1e30: "drop" and count it, or
+            "raise" an error.
         skip_bad: leave out files that cannot be read, and name them in the result and in the data file.
         part: (k, n) reads only the k-th of n parts of the files, 1 <= k <= n; `hepml.scale.merge` joins all n to the
             file that one conversion gives.
@@ -89,10 +101,15 @@ def convert(
     """
     out = Output(output, overwrite or resume)
     found = find_samples(signal, background, samples, layout)
-    out.check_inputs(files_of(found))
+    out.check_inputs([*files_of(found), *([] if checksums is None else [checksums])])
     own, task = [*map(sample_config, found.samples)], task_of(found)
     options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
-    config = {**options.__dict__, "dense": dense, "task": task, "samples": own}
+    config = {**options.__dict__, "dense": dense, "task": task, "samples": own} | ({"dedup": True} if dedup else {})
+    if not_finite not in ("drop", "raise"):
+        raise DataError(f"not_finite {not_finite!r} does not exist", expected="'drop' or 'raise'")
+    if dedup:
+        _check_dedup(found.samples, part)
+    known = None if checksums is None else read_checksums(checksums)
     stage("open", out.path)
     inputs = survey(found if part is None else part_of(found, *part), collection, skip_bad)
     entries = sum(each.entries for each in inputs)
@@ -107,15 +124,19 @@ def convert(
     how = {"jobs": jobs} if workers is None or isinstance(workers, Processes) else {"scheduler": str(workers)}
 
     def blocks() -> Iterator[Block]:
-        for rows in read_inputs(inputs, Task(options, step_size), workers=workers, skip_bad=skip_bad):
+        duplicates = Duplicates()
+        for rows in read_inputs(inputs, Task(options, step_size, known), workers=workers, skip_bad=skip_bad):
             if isinstance(rows, Bad):
                 record.skip(rows.file_id, rows.reason)
                 if rows.error is not None:
                     _log.warning("skipped: %s", rows.error)
                 continue
             stage("chunk", f"{inputs[rows.file_id].file.path}, entries {rows.entries[0]} to {rows.entries[1]}")
-            record.add(rows)
-            yield rows.block
+            if not_finite == "raise" and rows.not_finite:
+                raise _not_finite(rows, inputs[rows.file_id].file.path)
+            left = duplicates.remove(rows) if dedup else rows
+            record.add(left)
+            yield left.block
             if progress is not None:
                 progress(inputs[rows.file_id].file.path, rows.entries[1] - rows.entries[0], entries)
 
@@ -126,3 +147,28 @@ def convert(
         sidecar={**how, "inputs": [str(Path(each.file.path).absolute()) for each in inputs]},
         part=place,
     )
+
+
+def _not_finite(rows: Rows, path: str) -> DataError:
+    return DataError(
+        "values that are NaN, infinite or beyond 1e30",
+        where=f"{path}, entries {rows.entries[0]} to {rows.entries[1]}",
+        found=", ".join(f"{name}: {count}" for name, count in rows.not_finite.items()),
+        fix="clean the file, or let such events be dropped and counted: not_finite='drop'",
+    )
+
+
+def _check_dedup(samples: Sequence[Sample], part: tuple[int, int] | None) -> None:
+    """Refuses what cannot be told without all events at hand."""
+    if part is not None:
+        raise DataError(
+            "duplicates cannot be left out of a part", expected="all files together", fix="give dedup without part"
+        )
+    for sample in samples:
+        if sample.cross_section is not None:
+            raise DataError(
+                "duplicates cannot be left out of a sample with a cross section",
+                where=f"sample {sample.name!r}",
+                found="a sum of weights that would count them",
+                fix="leave out the cross section, or remove the duplicates before",
+            )

@@ -18,6 +18,7 @@ from hepml.dataset.rows import VARIABLES
 from hepml.dataset.sink import Sink
 from hepml.dataset.verify import log_of
 from hepml.dataset.writer import Writer
+from hepml.errors import printable
 from hepml.geometry import PAPER
 
 __all__ = ["Output", "Summary"]
@@ -165,7 +166,7 @@ class Output:
                     "summary": summary.to_dict(),
                 },
             )
-        _warn(summary)
+        _warn(summary, record.not_finite())
         return summary
 
     @contextlib.contextmanager
@@ -180,12 +181,15 @@ class Output:
             raise
 
 
-def _warn(summary: Summary) -> None:
+def _warn(summary: Summary, not_finite: Mapping[str, Mapping[str, int]]) -> None:
     if summary.duplicate_identities:
         _log.warning("%d of the candidates have the identity of an earlier one", summary.duplicate_identities)
     for sample in summary.samples:
         if bad := sample.get("weights_not_finite"):
             _log.warning("%d events of the sample %r have no finite weight and are left out", bad, sample["name"])
+    for path, counts in not_finite.items():
+        named = ", ".join(f"{name} {count}" for name, count in counts.items())
+        _log.warning("%s: values that are not finite, or beyond 1e30: %s", printable(path), named)
     for split, rows in summary.rows.items():
         if not rows:
             _log.warning("the split %r holds no candidate", split)

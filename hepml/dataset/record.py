@@ -62,8 +62,9 @@ class Record:
             place[name] = place.get(name, 0) + count
         entry["sum_of_weights"] = exact_sum([*entry["sum_of_weights"], *rows.sum_of_weights])
         entry["weights_not_finite"] += rows.bad_weights
-        for name, amount in rows.towers.items():
-            entry["towers"][name] = entry["towers"].get(name, 0) + amount
+        for key, amounts in (("towers", rows.towers), ("not_finite", rows.not_finite)):
+            for name, amount in amounts.items():
+                entry[key][name] = entry[key].get(name, 0) + amount
         self.check_twice(number)
 
     def skip(self, number: int, reason: str) -> None:
@@ -74,6 +75,11 @@ class Record:
         """Path and reason of every input that was skipped."""
         entries = zip(self._places, self.inputs, strict=True)
         return [{"path": place, "reason": entry["skipped"]} for place, entry in entries if "skipped" in entry]
+
+    def not_finite(self) -> dict[str, dict[str, int]]:
+        """Path of each input with values that are not finite, and how many by column."""
+        entries = zip(self._places, self.inputs, strict=True)
+        return {place: entry["not_finite"] for place, entry in entries if entry.get("not_finite")}
 
     def check_geometry(self, geometry: Geometry, place: str) -> None:
         """Refuses other grids than those of the first."""
@@ -213,7 +219,7 @@ def new_entry(each: Input) -> dict[str, Any]:
     `name` (without its folder: the file must not depend on where its inputs lie), `sample`, `size`, `sha256`, `uuid`
     (ROOT's), `content_sha256` (of the tree, whatever the compression), `tree`, `layout`, `entries` (first, and the one
     after the last), `read`, `written`, `rejected` by name, `sum_of_weights` (numbers that add up to it exactly),
-    `weights_not_finite`, `towers`; and `skipped`, why it was, if it was.
+    `weights_not_finite`, `towers`, `not_finite` (values by column); and `skipped`, why it was, if it was.
     """
     path = Path(each.file.path)
     return {
@@ -232,6 +238,7 @@ def new_entry(each: Input) -> dict[str, Any]:
         "sum_of_weights": [],
         "weights_not_finite": 0,
         "towers": {},
+        "not_finite": {},
     }
 
 

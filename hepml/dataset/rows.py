@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.candidates import Candidates, select_candidates
+from hepml.candidates import LIMIT, Candidates, select_candidates
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
 from hepml.dataset.sources import Input
@@ -20,7 +20,7 @@ from hepml.images import make_images
 from hepml.trees import Events, iterate_events
 from hepml.truth import TRUTH_CLASSES
 
-__all__ = ["VARIABLES", "Options", "Rows", "events_of", "read_input", "rows_of", "select"]
+__all__ = ["VARIABLES", "Options", "Rows", "events_of", "read_input", "rows_of", "select", "without"]
 
 VARIABLES: dict[str, tuple[str, ...]] = {"hl": FEATURE_NAMES, **{token: (token,) for token in MASS_NAMES}}
 
@@ -51,6 +51,7 @@ class Rows:
         sum_of_weights: of all events read whose weight is finite, as numbers that add up to it exactly.
         bad_weights: events whose weight is not; their candidates are cut as `not_finite_row`.
         towers: how many were shared between cells or lay outside of the grid; see `hepml.candidates.Candidates`.
+        not_finite: column -> values of the events read that are NaN, infinite or beyond 1e30, where there are any.
         sha256: of the file; None for a URL.
     """
 
@@ -65,6 +66,7 @@ class Rows:
     sum_of_weights: list[float]
     bad_weights: int
     towers: dict[str, float]
+    not_finite: dict[str, int] = field(default_factory=dict)
     sha256: str | None = None
 
 
@@ -110,7 +112,29 @@ def rows_of(candidates: Candidates, each: Input) -> Rows:
         sum_of_weights=exact_sum(events.weight[finite].tolist()),
         bad_weights=int(np.count_nonzero(~finite)),
         towers=candidates.towers,
+        not_finite=_not_finite(events, candidates),
     )
+
+
+def _not_finite(events: Events, candidates: Candidates) -> dict[str, int]:
+    """What the events that were rejected as "not_finite" are rejected for, by column."""
+    if not candidates.cut_flow["not_finite"]:
+        return {}
+    objects = events.objects[candidates.collection]
+    collections = {"ecal": events.ecal, "hcal": events.hcal, candidates.collection: objects}
+    names = {f"{key}.{name}": values for key, one in collections.items() for name, values in vars(one).items()}
+    counts = {
+        name: int(np.count_nonzero(~(np.abs(values) <= LIMIT)))
+        for name, values in names.items()
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def without(rows: Rows, name: str, rejected: NDArray[np.bool_]) -> Rows:
+    """Rows after a further rejection, counted in the cut flow under its name."""
+    block, cut_flow = _cut(rows.block, rows.cut_flow, {name: rejected})
+    return replace(rows, block=block, cut_flow=cut_flow)
 
 
 def _block(events: Events, candidates: Candidates, each: Input) -> tuple[Block, dict[str, int]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from hepml.dataset.checklist import check_listed
 from hepml.dataset.rows import Options, Rows, read_input
 from hepml.dataset.sources import UNREADABLE, Input, reason_of
 from hepml.errors import HepmlError, InputFileError
@@ -21,6 +22,7 @@ class Task:
 
     options: Options
     step_size: int | str = "20 MB"
+    checksums: Mapping[str, str] | None = None  # of whole files, by their real paths
 
     def steps(self, each: Input) -> Iterator[Rows]:
         """The rows of one file; for `Processes`."""
@@ -91,13 +93,16 @@ def read(each: Input, task: Task) -> Iterator[Rows]:
     """The rows of one file, with its checksum.
 
     Raises:
-        InputFileError: the file was changed meanwhile; and whatever reading raises.
+        InputFileError: the file is not what its listed checksum says, or was changed meanwhile; and whatever reading
+            raises.
     """
     if each.file.remote:
         yield from read_input(each, task.options, task.step_size)
         return
     before = _state(each.file.path)
     checksum = sha256_file(each.file.path)
+    if task.checksums is not None:
+        check_listed(each.file.path, checksum, task.checksums)
     for rows in read_input(each, task.options, task.step_size):
         yield replace(rows, sha256=checksum)
     if _state(each.file.path) != before:
