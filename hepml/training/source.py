@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hepml.errors import DataError
 from hepml.ledger import config_hash, sha256_array
 from hepml.models import InputSpec
+from hepml.training.leaks import warn_of_leaks
 
 __all__ = ["Column", "Source", "array_source", "data_source"]
 
@@ -334,6 +335,7 @@ def _source(specs: list[InputSpec], columns: Mapping[str, Column], y: NDArray[np
         column = columns[spec.name]
         for start in range(0, n, _CHUNK):
             _refuse_nan(spec.name, column.dense(slice(start, start + _CHUNK)), spec.variables, where, start)
+    warn_of_leaks(specs, columns, y, where)
     task, n_outputs = _task(y, rest.pop("task"), where)
     return Source(tuple(specs), columns, y, task=task, n_outputs=n_outputs, **rest)
 
