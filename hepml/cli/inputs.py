@@ -33,7 +33,7 @@ def read_npz(path: Path, names: Sequence[str], more: Sequence[str] = ()) -> Arra
         InputFileError: absent, not an npz, damaged.
         DataError: other keys.
     """
-    import zipfile
+    from hepml.dataset.npz import UNREADABLE, arrays_of
 
     expected = "an npz file with the keys " + ", ".join(names)
     try:
@@ -48,10 +48,10 @@ def read_npz(path: Path, names: Sequence[str], more: Sequence[str] = ()) -> Arra
                 )
             with file:
                 _check_keys(path, file.files, names, more)
-                return {name: file[name] for name in file.files}
+                return arrays_of(file)
     except HepmlError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputFileError("the inputs cannot be read", where=path, expected=expected, found=reason) from error
 

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hepml.dataset.guard import guarded
+from hepml.dataset.guard import DEEPEST, guarded, has_one_name
 from hepml.dataset.seal import broken_seal
 
 __all__ = ["content_checksum", "damages"]
@@ -20,22 +20,18 @@ _OWN = ("sha256", "content_sha256")
 
 
 def _walk(group: h5py.Group, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
-    """Everything below a group by path; None for a link, and for an object that has an earlier path: hepml has none."""
-    seen = {_address(group)} if seen is None else seen
+    """Everything below a group by path; None for what hepml does not write: a link, a second name, deep groups."""
+    if seen is None:
+        seen = set()
+        has_one_name(group, seen)
     for name in sorted(group):
         path = f"{prefix}{name}"
         node = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-        if node is not None and _address(node) in seen:
+        if path.count("/") > DEEPEST or (node is not None and not has_one_name(node, seen)):
             node = None
         yield path, node
-        if node is not None:
-            seen.add(_address(node))
         if isinstance(node, h5py.Group):
             yield from _walk(node, path + "/", seen)
-
-
-def _address(node: Any) -> int:
-    return int(h5py.h5o.get_info(node.id).addr)
 
 
 def _attribute(value: Any) -> str:

@@ -16,26 +16,32 @@ from numpy.typing import NDArray
 
 from hepml.errors import HepmlError, InputFileError
 
-__all__ = ["checked", "guarded", "open_hdf5", "read"]
+__all__ = ["check_own", "checked", "guarded", "has_own", "open_hdf5", "read"]
 
 _AGAIN = "write it again with hepml convert"
 _FOREIGN = "do not trust this file"
+DEEPEST = 32  # groups in groups; hepml has two, Keras a few more
 
 
 @contextmanager
-def open_hdf5(path: Any) -> Iterator[h5py.File]:
+def open_hdf5(path: Any, name: str | None = None) -> Iterator[h5py.File]:
     """An HDF5 file, open for reading; whatever h5py raises inside the block means that the file is damaged.
+
+    Args:
+        path: of the file, or an open stream of its bytes.
+        name: what to call it in messages.
 
     Raises:
         InputFileError: absent, not HDF5, truncated or damaged.
     """
+    name = str(path) if name is None else name
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError as error:
-        raise InputFileError("no such file", where=path) from error
+        raise InputFileError("no such file", where=name) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise InputFileError(
-            "not an HDF5 file, or a truncated one", where=path, found=_one_line(error), fix=_AGAIN
+            "not an HDF5 file, or a truncated one", where=name, found=_one_line(error), fix=_AGAIN
         ) from error
     try:
         yield file
@@ -53,7 +59,7 @@ def open_hdf5(path: Any) -> Iterator[h5py.File]:
     ) as error:
         raise InputFileError(
             "a damaged data file, or one that was not written to its end",
-            where=path,
+            where=name,
             found=_one_line(error),
             fix=_AGAIN,
         ) from error
@@ -83,17 +89,78 @@ def guarded(file: h5py.File, name: str) -> h5py.Dataset:
         node = node[part]
     if not isinstance(node, h5py.Dataset):
         raise InputFileError("a group where a data set is expected", where=where, fix=_AGAIN)
-    if node.is_virtual or node.external:
-        raise InputFileError("a data set that is stored in another file", where=where, fix=_FOREIGN)
     if node.dtype.kind not in "fiu" or node.dtype.itemsize > 8:
         raise InputFileError("a data set of another type", where=where, expected="numbers", found=node.dtype)
+    _check_stored(node, where)
+    return node
+
+
+def _check_stored(node: h5py.Dataset, where: str) -> None:
+    """Refuses a data set that lies elsewhere, or is declared larger than what the file holds of it."""
+    if node.dtype.hasobject:
+        raise InputFileError("a data set of another type", where=where, expected="numbers", found=node.dtype)
+    if node.is_virtual or node.external:
+        raise InputFileError("a data set that is stored in another file", where=where, fix=_FOREIGN)
     # deflate packs 1032 : 1 at most; nothing else that hepml writes packs at all
     packed = 1100 if node.compression else 1
+    if node.shape is None:
+        raise InputFileError("a data set without values", where=where, expected="an array", fix=_AGAIN)
     if node.size * node.dtype.itemsize > packed * max(node.id.get_storage_size(), 0):
         raise InputFileError(
             "a data set is declared larger than what the file holds", where=where, found=f"shape {node.shape}"
         )
-    return node
+
+
+def has_own(group: h5py.Group, name: str, where: str | None = None) -> bool:
+    """Whether a group has a member of that name, without following a link to it; `where` is what messages call it.
+
+    Raises:
+        InputFileError: it is a link.
+    """
+    link = group.get(name, getlink=True)
+    if link is not None and not isinstance(link, h5py.HardLink):
+        place = where or f"{group.file.filename}:{name}"
+        raise InputFileError("a link where a data set is expected", where=place, fix=_FOREIGN)
+    return link is not None
+
+
+def check_own(path: Any, name: str | None = None) -> None:
+    """Looks at every object of an HDF5 file of somebody else: plain data sets of numbers or texts that lie in it.
+
+    Args:
+        path: the file, or an open stream of its bytes.
+        name: what to call it in messages.
+
+    Raises:
+        InputFileError: a link, data in another file, an object with two names, groups too deep, data sets declared
+            larger than what the file holds; or damaged.
+    """
+    where = str(path) if name is None else name
+    with open_hdf5(path, where) as file:
+        waiting: list[tuple[str, Any]] = [("", file)]
+        seen: set[int] = set()
+        while waiting:
+            place, node = waiting.pop()
+            if not has_one_name(node, seen):
+                raise InputFileError("an object with two names", where=f"{where}:{place}", fix=_FOREIGN)
+            if isinstance(node, h5py.Dataset):
+                _check_stored(node, f"{where}:{place}")
+            elif isinstance(node, h5py.Group):
+                if place.count("/") > DEEPEST:
+                    raise InputFileError("groups too deep", where=where, expected=f"at most {DEEPEST}", fix=_FOREIGN)
+                for member in node:
+                    if has_own(node, member, f"{where}:{place}/{member}"):
+                        waiting.append((f"{place}/{member}", node[member]))
+            else:
+                raise InputFileError("an object of another kind", where=f"{where}:{place}", found=type(node).__name__)
+
+
+def has_one_name(node: Any, seen: set[int]) -> bool:
+    """Whether an object is met for the first time; notes it in `seen`."""
+    address = int(h5py.h5o.get_info(node.id).addr)
+    new = address not in seen
+    seen.add(address)
+    return new
 
 
 def checked(file: h5py.File, name: str, dtype: Any, shape: tuple[int, ...]) -> h5py.Dataset:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.dataset.guard import guarded, open_hdf5
+from hepml.dataset.guard import guarded, has_own, open_hdf5
 from hepml.dataset.layout import SPLITS, check_split
 from hepml.dataset.tokens import IMAGES, TOKENS
 from hepml.errors import DataError, InputFileError
@@ -41,8 +41,8 @@ class PublishedFile:
             InputFileError: absent, not HDF5, truncated or damaged.
         """
         with open_hdf5(path) as file:
-            tokens = tuple(token for token in TOKENS if token in file)
-            labels = file.get("y")
+            tokens = tuple(token for token in TOKENS if has_own(file, token))
+            labels = file["y"] if has_own(file, "y") else None
             published = isinstance(labels, h5py.Group) and all(split in labels for split in SPLITS)
             return cls(path, tokens) if published and tokens and "format" not in file.attrs else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.dataset.checksum import damages
-from hepml.dataset.guard import checked, guarded, open_hdf5, read
+from hepml.dataset.guard import checked, guarded, has_own, open_hdf5, read
 from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS, check_split
 from hepml.dataset.pixels import Pixels, folded
 from hepml.dataset.scaling import apply_scaling
@@ -117,7 +118,7 @@ class Dataset:
                     fix="write it again with hepml convert",
                 )
             attributes = _attributes(file)
-            tokens = [token for token in TOKENS if token in file]
+            tokens = [token for token in TOKENS if has_own(file, token)]
             sizes = {split: len(guarded(file, f"y/{split}")) for split in SPLITS}
             return cls(path, attributes, sizes, tokens)
 
@@ -306,7 +307,7 @@ def _attributes(file: h5py.File) -> dict[str, Any]:
     found: dict[str, Any] = {key: file.attrs[key] for key in ("layout", "convention", "content_sha256")}
     for key in ("geometry", "scaling", "task", "provenance"):
         found[key] = json.loads(file.attrs[key])
-    tokens = [token for token in TOKENS if token in file]
+    tokens = [token for token in TOKENS if has_own(file, token)]
     scaling = {token: {"offset": [NUMBER], "scale": [NUMBER]} for token in tokens}
     check_shape(found, {**_SHAPE, "scaling": scaling}, "attributes")
     if "config" in found["provenance"]:  # not in a file that a program wrote
@@ -316,6 +317,9 @@ def _attributes(file: h5py.File) -> dict[str, Any]:
         ("task.kind", found["task"]["kind"], ("binary", "classes", "regression")),
     ):
         if value not in known:
-            raise ValueError(f"attributes.{key} is {value!r}")
-    found["variables"] = {token: tuple(json.loads(file[token].attrs["variables"])) for token in FLATS if token in file}
+            raise ValueError(f"attributes.{key} is {value[:100]!r}")
+    if re.fullmatch("[0-9a-f]{64}", found["content_sha256"]) is None:
+        raise ValueError("attributes.content_sha256 is no checksum")
+    flats = [token for token in tokens if token in FLATS]
+    found["variables"] = {token: tuple(json.loads(file[token].attrs["variables"])) for token in flats}
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.dataset.blocks import Block
-from hepml.dataset.guard import checked, guarded, open_hdf5
+from hepml.dataset.guard import checked, guarded, has_own, open_hdf5
 from hepml.dataset.layout import COLUMNS, EVENT_WEIGHT, SPLITS
 from hepml.dataset.pixels import folded
 from hepml.dataset.reader import Dataset
@@ -56,7 +56,7 @@ class _Cursor:
         self._next, self._end = (int(np.searchsorted(samples, sample_id, side)) for side in ("left", "right"))
         self._tokens = [token for token in IMAGES if token in data.tokens]
         self._flats = [token for token in FLATS if token in data.tokens]
-        normalised = EVENT_WEIGHT in file[f"candidate/{split}"]
+        normalised = has_own(guarded(file, f"candidate/{split}/sample_id").parent, EVENT_WEIGHT)
         self._columns = dict.fromkeys(COLUMNS) | {"weight": EVENT_WEIGHT if normalised else None}
         sparse = self._tokens if data.layout == "sparse" else []
         self._pixels = {token: self._pixels_before(f"{token}/{split}/counts") for token in sparse}

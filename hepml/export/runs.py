@@ -29,12 +29,12 @@ _KEPT = "a run folder, a .keras file, or the architecture .json or whole model .
 
 
 def load_keras_file(path: str | Path) -> Any:
-    """The model in a .keras file, read in Keras' safe mode: no code of the file is run.
+    """The model in a .keras file; no code of the file is run, see `hepml.models.stored`.
 
     Raises:
         InputFileError: absent, another format, damaged, or with layers that are not Keras' own.
     """
-    import keras
+    from hepml.models.stored import load_model
 
     path = Path(path)
     if not path.is_file():
@@ -47,13 +47,7 @@ def load_keras_file(path: str | Path) -> Any:
             found=path.suffix or "no suffix",
             fix="load it with the Keras that wrote it and save it as .keras",
         )
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its parsers do
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise InputFileError(
-            "Keras cannot load the model safely", where=path, found=f"{type(error).__name__}: {' '.join(lines)[:300]}"
-        ) from error
+    return load_model(path)
 
 
 def export_keras_file(

@@ -7,14 +7,13 @@ epoch depend on (seed, epoch) alone, the continued training is the uninterrupted
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.dataset.npz import UNREADABLE, arrays_of
 from hepml.errors import TrainingError
 from hepml.ledger import atomic_path
 
@@ -68,8 +67,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            return arrays_of(file)
+    except UNREADABLE as error:
         raise TrainingError("a file of the run cannot be read", where=path, found=error, fix=_FIX) from error
 
 

@@ -127,9 +127,9 @@ class Run:
 
     def network(self, member: str) -> Any:
         """One network of the run by its member's name, "fold0_seed0"; the best one on validation for ""."""
-        import keras
+        from hepml.models.stored import load_model
 
-        return keras.models.load_model(self.path / member / "model.keras", compile=False)
+        return load_model(self.path / member / "model.keras")
 
     @cached_property
     def inputs(self) -> list[InputSpec]:
@@ -270,21 +270,24 @@ def read_scores(path: Path) -> Scores:
     Raises:
         InputFileError: absent or damaged.
     """
-    import h5py
+    from hepml.dataset.guard import guarded, has_own, open_hdf5
 
     try:
-        with h5py.File(path, "r") as file:
-            columns = {name: file[name][()] for name in (*_COLUMNS, "score")}
+        with open_hdf5(path) as file:
+            columns = {name: guarded(file, name)[()] for name in (*_COLUMNS, "score")}
             lengths = {name: len(values) for name, values in columns.items()}
             if len(set(lengths.values())) > 1:
                 raise ValueError(f"columns of different lengths: {lengths}")
             return Scores(
                 **columns,
-                train_score=file["train_score"][()] if "train_score" in file else None,
+                train_score=guarded(file, "train_score")[()] if has_own(file, "train_score") else None,
                 features=str(file.attrs["features"]),
                 n_folds=int(file.attrs["n_folds"]),
                 seeds=tuple(int(seed) for seed in file.attrs["seeds"]),
                 checksum=str(file.attrs["checksum"]),
             )
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except InputFileError as error:
+        found = ": ".join(filter(None, [error.problem, error.parts.get("found")]))
+        raise InputFileError("not the scores of a run", where=path, found=found, fix="train the run again") from error
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputFileError("not the scores of a run", where=path, found=error) from error

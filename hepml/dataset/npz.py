@@ -1,0 +1,34 @@
+"""Arrays of an .npz of somebody else: numbers only, and no larger than what the file holds."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["UNREADABLE", "arrays_of"]
+
+# what NumPy raises for a file that is not whole, or not what it seems
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def arrays_of(file: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of an open `numpy.lib.npyio.NpzFile` that was loaded with ``allow_pickle=False``.
+
+    Raises:
+        ValueError: an array is declared larger than its member of the file is, or holds objects; and the others of
+            `UNREADABLE`.
+    """
+    numpy_format: Any = np.lib.format
+    for member in file.zip.infolist():
+        with file.zip.open(member) as stream:
+            version = numpy_format.read_magic(stream)
+            read = numpy_format.read_array_header_1_0 if version == (1, 0) else numpy_format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+        if math.prod(shape) * dtype.itemsize > member.file_size:
+            raise ValueError(f"{member.filename} declares {shape} of {dtype} and holds {member.file_size} bytes")
+    return {name: file[name] for name in file.files}

@@ -1,0 +1,129 @@
+"""Load a .keras file of which nothing is trusted: what it holds is looked at before Keras sees it.
+
+A .keras file is a zip of a configuration, from which Keras makes objects, and an HDF5 file of weights. Only objects of
+Keras' own modules (and hepml's) that neither hold code nor open files are let through, and only weights that lie in the
+file itself and are no larger than it can hold.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hepml.dataset.guard import check_own
+from hepml.errors import HepmlError, InputFileError, printable
+
+__all__ = ["load_model"]
+
+_MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+_MOST = {"metadata.json": 1 << 20, "config.json": 64 << 20, "model.weights.h5": 4 << 30}  # bytes
+# of Keras, and yet they run code of the file or of a library, or open files that it names
+_REFUSED = frozenset(
+    {
+        *("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
+        *("StringLookup", "IntegerLookup", "TextVectorization", "Hashing", "get_file", "load_model"),
+    }
+)
+# what Keras writes without a module: values
+_VALUES = frozenset({"__tensor__", "__numpy__", "__bytes__", "__tuple__", "__ellipsis__", "__keras_tensor__", "slice"})
+_OWN = "hepml.keras2>"
+
+
+def load_model(path: str | Path) -> Any:
+    """The model in a .keras file, not compiled.
+
+    Raises:
+        InputFileError: absent, damaged, or holding anything but layers of Keras and their weights.
+
+    Example:
+        >>> load_model("runs/hl/model.keras").count_params()  # doctest: +SKIP
+        25333
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputFileError("no such file", where=path, expected="a .keras file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive)
+            _content(path, archive, "metadata.json")  # Keras reads it, however long it is
+            _check_config(path, _content(path, archive, "config.json"))
+            weights = io.BytesIO(_content(path, archive, "model.weights.h5"))
+        check_own(weights, f"{path}:model.weights.h5")
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, RuntimeError) as error:
+        if isinstance(error, HepmlError):
+            raise
+        raise _unsafe(path, "no whole .keras file", f"{type(error).__name__}: {error}") from error
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its parsers do
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise InputFileError(
+            "Keras cannot load the model safely", where=path, found=f"{type(error).__name__}: {' '.join(lines)[:300]}"
+        ) from error
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    names = [member.filename for member in archive.infolist()]
+    for name in names:
+        if name not in _MEMBERS or names.count(name) > 1:
+            raise _unsafe(path, "a member that a model of plain layers does not have", name)
+    for name in _MEMBERS:
+        if name not in names:
+            raise _unsafe(path, "no whole .keras file", f"without {name}")
+
+
+def _content(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of a member, read no further than it may be long."""
+    with archive.open(name) as stream:
+        content = stream.read(_MOST[name] + 1)
+    if len(content) > _MOST[name]:
+        raise _unsafe(path, "a member is larger than it may be", f"{name}, over {_MOST[name]} bytes")
+    return content
+
+
+def _check_config(path: Path, text: bytes) -> None:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unsafe(path, "its configuration is not JSON", f"{error}"[:200]) from error
+    if not isinstance(document, dict):
+        raise _unsafe(path, "its configuration is not that of a model", type(document).__name__)
+    document.pop("compile_config", None)  # is not used
+    for record in _records(document):
+        kind, module, registered = (record.get(key) for key in ("class_name", "module", "registered_name"))
+        names = [record["config"]] if isinstance(record.get("config"), str) else []
+        own = isinstance(registered, str) and registered.startswith(_OWN)
+        ours = isinstance(module, str) and module.partition(".")[0] == "keras"
+        if any(name in _REFUSED for name in (kind, *names)):
+            raise _unsafe(path, "an object that runs code or opens files", printable(kind), kind)
+        if not (own or ours or (module is None and kind in _VALUES)):
+            raise _unsafe(path, "an object that is not Keras' own", f"{kind!r} of the module {module!r}", kind)
+
+
+def _records(document: Any) -> Iterator[dict[str, Any]]:
+    """Every object with a class_name, wherever it is."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _unsafe(path: Path, problem: str, found: object, kind: object = None) -> InputFileError:
+    return InputFileError(
+        "the model cannot be loaded safely: " + problem,
+        where=path,
+        expected="layers of Keras and their weights, nothing that is run or read elsewhere",
+        found=found,
+        fix="do not trust this file" if kind is None else f"build the network without {printable(kind)}, and save it",
+    )
