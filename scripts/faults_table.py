@@ -45,7 +45,7 @@ def tests_of_entries() -> dict[str, list[str]]:
 def _row(entry: str, fault: Fault, tests: list[str]) -> str:
     if fault.absent:
         return f"| {entry} | {fault.what} | not tested: {fault.absent} | | |"
-    error = f"{fault.error}: " if fault.error else ""
+    error = f"{' or '.join(fault.errors)}: " if fault.errors else ""
     code = ", ".join(map(str, fault.codes))
     shown = ", ".join(f"`{name.removeprefix('test_').replace('.py::test_', '::')}`" for name in tests)
     return f"| {entry} | {fault.what} | {error}{fault.gives} | {code} | {shown} |"

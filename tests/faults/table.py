@@ -20,14 +20,14 @@ class Fault:
         what: what is wrong.
         gives: what hepml does about it, one sentence.
         code: the exit code, or several; None where nothing ends (a reader in the same process, a measured bound).
-        error: the class that the message begins with; "" where the exit is not an error's.
+        error: the class that the message begins with, or several; "" where the exit is not an error's.
         absent: why there is no test, where the entry does not apply to what hepml is; then the others are empty.
     """
 
     what: str
     gives: str = ""
     code: int | tuple[int, ...] | None = None
-    error: str = ""
+    error: str | tuple[str, ...] = ""
     absent: str = ""
 
     @property
@@ -35,13 +35,139 @@ class Fault:
         """The exit codes."""
         return self.code if isinstance(self.code, tuple) else () if self.code is None else (self.code,)
 
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.error if isinstance(self.error, tuple) else (self.error,) if self.error else ()
+
 
 # how many entries each family has; a test asks for all of them
-FAMILIES: dict[str, int] = {}
+FAMILIES: dict[str, int] = {"R": 35, "H": 14}
 
-ROOT_INPUT: dict[str, Fault] = {}
+_DAMAGED = "one message; with --skip-bad the file is left out, listed on stderr and in the output, exit 3"
+ROOT_INPUT: dict[str, Fault] = {
+    "R01": Fault("an empty file", _DAMAGED, 1, "InputFileError"),
+    "R02": Fault("a text file named .root", _DAMAGED, 1, "InputFileError"),
+    "R03": Fault("truncated at any of 64 points", _DAMAGED, 1, "InputFileError"),
+    "R04": Fault("truncated in the last basket, the header says so", _DAMAGED, 1, "InputFileError"),
+    "R06": Fault("2 kB of zeros in a basket", _DAMAGED, 1, "InputFileError"),
+    "R08": Fault("no tree of that name", "the trees are listed", 1, "InputFileError"),
+    "R09": Fault("two trees, none named", "the trees are listed", 1, "InputFileError"),
+    "R10": Fault(
+        "a branch missing in one file of many",
+        "file and branch are named before anything is written",
+        1,
+        "MissingBranchError",
+    ),
+    "R11": Fault(
+        "a branch of another type",
+        "numbers of any width are read; true and false, and texts, are refused by name",
+        1,
+        "DataError",
+    ),
+    "R12": Fault("one number an event where a list is due, or the reverse", "refused by name", 1, "DataError"),
+    "R07": Fault("never closed: no end, no list of keys", _DAMAGED, 1, "InputFileError"),
+    "R13": Fault("a tree without entries", "a warning; the output is made from the others, or is empty", 0),
+    "R14": Fault("no events in any file", "no candidates, with the cut flow", 1, "DataError"),
+    "R15": Fault(
+        "an event without particles",
+        "no object: rejected as no_object, score NaN; an object without towers: an empty image, scored",
+        0,
+    ),
+    "R17": Fault(
+        "10 000 particles in an event",
+        "all are read and counted; none of the inputs made of towers has a length to be cut to",
+        0,
+    ),
+    "R18": Fault("NaN", "the event is rejected as not_finite, counted by column; score NaN, status not_finite", 0),
+    "R19": Fault("an infinite energy", "as R18", 0),
+    "R20": Fault("a negative energy, pT or mass squared", "kept and summed as it is; all variables are finite", 0),
+    "R21": Fault("an infinite eta", "as R18", 0),
+    "R22": Fault("phi outside of -pi to pi", "the same angle as within", 0),
+    "R23": Fault(
+        "denormal numbers; numbers beyond 1e30",
+        "kept; as R18. --not-finite raise stops instead. None is ever kept: an image has no place for it",
+        0,
+    ),
+    "R24": Fault(
+        "the same run, lumi and event again, in one file or several",
+        "counted, and kept in one split and fold; left out with --dedup, counted as duplicate",
+        0,
+    ),
+    "R25": Fault("all weights zero", "refused where they must be normalised", 1, "DataError"),
+    "R26": Fault("negative weights", "kept, and summed with their signs", 0),
+    "R27": Fault("a weight that is NaN", "the event is left out and counted as not_finite_row", 0),
+    "R28": Fault("one class only, in a file or a fold", "refused with the counts", 1, "DataError"),
+    "R05": Fault(
+        "a flipped bit",
+        "with --checksums, a list of sha256sum, every one is found; without it an error, an event that is rejected and "
+        "counted, or a wrong number: nothing in a file of ROOT covers its values",
+        1,
+        "InputFileError",
+    ),
+    "R16": Fault(
+        "2^31 - 1 particles in an event, or less than none",
+        "refused with the numbers, before memory is taken",
+        1,
+        ("InputFileError", "DataError"),
+    ),
+    "R29": Fault("a label among the inputs", "a warning that names the variable"),
+    "R30": Fault(
+        "a file that is replaced while it is read",
+        "noticed at its end; nothing is written, or it is skipped",
+        1,
+        "InputFileError",
+    ),
+    "R31": Fault(
+        "a disk or net that fails in the middle of a file",
+        "read again twice, from where it failed; then an error, or with --skip-bad the file is left out (3)",
+        1,
+        "InputFileError",
+    ),
+    "R32": Fault("the same file twice, also through a link", "refused", 1, "DataError"),
+    "R33": Fault("a glob without a match", "refused, with the nearest names", 1, "InputFileError"),
+    "R34": Fault("10 000 files where 256 may be open", "one is open at a time", 0),
+    "R35": Fault(
+        "file names with blanks, quotes, newlines, escapes, letters of any script, 255 bytes",
+        "read, and told on one line",
+        0,
+    ),
+}
 
-HDF5_INPUT: dict[str, Fault] = {}
+_EITHER = ("InputFileError", "VerificationError")
+_REFUSED = "refused before it is read, by show and verify as damaged (1 or 3); no other file is opened"
+HDF5_INPUT: dict[str, Fault] = {
+    "H01": Fault("truncated at any of 12 points", "one message", (1, 3), _EITHER),
+    "H02": Fault("a flipped bit", "verify finds it, wherever it is", (1, 3), _EITHER),
+    "H03": Fault("another shape", "refused, with both shapes", (1, 3), _EITHER),
+    "H04": Fault("another type: float16, big-endian, text, compound, object, reference", "refused", (1, 3), _EITHER),
+    "H05": Fault("a data set that declares 1e12 numbers and stores none", _REFUSED, (1, 3), _EITHER),
+    "H06": Fault("a thousand data sets that declare 1 GiB each", _REFUSED, (1, 3), _EITHER),
+    "H07": Fault("values that are stored in another file", _REFUSED, (1, 3), _EITHER),
+    "H08": Fault("a link to another file", _REFUSED, (1, 3), _EITHER),
+    "H09": Fault("links in a circle", _REFUSED, (1, 3), _EITHER),
+    "H10": Fault("a virtual data set", _REFUSED, (1, 3), _EITHER),
+    "H11": Fault(
+        "attributes of 64 MB, of other encodings, with NUL, format strings, terminal escapes",
+        "shown as plain text of a readable length, on one line",
+        (1, 3),
+        _EITHER,
+    ),
+    "H12": Fault("10 000 groups in each other", _REFUSED, (1, 3), _EITHER),
+    "H13": Fault(
+        "a .keras file with a Lambda, TFSMLayer, TorchModuleWrapper, StringLookup, another module, a tricky registered "
+        "name, links or foreign storage among its weights, one file a known CVE",
+        "refused before Keras sees it; nothing is run and no other file opened",
+        1,
+        "InputFileError",
+    ),
+    "H14": Fault(
+        "a pickle in an npz, or a pickle, joblib or torch file given as a model",
+        "refused; nothing is unpickled",
+        1,
+        ("InputFileError", "SchemaError"),
+    ),
+}
 
 SYSTEM: dict[str, Fault] = {
     "S04": Fault("the output's folder is read-only", "refused before any work is done", 4, "OutputError"),
