@@ -139,8 +139,8 @@ def printable(text: object) -> str:
     """A text on one line, without control characters, of a length that can be read; the rest is counted.
 
     Example:
-        >>> print(printable("a\x1b[31m\nb.root"))
-        a\\x1b[31m\\nb.root
+        >>> print(printable(chr(27) + "[31m" + chr(10) + "b.root"))
+        \\x1b[31m\\nb.root
     """
     whole = str(text)
     cut = whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]} ... ({len(whole)} characters)"
