@@ -169,9 +169,10 @@ def test_what_changed_is_told_and_made_again(toy, change, found, made):
 def test_steps_after_one_to_be_made_wait(toy):
     toy.make()
     changed_option(toy)
-    toy.options["d"] = 5
-    assert toy.states()["d"] == ("waits", "copy/b comes first; options.times: 1 -> 5")
+    assert toy.states()["d"] == ("waits", "copy/b comes first")
     assert toy.states()["c"] == UP
+    toy.options["d"] = 5  # certainly made again
+    assert toy.states()["d"] == ("stale", "options.times: 1 -> 5")
 
 
 def test_only_contents_count(toy):
@@ -636,6 +637,8 @@ def test_inputs_are_hashed_by_the_conversion_alone(tmp_path, monkeypatch):
     make(load_analysis(path))
     assert [one.state for one in make(load_analysis(path))] == ["up to date"]
     assert set(read) == {"main.h5"}
+    (tmp_path / "out/data/main.h5.log.json").unlink()
+    assert [(one.state, one.why) for one in plan(load_analysis(path))] == [("missing", "data/main.h5.log.json is gone")]
 
 
 def test_figures_have_the_names_and_labels_of_the_file(tmp_path, monkeypatch):

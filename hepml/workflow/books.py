@@ -128,7 +128,7 @@ class Books:
                 found.append(f"{name} is gone")
             elif self.sha256(str(path)) != digest:
                 found.append(f"{name} was changed by something else")
-        return found
+        return found + [f"{name} is gone" for name in step.sidecars if not (self.folder / name).is_file()]
 
     def digest(self, name: str) -> str:
         """Of all outputs of a step that another one may read: not of figures."""

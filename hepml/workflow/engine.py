@@ -53,8 +53,8 @@ def plan(
         rehash: read every byte of inputs and outputs, also of files whose size and times are as they were.
 
     Returns:
-        An outcome a step, in the order of making. A step whose needs are not up to date waits: when it is its turn it
-        may turn out to be up to date, since only contents count.
+        An outcome a step, in the order of making. A step that waits for one that it needs may turn out to be up to
+        date, since only contents count.
 
     Raises:
         SchemaError: no such step.
@@ -69,9 +69,8 @@ def plan(
         waiting = [name for name in step.needs if states[name].state != UP_TO_DATE]
         if _forced(step, targets, force):
             found = replace(found, state=STALE, why="forced")
-        elif waiting and found.state in (UP_TO_DATE, STALE):
-            why = f"{waiting[0]} comes first" + (f"; {found.why}" if found.why else "")
-            found = replace(found, state=WAITS, why=why)
+        elif waiting and found.state == UP_TO_DATE:
+            found = replace(found, state=WAITS, why=f"{waiting[0]} comes first")
         states[step.name] = found
     return list(states.values())
 
