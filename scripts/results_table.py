@@ -62,18 +62,70 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def speed_table(record: dict[str, Any]) -> str:
+def span(one: dict[str, float]) -> str:
+    """A ratio with the lowest and highest of its pairs."""
+    return f"{one['ratio']:.2f} ({one['lowest']:.2f}, {one['highest']:.2f})"
+
+
+def steps_table(record: dict[str, Any]) -> str:
     """One row per preset that was timed."""
     rows = [
-        "| preset | sparse, ms a batch | plain Keras layers, ms a batch | times faster (lowest, highest) |",
-        "|---|---|---|---|",
+        "| preset | sparse, CPU ms a batch | plain Keras layers | these in bfloat16 | plain / sparse (least, most) |",
+        "|---|---|---|---|---|",
     ]
-    for name, one in record["presets"].items():
-        low, high = min(one["ratios"]), max(one["ratios"])
-        cells = [f"`{name}`", f"{one['sparse_ms']:.0f}", f"{one['plain_ms']:.0f}"]
-        rows.append("| " + " | ".join([*cells, f"{one['ratio']:.1f} ({low:.1f}, {high:.1f})"]) + " |")
+    for name, one in record["rows"].items():
+        cells = [f"`{name}`", *(f"{one[f'{kind}_ms']:.0f}" for kind in ("sparse", "float32", "bfloat16"))]
+        rows.append("| " + " | ".join([*cells, span(one["sparse"])]) + " |")
     about = record["about"]
-    return "\n".join([*rows, "", f"Batches of 128; {about['peer']}; {about['machine']}."])
+    return "\n".join([*rows, "", f"Batches of 128, CPU time; {about['peer']}; {about['machine']}."])
+
+
+def feeding_table(record: dict[str, Any]) -> str:
+    """Batches and epochs beside those of NumPy and stock Keras."""
+    batches, epochs = record["batches"]["rows"], record["epochs"]["rows"]
+    us, hl, cnn = batches["us"], epochs["hl"], epochs["et_and_ht_and_hl"]
+    mixed = f"the same, from the file in {batches['windows']} windows"
+    lines = [
+        ("batches of two images, us an event", us["sparse"], "indexing dense arrays", us["dense"], batches["sparse"]),
+        (mixed, us["file"], "indexing dense arrays", us["dense"], batches["file"]),
+        ("epoch of `hl`, s", hl["hepml_cpu_s"], "`model.fit` on arrays", hl["stock_cpu_s"], hl["cpu"]),
+        (
+            "8 batches of `et_and_ht_and_hl`, plain layers, s",
+            cnn["fed_cpu_s"],
+            "`model.fit`",
+            cnn["stock_cpu_s"],
+            cnn["fed"],
+        ),
+        ("the same, sparse, s", cnn["sparse_cpu_s"], "`model.fit`", cnn["stock_cpu_s"], cnn["sparse"]),
+    ]
+    rows = ["| | hepml | peer | | cost of hepml / peer (lowest, highest) |", "|---|---|---|---|---|"]
+    rows += [f"| {what} | {own:.2f} | {peer} | {other:.2f} | {span(one)} |" for what, own, peer, other, one in lines]
+    about = record["epochs"]["about"]
+    return "\n".join([*rows, "", f"CPU time, interleaved in one run; {about['peer']}; {about['machine']}."])
+
+
+def bfloat16_table(record: dict[str, Any]) -> str:
+    """What training in bfloat16 does to the AUC, candidate by candidate."""
+    rows = [
+        "| features | epochs | AUC, float32 | change with bfloat16 | change of the mean over seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for name, one in record["rows"].items():
+        seeds = "" if one["seeds_change"] is None else f"{one['seeds_change']:+.5f}"
+        seeds += (
+            "" if one["seeds_error"] is None else f" +- {one['seeds_error']:.5f} ({one['settings']['seeds']} seeds)"
+        )
+        small = ", one block of 8 filters" if "filters" in one["settings"] else ""
+        cells = [
+            f"`{name}`{small}",
+            str(one["settings"]["epochs"]),
+            f"{one['auc']:.4f}",
+            f"{one['change']:+.5f} +- {one['error']:.5f}",
+        ]
+        rows.append("| " + " | ".join([*cells, seeds]) + " |")
+    machine = record["about"]["machine"]
+    n = next(iter(record["rows"].values()))["n"]
+    return "\n".join([*rows, "", f"{n} candidates of the test split, paired (DeLong); {machine}."])
 
 
 def inference_table(record: dict[str, Any]) -> str:
@@ -253,7 +305,8 @@ def main() -> None:
     results = json.loads((ROOT / "docs" / "results.json").read_text())
     speed = json.loads((ROOT / "docs" / "training_speed.json").read_text())
     tables = {selection: table(results[selection]) for selection in ("full", "hard")}
-    tables["training"] = speed_table(speed)
+    tables |= {"training": steps_table(speed["steps"]), "feeding": feeding_table(speed)}
+    tables["bfloat16"] = bfloat16_table(speed["auc"])
     inference = json.loads((ROOT / "docs" / "inference_speed.json").read_text())
     tables["inference"] = inference_table(inference)
     tables["tail"] = tail_table(json.loads((ROOT / "docs" / "latency_tail.json").read_text()))

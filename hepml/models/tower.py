@@ -3,8 +3,8 @@
 A calorimeter image is zero in 97 of 100 pixels, and a convolution gives far from every deposit what it gives for an
 empty image. `sparse_tower` is the tower of `hepml.models.builder` on such images: the same layers and weights, the same
 outputs and gradients up to rounding, but only the tiles that a deposit reaches are computed, each with fewer products
-(Winograd). On the presets it takes a fifth to a fifteenth of the time. The network that is saved or exported never
-contains it: it is fitted, and its weights are given to the plain network.
+(Winograd). On the presets it takes two fifths to a fifteenth of the time, by processor. The network that is saved or
+exported never contains it: it is fitted, and its weights are given to the plain network.
 
 Source of the tiles: Lavin, Gray, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
 """
