@@ -116,18 +116,6 @@ def test_every_flipped_bit_is_found(entry: str, do: Callable[..., Done], data: P
         check(entry, do("verify", data), data)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("entry", ["H02"])
-def test_each_of_300_flipped_bits_is_found(entry: str, do: Callable[..., Done], data: Path) -> None:
-    content = data.read_bytes()
-    random = np.random.default_rng(8)
-    for position in random.integers(0, len(content), 300):
-        damaged = bytearray(content)
-        damaged[position] ^= 1 << int(random.integers(8))
-        data.write_bytes(damaged)
-        check(entry, do("verify", data), data)
-
-
 SHAPES: dict[str, Any] = {
     "flat": np.zeros((3, 2, 2), "f4"),
     "rows": np.zeros(10**6, "f4"),
