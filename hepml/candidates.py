@@ -24,7 +24,7 @@ from hepml.errors import DataError, GranularityError, SchemaError, check_kind, n
 from hepml.geometry import Geometry, Grid
 from hepml.identity import candidate_ids
 from hepml.trees import Events, Objects, Towers
-from hepml.trees.placing import LocatedTowers, as_arrays, locate_towers, place_towers
+from hepml.trees.placing import TowerArrays, as_arrays, place_towers
 from hepml.truth import classify
 
 __all__ = ["CONVENTIONS", "LIMIT", "PRESELECTIONS", "STATUS_NAMES", "Candidates", "count_objects", "select_candidates"]
@@ -87,7 +87,7 @@ class Candidates:
     which: str
     convention: str | None
     geometry: Geometry
-    cells: tuple[LocatedTowers, LocatedTowers] = field(repr=False)
+    cells: tuple[TowerArrays, TowerArrays] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -169,14 +169,12 @@ def select_candidates(
             raise DataError(f"the option {option!r} cannot be {value!r}", expected="a number, or None")
     _check_choice("which", which, ("leading", "all"))
     _check_choice("convention", convention, CONVENTIONS)
-    _check_choice("overlap", overlap, ("share", "refuse"))
     _check_choice("preselection", preselection, (None, *PRESELECTIONS))
     geometry = events.geometry if geometry is None else geometry
     check_kind(geometry, Geometry, "Geometry(...)")
     core = core_geometry(geometry)
     objects = object_collection(events, collection)
-    ecal, ecal_record = _place(events, "ecal", geometry.ecal, convention, overlap)
-    hcal, hcal_record = _place(events, "hcal", geometry.hcal, convention, overlap)
+    cells, record = towers_at_cells(events, geometry, convention, overlap)
 
     last = convention is not None
     row, position, slot = _leading(objects, last) if which == "leading" else _all(objects)
@@ -191,12 +189,12 @@ def select_candidates(
         _reject(code, np.abs(eta) > max_eta, "above_max_eta")
     asked = np.flatnonzero(code == 0)
     found, cell, hcal_first, hcal_offset = _core.find_candidates(
-        core, convention_code(convention), ecal, hcal, row[asked], eta[asked], phi[asked]
+        core, convention_code(convention), *cells, row[asked], eta[asked], phi[asked]
     )
     code[asked] = found
     if preselection == "hard":
         ok = found == 0
-        sparse = fill_sparse(core, convention, (ecal, hcal), (row[asked][ok], cell[ok], hcal_first[ok]))
+        sparse = fill_sparse(core, convention, cells, (row[asked][ok], cell[ok], hcal_first[ok]))
         code[asked[np.flatnonzero(ok)[~_core.hard_selection(core, sparse)]]] = _CODES["preselection"]
     status[slot] = code
     kept = code == 0
@@ -229,12 +227,12 @@ def select_candidates(
         weight=events.weight[row],
         status=status,
         cut_flow=_cut_flow(status, names),
-        towers={**ecal_record, **hcal_record},
+        towers=record,
         collection=collection,
         which=which,
         convention=convention,
         geometry=geometry,
-        cells=(ecal, hcal),
+        cells=cells,
     )
 
 
@@ -273,7 +271,7 @@ def convention_code(convention: str | None) -> int:
 
 
 def fill_sparse(
-    core: Any, convention: str | None, cells: tuple[LocatedTowers, LocatedTowers], places: tuple[Any, Any, Any]
+    core: Any, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: tuple[Any, Any, Any]
 ) -> tuple[Any, Any, Any, Any]:
     """The images ET and E of the ECal, ET and E of the HCal of candidates at `places` (row, cell, hcal_first).
 
@@ -310,10 +308,23 @@ def object_collection(events: Events, collection: str) -> Objects:
     return events.objects[collection]
 
 
+def towers_at_cells(
+    events: Events, geometry: Geometry, convention: str | None, overlap: str
+) -> tuple[tuple[TowerArrays, TowerArrays], dict[str, float]]:
+    """The towers of the ECal and of the HCal at their cells, and what happened to those that do not nest.
+
+    Raises:
+        GranularityError: some do not, with ``overlap="refuse"``.
+    """
+    _check_choice("overlap", overlap, ("share", "refuse"))
+    ecal, ecal_record = _place(events, "ecal", geometry.ecal, convention, overlap)
+    hcal, hcal_record = _place(events, "hcal", geometry.hcal, convention, overlap)
+    return (ecal, hcal), {**ecal_record, **hcal_record}
+
+
 def _place(
     events: Events, name: str, grid: Grid, convention: str | None, overlap: str
-) -> tuple[LocatedTowers, dict[str, float]]:
-    """Towers at their cells, and what happened to those that do not nest."""
+) -> tuple[TowerArrays, dict[str, float]]:
     towers: Towers = getattr(events, name)
     placed = place_towers(towers, grid)
     if placed["shared"] and overlap == "refuse":
@@ -331,8 +342,7 @@ def _place(
     }
     if placed["shared"] and convention is None:
         logger.info("%s: %d of %d %s towers shared between cells", events.path, placed["shared"], len(towers), name)
-    arrays = as_arrays(towers) if convention is not None else placed["towers"]
-    return locate_towers(arrays, grid), record
+    return as_arrays(towers) if convention is not None else placed["towers"], record
 
 
 def _sizes(towers: Towers, grid: Grid) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "high_level",
     "isolation_cones",
     "mass",
+    "masses",
     "sigma_etaeta_log",
 ]
 
@@ -107,8 +108,17 @@ def mass(images: Images, kind: str = "all") -> NDArray[np.float64]:
             nearest=nearest(kind, kinds),
         )
     core = _core_geometry(images)
-    offset = np.ascontiguousarray(images.hcal_offset, dtype=np.float64)
-    return np.asarray(_core.mass(core, kinds[kind], _sparse(images), offset))
+    return np.asarray(_core.mass(core, kinds[kind], _sparse(images), _offset(images)))
+
+
+def masses(images: Images) -> NDArray[np.float64]:
+    """The three masses of each candidate, each as `mass` has it, together in less time.
+
+    Returns:
+        float64, shape (n, 3), columns `MASS_NAMES`, GeV.
+    """
+    core = _core_geometry(images)
+    return np.asarray(_core.masses(core, _sparse(images), _offset(images)))
 
 
 def hard_selection(images: Images) -> NDArray[np.bool_]:
@@ -181,7 +191,7 @@ def isolation_cones(
         raise DataError("calorimeters that do not exist", expected="'ecal', 'hcal' or both", found=list(names))
     none = (np.zeros(len(candidates.events) + 1, np.int64), *[np.zeros(0)] * 4)
     ecal, hcal = (
-        cells[:5] if name in names else none for name, cells in zip(("ecal", "hcal"), candidates.cells, strict=True)
+        cells if name in names else none for name, cells in zip(("ecal", "hcal"), candidates.cells, strict=True)
     )
     parts = (np.ascontiguousarray(part) for part in (candidates.row, candidates.cell, candidates.pt))
     return np.asarray(_core.isolation(core_geometry(candidates.geometry), ecal, hcal, *parts, core, sizes))
@@ -190,6 +200,10 @@ def isolation_cones(
 def _core_geometry(images: Images) -> Any:
     check_kind(images, Images, "make_images(candidates)")
     return core_geometry(images.geometry)
+
+
+def _offset(images: Images) -> NDArray[np.float64]:
+    return np.ascontiguousarray(images.hcal_offset, dtype=np.float64)
 
 
 def _sparse(images: Images) -> tuple[Any, ...]:

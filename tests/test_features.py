@@ -19,6 +19,7 @@ from hepml.features import (
     high_level,
     isolation_cones,
     mass,
+    masses,
     sigma_etaeta_log,
 )
 from hepml.geometry import ECAL, HCAL, PAPER
@@ -268,3 +269,12 @@ def test_what_is_no_geometry_is_refused_by_name(sample):
     events = open_events(sample["electrons"], entry_stop=2)
     with pytest.raises(DataError, match=r"not geometry(.|\n)*found: +dict"):
         select_candidates(events, geometry={"ecal": 3})
+
+
+def test_the_three_masses_together_are_those_of_each(shared):
+    events = open_events(shared / "electrons" / "noselection_jets.root", entry_stop=200)
+    images = make_images(select_candidates(events, which="all"))
+    together = masses(images)
+    assert together.shape == (len(images), 3)
+    for column, kind in enumerate(MASS_NAMES):
+        assert np.array_equal(together[:, column], mass(images, kind))

@@ -81,33 +81,13 @@ void check_rows(const Vector<std::int64_t>& row, const TowerArrays& towers) {
   }
 }
 
-/// The same with the cells (eta, phi) of the towers, and which events are finite: what locate() gave.
-using LocatedTuple = std::tuple<Vector<std::int64_t>, Vector<double>, Vector<double>, Vector<double>,
-                                Vector<double>, Vector<std::int16_t>, Vector<std::int16_t>, Vector<bool>>;
-
-TowerArrays view(const LocatedTuple& tuple) {
-  const auto& [offsets, et, e, eta, phi, cell_eta, cell_phi, finite] = tuple;
-  TowerArrays towers = view(TowerTuple{offsets, et, e, eta, phi});
-  const std::size_t n = et.size();
-  require(cell_eta.size() == n && cell_phi.size() == n && finite.size() == towers.n_events,
-          "there are as many cells as towers, and as many answers as events");
-  towers.cell_eta = cell_eta.data();
-  towers.cell_phi = cell_phi.data();
-  towers.finite = finite.data();
-  return towers;
-}
-
-nb::tuple located(const GridTuple& grid, const TowerTuple& towers) {
-  const TowerArrays arrays = view(towers);
-  const auto n = static_cast<std::size_t>(arrays.offsets[arrays.n_events]);
+/// The cells (eta, phi) of towers, for tests: what makes images finds them as it goes.
+nb::tuple located(const GridTuple& grid, const Vector<double>& eta, const Vector<double>& phi) {
+  const std::size_t n = eta.size();
+  require(phi.size() == n, "eta and phi have as many values");
   auto cell_eta = buffer<std::int16_t>(n), cell_phi = buffer<std::int16_t>(n);
-  auto finite = buffer<bool>(arrays.n_events);
-  {
-    nb::gil_scoped_release release;
-    locate(make_grid(grid), arrays, cell_eta.get(), cell_phi.get(), finite.get());
-  }
-  return nb::make_tuple(own(std::move(cell_eta), n), own(std::move(cell_phi), n),
-                        own(std::move(finite), arrays.n_events));
+  locate(make_grid(grid), n, eta.data(), phi.data(), cell_eta.get(), cell_phi.get());
+  return nb::make_tuple(own(std::move(cell_eta), n), own(std::move(cell_phi), n));
 }
 
 /// Sparse images as Python has them: (counts, index, value).
@@ -170,7 +150,7 @@ nb::tuple place(const GridTuple& grid, const TowerTuple& towers, const Matrix<do
   return nb::make_tuple(placed_towers, placed.shared, placed.outside.towers, placed.outside.et);
 }
 
-nb::tuple find(const Geometry& geometry, int convention, const LocatedTuple& ecal, const LocatedTuple& hcal,
+nb::tuple find(const Geometry& geometry, int convention, const TowerTuple& ecal, const TowerTuple& hcal,
                const Vector<std::int64_t>& row, const Vector<double>& eta, const Vector<double>& phi) {
   const TowerArrays ecal_arrays = view(ecal), hcal_arrays = view(hcal);
   const std::size_t n = row.size();
@@ -190,7 +170,7 @@ nb::tuple find(const Geometry& geometry, int convention, const LocatedTuple& eca
                         own(std::move(hcal_first), n, 2), own(std::move(hcal_offset), n, 2));
 }
 
-nb::tuple fill(const Geometry& geometry, int convention, bool is_ecal, const LocatedTuple& towers,
+nb::tuple fill(const Geometry& geometry, int convention, bool is_ecal, const TowerTuple& towers,
                const Vector<std::int64_t>& row, const Matrix<std::int32_t>& cell,
                const Matrix<std::int32_t>& hcal_first) {
   const TowerArrays arrays = view(towers);
@@ -254,6 +234,17 @@ Out<double> masses(const Geometry& geometry, int kind, const Images& images,
   return own(std::move(values), views.n);
 }
 
+Out<double> all_masses(const Geometry& geometry, const Images& images, const Matrix<double>& hcal_offset) {
+  const Views views(geometry, images);
+  require(hcal_offset.shape(0) == views.n && hcal_offset.shape(1) == 2, "hcal_offset is (candidates, 2)");
+  auto values = buffer<double>(n_masses * views.n);
+  {
+    nb::gil_scoped_release release;
+    masses_batch(geometry, views.n, views.views, hcal_offset.data(), values.get());
+  }
+  return own(std::move(values), views.n, n_masses);
+}
+
 Out<double> log_widths(const Geometry& geometry, const Images& images) {
   const Views views(geometry, images);
   auto values = buffer<double>(views.n);
@@ -308,7 +299,7 @@ void bind_events(nb::module_& m) {
           nb::arg("hcal_expand"), nb::arg("search"));
   m.def("status_name", [](int status) { return name(static_cast<Status>(status)); });
   m.def("place_towers", &place, nb::arg("grid"), nb::arg("towers"), nb::arg("edges"));
-  m.def("locate_towers", &located, nb::arg("grid"), nb::arg("towers"));
+  m.def("locate_towers", &located, nb::arg("grid"), nb::arg("eta"), nb::arg("phi"));
   m.def("towers_outside", &outside, nb::arg("grid"), nb::arg("towers"));
   m.def("find_candidates", &find, nb::arg("geometry"), nb::arg("convention"), nb::arg("ecal"),
         nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"));
@@ -317,6 +308,7 @@ void bind_events(nb::module_& m) {
   m.def("expand_hcal", &expand, nb::arg("cells"), nb::arg("side"), nb::arg("factor"));
   m.def("high_level", &features, nb::arg("geometry"), nb::arg("convention"), nb::arg("images"));
   m.def("mass", &masses, nb::arg("geometry"), nb::arg("kind"), nb::arg("images"), nb::arg("hcal_offset"));
+  m.def("masses", &all_masses, nb::arg("geometry"), nb::arg("images"), nb::arg("hcal_offset"));
   m.def("sigma_etaeta_log", &log_widths, nb::arg("geometry"), nb::arg("images"));
   m.def("hard_selection", &hard, nb::arg("geometry"), nb::arg("images"));
   m.def("isolation", &cones, nb::arg("geometry"), nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"),

@@ -11,14 +11,10 @@ from hepml import _core
 from hepml.geometry import Grid
 from hepml.trees.events import Towers
 
-__all__ = ["LocatedTowers", "as_arrays", "locate_towers", "place_towers"]
+__all__ = ["TowerArrays", "as_arrays", "place_towers"]
 
 _Floats = NDArray[np.float64]
-# offsets, ET, E, eta, phi; and with the cells in eta and in phi, and which events hold nothing but finite numbers
-TowerArrays = tuple[NDArray[np.int64], _Floats, _Floats, _Floats, _Floats]
-LocatedTowers = tuple[
-    NDArray[np.int64], _Floats, _Floats, _Floats, _Floats, NDArray[np.int16], NDArray[np.int16], NDArray[np.bool_]
-]
+TowerArrays = tuple[NDArray[np.int64], _Floats, _Floats, _Floats, _Floats]  # offsets, ET, E, eta, phi
 
 
 def as_arrays(towers: Towers) -> TowerArrays:
@@ -27,11 +23,6 @@ def as_arrays(towers: Towers) -> TowerArrays:
         np.ascontiguousarray(column, dtype=np.float64) for column in (towers.et, towers.e, towers.eta, towers.phi)
     )
     return np.ascontiguousarray(towers.offsets, dtype=np.int64), et, e, eta, phi
-
-
-def locate_towers(towers: TowerArrays, grid: Grid) -> LocatedTowers:
-    """The towers with their cells, as C++ makes images from them."""
-    return *towers, *_core.locate_towers(_numbers(grid), towers)
 
 
 def place_towers(towers: Towers, grid: Grid) -> dict[str, Any]:

@@ -46,6 +46,9 @@ void high_level_batch(const Geometry& geometry, Convention convention, std::size
                       const SparseView (&views)[4], double* features);
 void mass_batch(const Geometry& geometry, MassKind kind, std::size_t n, const SparseView (&views)[4],
                 const double* hcal_offset, double* masses);
+constexpr std::size_t n_masses = 3;  // kinds of MassKind
+void masses_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],
+                  const double* hcal_offset, double* masses);
 void sigma_etaeta_log_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],
                             double* widths);
 void hard_selection_batch(const Geometry& geometry, std::size_t n, const SparseView (&views)[4],

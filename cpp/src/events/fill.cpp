@@ -29,30 +29,38 @@ int lowest_bit(std::uint64_t word) noexcept {
 
 template <class Towers, class Pixel>
 void ImageMaker::fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept {
+  // Without branches where they would be guessed: outside of the image a tower goes to one pixel too many,
+  // and a pixel that sums to 0 is overwritten by the next.
+  const std::size_t elsewhere = et_.size() - 1;
+  double *const sum_et = et_.data(), *const sum_e = e_.data();
+  std::uint64_t* const filled = filled_.data();
   for (std::size_t i = 0; i < towers.size(); ++i) {
     const int pixel = pixel_of(i);
-    if (pixel < 0) continue;
-    const auto p = static_cast<std::size_t>(pixel);
-    et_[p] += towers.et(i);
-    e_[p] += towers.e(i);
-    filled_[p >> 6] |= std::uint64_t{1} << (p & 63);
+    const std::size_t p = pixel < 0 ? elsewhere : static_cast<std::size_t>(pixel);
+    sum_et[p] += towers.et(i);
+    sum_e[p] += towers.e(i);
+    filled[p >> 6] |= std::uint64_t{1} << (p & 63);
   }
-  et.count = e.count = 0;
+  sum_et[elsewhere] = sum_e[elsewhere] = 0;
+  filled[elsewhere >> 6] &= ~(std::uint64_t{1} << (elsewhere & 63));
+  std::size_t n_et = 0, n_e = 0;
   for (std::size_t word = 0; word < filled_.size(); ++word) {
-    for (std::uint64_t bits = filled_[word]; bits != 0; bits &= bits - 1) {
+    for (std::uint64_t bits = filled[word]; bits != 0; bits &= bits - 1) {
       const std::size_t p = word * 64 + static_cast<std::size_t>(lowest_bit(bits));
-      const auto put = [p](Sparse& image, double sum) {
+      const auto put = [p](const Sparse& image, std::size_t& count, double sum) {
         const auto value = static_cast<float>(sum);
-        if (value == 0.0f) return;
-        image.index[image.count] = static_cast<std::uint16_t>(p);
-        image.value[image.count++] = value;
+        image.index[count] = static_cast<std::uint16_t>(p);
+        image.value[count] = value;
+        count += value != 0.0f ? 1 : 0;
       };
-      put(et, et_[p]);
-      put(e, e_[p]);
-      et_[p] = e_[p] = 0;
+      put(et, n_et, sum_et[p]);
+      put(e, n_e, sum_e[p]);
+      sum_et[p] = sum_e[p] = 0;
     }
-    filled_[word] = 0;
+    filled[word] = 0;
   }
+  et.count = n_et;
+  e.count = n_e;
 }
 
 template <class Towers>
@@ -60,9 +68,10 @@ void ImageMaker::fill_window(const Grid& grid, int side, int first_eta, int firs
                              Sparse& et, Sparse& e) noexcept {
   const auto pixel_of = [&](std::size_t i) {
     const int column = towers.cell_eta(i) - first_eta;  // negative outside of the grid
-    if (column < 0 || column >= side) return -1;
     const int row = steps_on_ring(towers.cell_phi(i), first_phi, grid.n_phi);
-    return row < side ? (side - 1 - row) * side + column : -1;
+    const bool inside = (static_cast<unsigned>(column) < static_cast<unsigned>(side)) & (row < side);
+    return ((side - 1 - row) * side + column) |
+           (static_cast<int>(inside) - 1);  // -1 outside, without a branch
   };
   fill_sparse(towers, pixel_of, et, e);
 }

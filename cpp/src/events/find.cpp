@@ -1,6 +1,7 @@
 #include <hepml/events.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -17,6 +18,21 @@ namespace {
 std::int64_t difference(std::int64_t twice_hcal, std::int64_t n_hcal, std::int64_t ecal_cell,
                         std::int64_t n_ecal) {
   return twice_hcal * n_ecal - (2 * ecal_cell + 1) * n_hcal;
+}
+
+/// Of n > 0 finite values. Several at a time: one after the other, each would wait for the one before.
+double largest(const double* values, std::size_t n) {
+  constexpr std::size_t lanes = 8;
+  std::array<double, lanes> most;
+  most.fill(values[0]);
+  const auto take = [](double& so_far, double value) { so_far = value > so_far ? value : so_far; };
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) take(most[lane], values[i + lane]);
+  }
+  for (; i < n; ++i) take(most[0], values[i]);
+  for (const double value : most) take(most[0], value);
+  return most[0];
 }
 
 double offset(std::int64_t twice_hcal, std::int64_t n_hcal, std::int64_t ecal_cell, std::int64_t n_ecal,
@@ -51,10 +67,10 @@ ImageMaker::ImageMaker(const Geometry& geometry, Convention convention)
     return static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
   };
   const std::size_t pixels = std::max(square(geometry_.ecal_window), square(geometry_.hcal_window));
-  search_.assign(square(2 * geometry_.search + 1), 0.0);
-  et_.assign(pixels, 0.0);
-  e_.assign(pixels, 0.0);
-  filled_.assign((pixels + 63) / 64, 0);
+  search_.assign(square(2 * geometry_.search + 1) + 1, 0.0);  // the last takes what lies elsewhere
+  et_.assign(pixels + 1, 0.0);                                // the last takes what lies outside of an image
+  e_.assign(pixels + 1, 0.0);
+  filled_.assign(pixels / 64 + 1, 0);
   index_.assign(2 * pixels, 0);
   value_.assign(2 * pixels, 0.0f);
 }
@@ -95,22 +111,22 @@ Candidate ImageMaker::find_in(const Towers& ecal, double eta, double phi) noexce
   }
   std::fill(search_.begin(), search_.end(), 0.0);
   const int first_phi = seed_phi - search;
-  for (std::size_t i = 0; i < ecal.size(); ++i) {
+  const std::size_t n = search > 0 ? ecal.size() : 0;  // alone, the object's own cell is the hottest
+  for (std::size_t i = 0; i < n; ++i) {
     const int column = ecal.cell_eta(i) - (seed_eta - search);
-    if (column < 0 || column >= side) continue;
     const int row = steps_on_ring(ecal.cell_phi(i), first_phi, grid.n_phi);
-    if (row < side) search_[static_cast<std::size_t>(column * side + row)] += ecal.et(i);
+    const bool inside = (static_cast<unsigned>(column) < static_cast<unsigned>(side)) & (row < side);
+    const int cell =
+        ((column * side + row) & -static_cast<int>(inside)) | (side * side & (static_cast<int>(inside) - 1));
+    search_[static_cast<std::size_t>(cell)] += ecal.et(i);
   }
   int hottest =
       search * side + search;  // ties: the object's own cell, then the lowest eta, then the lowest phi
-  bool own = true;
-  double highest = search_[static_cast<std::size_t>(hottest)];
-  for (int cell = 0; cell < side * side; ++cell) {
-    if (search_[static_cast<std::size_t>(cell)] > highest) {
-      highest = search_[static_cast<std::size_t>(cell)];
-      hottest = cell;
-      own = false;
-    }
+  const double highest = largest(search_.data(), static_cast<std::size_t>(side * side));
+  const bool own = search_[static_cast<std::size_t>(hottest)] == highest;
+  if (!own) {
+    hottest = 0;
+    while (hottest < side * side - 1 && search_[static_cast<std::size_t>(hottest)] != highest) ++hottest;
   }
   if (own && convention_ == Convention::arxiv_2011_01984) {
     candidate.status = Status::own_cell_hottest;

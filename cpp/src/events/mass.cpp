@@ -25,15 +25,9 @@ struct Projection {
     odd[size] = odd_part;
     even[size++] = even_part;
   }
-  double pairs() const noexcept {
-    double total = 0;
-    for (std::size_t a = 0; a < size; ++a) {
-      for (std::size_t b = 0; b < a; ++b) {
-        const double half_step = odd[a] * even[b] - even[a] * odd[b];
-        total += sum[a] * sum[b] * (half_step * half_step);
-      }
-    }
-    return total;
+  double pair(std::size_t a, std::size_t b) const noexcept {
+    const double half_step = odd[a] * even[b] - even[a] * odd[b];
+    return sum[a] * sum[b] * (half_step * half_step);
   }
 };
 
@@ -62,8 +56,39 @@ struct HalfPositions {
   }
 };
 
+/// What the pairs of deposits along both axes add up to, of the first deposits of each.
+struct Pairs {
+  double eta = 0, phi = 0;
+  std::size_t n_eta = 0, n_phi = 0;
+
+  double mass() const noexcept {
+    const double square = 4 * (eta + phi);
+    return square > 0 ? std::sqrt(square) : 0.0;
+  }
+};
+
 struct Projections {
   Projection eta, phi;
+
+  /// All pairs, those that are in `some` not again. Each sum waits for its last addition, so that both are
+  /// made in one loop as far as it goes.
+  Pairs pairs(Pairs some = {}) const noexcept {
+    while (some.n_eta < eta.size && some.n_phi < phi.size && some.n_eta == some.n_phi) {
+      const std::size_t a = some.n_eta++;
+      ++some.n_phi;
+      for (std::size_t b = 0; b < a; ++b) {
+        some.eta += eta.pair(a, b);
+        some.phi += phi.pair(a, b);
+      }
+    }
+    for (; some.n_eta < eta.size; ++some.n_eta) {
+      for (std::size_t b = 0; b < some.n_eta; ++b) some.eta += eta.pair(some.n_eta, b);
+    }
+    for (; some.n_phi < phi.size; ++some.n_phi) {
+      for (std::size_t b = 0; b < some.n_phi; ++b) some.phi += phi.pair(some.n_phi, b);
+    }
+    return some;
+  }
 
   template <class Image, class Positions>
   void add(const Image& image, int side, const Positions& positions) noexcept {
@@ -91,8 +116,7 @@ double mass_at(const Geometry& g, MassKind kind, const Image (&images)[4], const
   if (kind == MassKind::all) {
     deposits.add(images[2], g.hcal_window, HalfPositions(g.hcal, g.hcal_window, hcal_deta, hcal_dphi));
   }
-  const double square = 4 * (deposits.eta.pairs() + deposits.phi.pairs());
-  return square > 0 ? std::sqrt(square) : 0.0;
+  return deposits.pairs().mass();
 }
 
 }  // namespace
@@ -116,6 +140,18 @@ MassOf::~MassOf() = default;
 
 double MassOf::operator()(const SparseImage (&images)[4], double hcal_deta, double hcal_dphi) const noexcept {
   return mass_at(geometry_, kind_, images, *ecal_, hcal_deta, hcal_dphi);
+}
+
+void MassOf::all(const SparseImage (&images)[4], double hcal_deta, double hcal_dphi,
+                 double* masses) const noexcept {
+  Projections deposits;
+  deposits.add(images[0], geometry_.ecal_window, *ecal_);
+  const Pairs of_ecal = deposits.pairs();
+  deposits.add(images[2], geometry_.hcal_window,
+               HalfPositions(geometry_.hcal, geometry_.hcal_window, hcal_deta, hcal_dphi));
+  masses[0] = deposits.pairs(of_ecal).mass();
+  masses[1] = of_ecal.mass();
+  masses[2] = mass_at(geometry_, MassKind::ee, images, *ecal_, hcal_deta, hcal_dphi);
 }
 
 double mass(const Geometry& g, MassKind kind, const ImageSpans<const float>& images, double hcal_deta,

@@ -41,35 +41,35 @@ bool in_one_cell(double low, double high, int n) {
 
 }  // namespace
 
-void locate(const Grid& grid, const TowerArrays& towers, std::int16_t* cell_eta, std::int16_t* cell_phi,
-            bool* finite) {
+void locate(const Grid& grid, std::size_t n, const double* eta, const double* phi, std::int16_t* cell_eta,
+            std::int16_t* cell_phi) {
   const kernels::Kernels& set = kernels::select();
-  const auto n = static_cast<std::size_t>(towers.offsets[towers.n_events]);
-  set.cells(eta_axis(grid), towers.eta, cell_eta, n);
-  set.cells(phi_axis(grid), towers.phi, cell_phi, n);
+  set.cells(eta_axis(grid), eta, cell_eta, n);
+  set.cells(phi_axis(grid), phi, cell_phi, n);
   for (std::size_t i = 0; i < n; ++i) {
     if (cell_eta[i] == kernels::CellAxis::unsure)
-      cell_eta[i] = static_cast<std::int16_t>(grid.eta_index(towers.eta[i]));
+      cell_eta[i] = static_cast<std::int16_t>(grid.eta_index(eta[i]));
     if (cell_phi[i] == kernels::CellAxis::unsure)
-      cell_phi[i] = static_cast<std::int16_t>(grid.phi_index(towers.phi[i]));
-  }
-  for (std::size_t event = 0; event < towers.n_events; ++event) {
-    finite[event] = true;
-    for (const double* column : {towers.et, towers.e, towers.eta, towers.phi})
-      finite[event] =
-          finite[event] && set.within(column + towers.offsets[event], most_finite, towers.size(event));
+      cell_phi[i] = static_cast<std::int16_t>(grid.phi_index(phi[i]));
   }
 }
 
 Outside outside_of(const Grid& grid, const TowerArrays& towers) {
+  constexpr std::int64_t some = 64;  // looked at together, without a branch: mostly all are inside
   Outside outside;
   const std::int64_t n = towers.offsets[towers.n_events];
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double eta = towers.eta[i];
-    const bool inside = eta >= grid.eta_min && eta < grid.eta_max;
-    if (inside || !std::isfinite(eta)) continue;
-    ++outside.towers;
-    outside.et += towers.et[i];
+  const auto inside = [&](std::int64_t i) {
+    return (towers.eta[i] >= grid.eta_min) & (towers.eta[i] < grid.eta_max);
+  };
+  for (std::int64_t first = 0; first < n; first += some) {
+    const std::int64_t last = std::min(first + some, n);
+    std::int64_t n_inside = 0;
+    for (std::int64_t i = first; i < last; ++i) n_inside += inside(i) ? 1 : 0;
+    if (n_inside == last - first) continue;
+    for (std::int64_t i = first; i < last; ++i) {
+      if (inside(i) || !std::isfinite(towers.eta[i])) continue;
+      outside.lose(towers.et[i]);
+    }
   }
   return outside;
 }
@@ -84,10 +84,6 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
     placed.e.push_back(e);
     placed.eta.push_back(eta);
     placed.phi.push_back(phi);
-  };
-  const auto lose = [&placed](double et) {
-    ++placed.outside.towers;
-    placed.outside.et += et;
   };
   const double columns_per_eta = 1 / grid.eta_width(), rows_per_phi = 1 / grid.phi_width();
   std::vector<Part> columns, rows;
@@ -122,7 +118,7 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
       const bool outside = sane && (right < tolerance || left > grid.n_eta - tolerance);
       if (!sane || outside || (nests(left, right) && nests(bottom, top))) {
         put(et, e, sane ? eta : NAN, phi);
-        if (outside) lose(et);
+        if (outside) placed.outside.lose(et);
         continue;
       }
       ++placed.shared;
@@ -136,7 +132,7 @@ Placed place_towers(const Grid& grid, const TowerArrays& towers, const double* e
           put(et * fraction, e * fraction, grid.eta_center(column.cell), grid.phi_center(row.cell));
         }
       }
-      if (inside < 1 - 1e-9) lose(et * (1 - inside));
+      if (inside < 1 - 1e-9) placed.outside.lose(et * (1 - inside));
     }
     placed.offsets.push_back(static_cast<std::int64_t>(placed.et.size()));
   }

@@ -2,6 +2,7 @@
 
 #include <hepml/events.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -15,24 +16,26 @@ struct TowerArrays {
   const double* e = nullptr;
   const double* eta = nullptr;
   const double* phi = nullptr;
-  const std::int16_t* cell_eta = nullptr;  ///< these three of locate()
-  const std::int16_t* cell_phi = nullptr;
-  const bool* finite = nullptr;
 
   std::size_t size(std::size_t event) const noexcept {
     return static_cast<std::size_t>(offsets[event + 1] - offsets[event]);
   }
 };
 
-/// The cells (eta, phi) of all towers, as Grid::eta_index and Grid::phi_index tell them, and which events
-/// all_finite() holds for.
-void locate(const Grid& grid, const TowerArrays& towers, std::int16_t* cell_eta, std::int16_t* cell_phi,
-            bool* finite);
+/// The cells of n positions, as Grid::eta_index and Grid::phi_index tell them.
+void locate(const Grid& grid, std::size_t n, const double* eta, const double* phi, std::int16_t* cell_eta,
+            std::int16_t* cell_phi);
 
 /// Towers that lie, wholly or in part, outside of the grid in eta.
 struct Outside {
   std::int64_t towers = 0;
-  double et = 0;  ///< GeV lost that way
+  double et = 0;  ///< GeV lost that way, each to 2^-20: so the sum does not depend on how events are read
+
+  void lose(double lost) noexcept {
+    constexpr double steps = 1 << 20;
+    ++towers;
+    et += std::nearbyint(lost * steps) / steps;
+  }
 };
 Outside outside_of(const Grid& grid, const TowerArrays& towers);
 

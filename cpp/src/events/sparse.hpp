@@ -27,6 +27,8 @@ class MassOf {
   MassOf(const Geometry& geometry, MassKind kind);
   ~MassOf();
   double operator()(const SparseImage (&images)[4], double hcal_deta, double hcal_dphi) const noexcept;
+  /// The three kinds in their order, whatever `kind` is: the same numbers in less time.
+  void all(const SparseImage (&images)[4], double hcal_deta, double hcal_dphi, double* masses) const noexcept;
 
  private:
   struct Table;

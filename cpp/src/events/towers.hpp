@@ -30,19 +30,28 @@ class TowerList {
 
 class TowerColumns {
  public:
-  TowerColumns(const TowerArrays& arrays, std::size_t event) noexcept
-      : arrays_(arrays), first_(static_cast<std::size_t>(arrays.offsets[event])), size_(arrays.size(event)) {}
+  /// The cells are those of this event's towers; they may be absent where nobody asks for them.
+  TowerColumns(const TowerArrays& arrays, std::size_t event, const std::int16_t* cell_eta,
+               const std::int16_t* cell_phi) noexcept
+      : et_(arrays.et + arrays.offsets[event]),
+        e_(arrays.e + arrays.offsets[event]),
+        eta_(arrays.eta + arrays.offsets[event]),
+        phi_(arrays.phi + arrays.offsets[event]),
+        cell_eta_(cell_eta),
+        cell_phi_(cell_phi),
+        size_(arrays.size(event)) {}
   std::size_t size() const noexcept { return size_; }
-  double et(std::size_t i) const noexcept { return arrays_.et[first_ + i]; }
-  double e(std::size_t i) const noexcept { return arrays_.e[first_ + i]; }
-  double eta(std::size_t i) const noexcept { return arrays_.eta[first_ + i]; }
-  double phi(std::size_t i) const noexcept { return arrays_.phi[first_ + i]; }
-  int cell_eta(std::size_t i) const noexcept { return arrays_.cell_eta[first_ + i]; }
-  int cell_phi(std::size_t i) const noexcept { return arrays_.cell_phi[first_ + i]; }
+  double et(std::size_t i) const noexcept { return et_[i]; }
+  double e(std::size_t i) const noexcept { return e_[i]; }
+  double eta(std::size_t i) const noexcept { return eta_[i]; }
+  double phi(std::size_t i) const noexcept { return phi_[i]; }
+  int cell_eta(std::size_t i) const noexcept { return cell_eta_[i]; }
+  int cell_phi(std::size_t i) const noexcept { return cell_phi_[i]; }
 
  private:
-  const TowerArrays& arrays_;
-  std::size_t first_, size_;
+  const double *et_, *e_, *eta_, *phi_;
+  const std::int16_t *cell_eta_, *cell_phi_;
+  std::size_t size_;
 };
 
 }  // namespace hepml

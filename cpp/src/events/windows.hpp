@@ -9,10 +9,10 @@ namespace hepml {
 
 /// `index` counted from `first` on a ring of n cells: 0 to n - 1. Both arguments lie in [-n, n).
 inline int steps_on_ring(int index, int first, int n) noexcept {
-  int steps = index - first;
-  if (steps < 0) steps += n;
-  if (steps < 0) steps += n;
-  return steps >= n ? steps - n : steps;
+  int steps = index - first;  // without branches: which way it goes is as good as random
+  steps += n & -static_cast<int>(steps < 0);
+  steps += n & -static_cast<int>(steps < 0);
+  return steps - (n & -static_cast<int>(steps >= n));
 }
 
 constexpr double most_finite = 1e30;  // beyond it a sum may leave the range of float32
