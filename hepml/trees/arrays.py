@@ -14,7 +14,7 @@ from typing import Any
 from hepml.errors import DataError
 from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
 from hepml.trees.chunk import Request, assemble
-from hepml.trees.columns import Tree
+from hepml.trees.columns import Columns, Tree
 from hepml.trees.events import Events
 from hepml.trees.reading import refuse_layouts
 
@@ -121,4 +121,5 @@ class ArrayEvents:
 
     def _assemble(self, n: int, arrays: Any) -> Events:
         # without a file there is no checksum to identify events by; whoever needs identities reads files
-        return assemble(self._data, self._binding, self._request, "0" * 64, (0, n, arrays))
+        read = None if arrays is None else Columns(self._data, arrays)
+        return assemble(self._data, self._binding, self._request, "0" * 64, (0, n, read))

@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError
 from hepml.layouts import Block
-from hepml.trees.columns import Arrays, Tree, widened
+from hepml.trees.columns import Columns
 from hepml.trees.events import Objects, Towers
 
 __all__ = ["objects_of", "towers_of"]
 
-Columns = dict[str, NDArray[np.float64]]
+Values = dict[str, NDArray[np.float64]]
 
 
-def towers_of(tree: Tree, block: Block, names: Mapping[str, str], arrays: Arrays, first: int) -> Towers:
+def towers_of(chunk: Columns, block: Block, names: Mapping[str, str]) -> Towers:
     """The towers of one calorimeter, in GeV and radians; what is not stored is computed from what is."""
-    offsets, columns, _ = _columns(tree, block, names, arrays, first)
+    offsets, columns, _ = _columns(chunk, block, names)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         _add_direction(columns)
         if "et" not in columns:
-            columns["et"] = columns["e"] / np.cosh(columns["eta"])
+            columns["et"] = columns["e"] / chunk.cosh(columns["eta"])
         if "e" not in columns:
-            columns["e"] = columns["et"] * np.cosh(columns["eta"])
+            columns["e"] = columns["et"] * chunk.cosh(columns["eta"])
         if "part" in columns:
             share = columns["part"] / columns["e"]
             columns["et"] = np.where(columns["e"] == 0, 0.0, columns["et"] * share)
@@ -38,44 +38,44 @@ def towers_of(tree: Tree, block: Block, names: Mapping[str, str], arrays: Arrays
     return Towers(offsets, columns["et"], columns["e"], columns["eta"], columns["phi"], edges)
 
 
-def objects_of(tree: Tree, block: Block, names: Mapping[str, str], arrays: Arrays, first: int) -> Objects:
+def objects_of(chunk: Columns, block: Block, names: Mapping[str, str]) -> Objects:
     """A collection of objects, in GeV and radians."""
-    offsets, columns, fields = _columns(tree, block, names, arrays, first)
+    offsets, columns, fields = _columns(chunk, block, names)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         _add_direction(columns)
         if "pt" not in columns:
-            columns["pt"] = columns["e"] / np.cosh(columns["eta"])
+            columns["pt"] = columns["e"] / chunk.cosh(columns["eta"])
     return Objects(offsets, columns["pt"], columns["eta"], columns["phi"], fields)
 
 
 def _columns(
-    tree: Tree, block: Block, names: Mapping[str, str], arrays: Arrays, first: int
-) -> tuple[NDArray[np.int64], Columns, dict[str, NDArray[np.generic]]]:
+    chunk: Columns, block: Block, names: Mapping[str, str]
+) -> tuple[NDArray[np.int64], Values, dict[str, NDArray[np.generic]]]:
     """Every column of a collection with common offsets, after the units and the selection."""
     offsets: NDArray[np.int64] | None = None
     reference = ""
-    columns: Columns = {}
+    columns: Values = {}
     fields: dict[str, NDArray[np.generic]] = {}
     keep: NDArray[np.bool_] | None = None
     for key, branch in names.items():
         if key == "index":
             continue
-        own, values = tree.jagged(branch, arrays[branch], width=4 if key == "edges" else 0)
+        width = 4 if key == "edges" else 0
+        own, values = chunk.jagged(branch, width)
         if offsets is None:
             offsets, reference = own, branch
-        elif not np.array_equal(own, offsets):
-            _refuse_lengths(tree, (reference, branch), offsets, own, first)
+        elif own is not offsets and not np.array_equal(own, offsets):
+            _refuse_lengths(chunk, (reference, branch), offsets, own)
         if key == "where":
             assert block.where is not None
             keep = np.isin(np.abs(values) if block.where.absolute else values, block.where.values)
         elif key.startswith("fields."):
             fields[key.removeprefix("fields.")] = values.astype(values.dtype.newbyteorder("="))
         else:
-            factor = _factor(key, block)
-            columns[key] = widened(values) if factor is None else widened(values) * factor
+            columns[key] = chunk.numbers(branch, width, _factor(key, block))
     assert offsets is not None
     if "index" in names:
-        new, rows = _positions(tree, names["index"], arrays, offsets, first)
+        new, rows = _positions(chunk, names["index"], offsets)
         columns = {key: values[rows] for key, values in columns.items()}
         fields = {key: values[rows] for key, values in fields.items()}
         offsets, keep = new, None if keep is None else keep[rows]
@@ -86,40 +86,38 @@ def _columns(
     return offsets, columns, fields
 
 
-def _positions(
-    tree: Tree, branch: str, arrays: Arrays, offsets: NDArray[np.int64], first: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _positions(chunk: Columns, branch: str, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Offsets of the subset, and the rows of the collection that it takes."""
-    new, index = tree.jagged(branch, arrays[branch])
+    new, index = chunk.jagged(branch)
     event = np.repeat(np.arange(len(new) - 1), np.diff(new))
     rows = index.astype(np.int64) + offsets[event]
     bad = (rows < offsets[event]) | (rows >= offsets[event + 1])
     if bad.any():
         raise DataError(
             f"the branch {branch!r} points outside its collection",
-            where=f"{tree.where}, entry {first + int(event[np.argmax(bad)])}",
+            where=f"{chunk.tree.where}, entry {chunk.first + int(event[np.argmax(bad)])}",
             found=int(index[np.argmax(bad)]),
         )
     return new, rows
 
 
-def _factor(key: str, block: Block) -> float | NDArray[np.float64] | None:
+def _factor(key: str, block: Block) -> float | tuple[float, ...] | None:
     """What brings a column to GeV and radians; None where it is in them."""
     if key in ("et", "e", "part", "pt", "px", "py", "pz"):
         return None if block.energy == 1 else block.energy
     if block.angle == 1:
         return None
     if key == "edges":
-        return np.array([1.0, 1.0, block.angle, block.angle])
+        return 1.0, 1.0, block.angle, block.angle
     return block.angle if key in ("phi", "phi_lo", "phi_hi") else None
 
 
-def _keep(offsets: NDArray[np.int64], columns: Columns, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Columns]:
+def _keep(offsets: NDArray[np.int64], columns: Values, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Values]:
     before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
     return before[offsets], {key: values[keep] for key, values in columns.items()}
 
 
-def _add_direction(columns: Columns) -> None:
+def _add_direction(columns: Values) -> None:
     """Eta and phi from momenta or positions, pt and e from momenta, where they are not stored."""
     if "eta" in columns and "phi" in columns:
         return
@@ -133,14 +131,14 @@ def _add_direction(columns: Columns) -> None:
 
 
 def _refuse_lengths(
-    tree: Tree, branches: tuple[str, str], offsets: NDArray[np.int64], own: NDArray[np.int64], first: int
+    chunk: Columns, branches: tuple[str, str], offsets: NDArray[np.int64], own: NDArray[np.int64]
 ) -> None:
     one, other = branches
     a, b = np.diff(offsets), np.diff(own)
     entry = int(np.argmax(a != b))
     raise DataError(
         "two branches of one collection have different lengths",
-        where=f"{tree.where}, entry {first + entry}",
+        where=f"{chunk.tree.where}, entry {chunk.first + entry}",
         expected=f"as many values in {other!r} as in {one!r}, which has {a[entry]}",
         found=f"{b[entry]} values",
         fix="name branches of one collection in the layout",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hepml.errors import DataError, MissingBranchError, check_names, nearest
 from hepml.layouts import Binding, Column, Layout, bind
 from hepml.trees.assembly import objects_of, towers_of
-from hepml.trees.columns import Arrays, Tree, widened
+from hepml.trees.columns import Columns, Tree, widened
 from hepml.trees.events import Events, Objects, Towers
 
 __all__ = ["Request", "assemble", "branches_to_read", "named"]
@@ -88,10 +88,10 @@ def assemble(
     binding: Binding,
     request: Request,
     sample: str,
-    chunk: tuple[int, int, Arrays | None],
+    chunk: tuple[int, int, Columns | None],
 ) -> Events:
-    """The events of one chunk: first entry, last entry + 1, arrays by branch (None: no entries were read)."""
-    layout, (first, last, arrays) = binding.layout, chunk
+    """The events of one chunk: first entry, last entry + 1, columns (None: no entries were read)."""
+    layout, (first, last, read) = binding.layout, chunk
     n = last - first
     towers = {"ecal": Towers.empty(n), "hcal": Towers.empty(n)}
     objects: dict[str, Objects] = {}
@@ -99,25 +99,25 @@ def assemble(
         kind, name = key.split(".", 1)
         if not request.wants(key):
             continue
-        if arrays is None:
+        if read is None:
             if kind == "objects":
                 nothing = np.zeros(0)
                 objects[name] = Objects(np.zeros(n + 1, np.int64), nothing, nothing, nothing)
         elif kind == "towers":
-            towers[name] = towers_of(data, layout.towers[name], names, arrays, first)
+            towers[name] = towers_of(read, layout.towers[name], names)
         else:
-            objects[name] = objects_of(data, layout.objects[name], names, arrays, first)
+            objects[name] = objects_of(read, layout.objects[name], names)
 
     def numbers(branch: str | None) -> NDArray[np.float64] | None:
         if branch is None:
             return None
-        return np.zeros(0) if arrays is None else widened(data.scalar(branch, arrays[branch], first))
+        return np.zeros(0) if read is None else widened(read.scalar(branch))
 
     def integers(key: str) -> NDArray[np.int64] | None:
         branch = binding.event.get(key)
         if branch is None:
             return None
-        values = np.zeros(0, np.int64) if arrays is None else data.scalar(branch, arrays[branch], first)
+        values = np.zeros(0, np.int64) if read is None else read.scalar(branch)
         if values.dtype.kind not in "iu":
             raise DataError(
                 f"the branch {branch!r} ({key}) does not hold integers", where=data.where, found=str(values.dtype)

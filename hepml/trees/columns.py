@@ -13,9 +13,10 @@ from hepml import interruption
 from hepml.errors import DataError, InputFileError
 from hepml.trees.files import reading
 
-__all__ = ["Arrays", "Tree", "widened"]
+__all__ = ["Arrays", "Columns", "Tree", "widened"]
 
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kMGT]i?)?B", re.IGNORECASE)
+_READ = "10 MB"  # are read at a time, at least
 _NUMERIC = ("AsDtype", "AsDouble32", "AsFloat16")
 Arrays = Mapping[str, Any]  # branch -> awkward array
 
@@ -137,6 +138,18 @@ class Tree:
             first, last = report if self.is_rntuple else (report.tree_entry_start, report.tree_entry_stop)
             yield int(first), int(last), arrays
 
+    def steps(self, branches: list[str], step_size: int | str) -> tuple[int, int]:
+        """Entries of a step, and how many are read together: smaller steps than this cost more than they read."""
+        with reading(self.path, f"the tree {self.name!r}"):
+            step, least = (self._entries_for(size, branches) for size in (_entries_or_memory(step_size), _READ))
+        return step, step * max(1, least // step)
+
+    def _entries_for(self, size: int | str, branches: list[str]) -> int:
+        if isinstance(size, int):
+            return size
+        count = self.tree.num_entries_for(size) if self.is_rntuple else self.tree.num_entries_for(size, branches)
+        return max(int(count), 1)
+
     def _ntuple_chunks(self, branches: list[str], step_size: int | str, start: int, stop: int) -> Iterator[Any]:
         step = step_size if isinstance(step_size, int) else int(self.tree.num_entries_for(step_size))
         for first in range(start, stop, max(step, 1)):
@@ -182,6 +195,82 @@ class Tree:
             self._refuse(branch, str(array.type), "one number per event")
         assert values is not None
         return values
+
+
+class Columns:
+    """The flat columns of a chunk, each made once: the calorimeters often have branches in common.
+
+    Arrays may be shared, also between collections; nobody writes into them.
+
+    Args:
+        tree: the tree.
+        arrays: branch -> awkward array.
+        first: entry of the tree that the chunk begins with.
+    """
+
+    def __init__(self, tree: Tree, arrays: Arrays, first: int = 0) -> None:
+        self.tree = tree
+        self.first = first
+        self._arrays = arrays
+        self._offsets: list[NDArray[np.int64]] = []
+        self._jagged: dict[tuple[str, int], tuple[NDArray[np.int64], NDArray[np.generic]]] = {}
+        self._scalars: dict[str, NDArray[np.generic]] = {}
+        self._numbers: dict[tuple[str, tuple[float, ...]], NDArray[np.float64]] = {}
+        self._cosh: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+
+    def jagged(self, branch: str, width: int = 0) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+        """As `Tree.jagged`; equal offsets are one array."""
+        key = branch, width
+        if key not in self._jagged:
+            own, values = self._read(branch, width)
+            same = next((known for known in self._offsets if np.array_equal(known, own)), None)
+            if same is None:
+                self._offsets.append(own)
+            self._jagged[key] = own if same is None else same, values
+        return self._jagged[key]
+
+    def _read(self, branch: str, width: int) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+        return self.tree.jagged(branch, self._arrays[branch], width)
+
+    def scalar(self, branch: str) -> NDArray[np.generic]:
+        """As `Tree.scalar`."""
+        if branch not in self._scalars:
+            self._scalars[branch] = self.tree.scalar(branch, self._arrays[branch], self.first)
+        return self._scalars[branch]
+
+    def numbers(self, branch: str, width: int, factor: float | tuple[float, ...] | None) -> NDArray[np.float64]:
+        """The values in float64, times a factor, or one factor for each of `width` columns."""
+        key = branch, factor if isinstance(factor, tuple) else (1.0 if factor is None else factor,)
+        if key not in self._numbers:
+            values = widened(self.jagged(branch, width)[1])
+            self._numbers[key] = values if factor is None else values * np.asarray(factor)
+        return self._numbers[key]
+
+    def cosh(self, eta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The hyperbolic cosine of a column, made once for the same array."""
+        if id(eta) not in self._cosh:
+            self._cosh[id(eta)] = eta, np.cosh(eta)  # held, so that no other array has its id
+        return self._cosh[id(eta)][1]
+
+    def part(self, begin: int, end: int) -> Columns:
+        """Entries `begin` to `end` - 1 of the chunk."""
+        return _Part(self, begin, end)
+
+
+class _Part(Columns):
+    """Some entries of a chunk."""
+
+    def __init__(self, whole: Columns, begin: int, end: int) -> None:
+        super().__init__(whole.tree, {}, whole.first + begin)
+        self._whole, self._begin, self._end = whole, begin, end
+
+    def _read(self, branch: str, width: int) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+        offsets, values = self._whole.jagged(branch, width)
+        own = offsets[self._begin : self._end + 1]
+        return own - own[0], values[own[0] : own[-1]]
+
+    def scalar(self, branch: str) -> NDArray[np.generic]:
+        return self._whole.scalar(branch)[self._begin : self._end]
 
 
 def _entries_or_memory(step_size: int | str) -> int | str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hepml.geometry import Grid
 from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
 from hepml.trees.assembly import objects_of
-from hepml.trees.columns import Tree
+from hepml.trees.columns import Columns, Tree
 from hepml.trees.events import Events, Towers
 from hepml.trees.files import Source, choose_tree, list_trees, one_file, open_file, reading
 from hepml.trees.placing import place_towers
@@ -196,7 +196,7 @@ def object_counts(tree: Tree, binding: Binding) -> dict[str, ObjectCount]:
                 branch = next(iter(names.values()))
                 counts = np.diff(tree.jagged(branch, arrays[branch])[0])
             else:
-                counts = objects_of(tree, binding.layout.objects[name], names, arrays, first).counts
+                counts = objects_of(Columns(tree, arrays, first), binding.layout.objects[name], names).counts
             new = np.bincount(counts)
             size = max(len(new), len(histograms[name]))
             histograms[name] = np.pad(histograms[name], (0, size - len(histograms[name]))) + np.pad(

@@ -16,7 +16,7 @@ from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
 from hepml.retrying import wait_for
 from hepml.trees.checksum import sample_checksum
 from hepml.trees.chunk import Request, assemble, branches_to_read, named
-from hepml.trees.columns import Tree
+from hepml.trees.columns import Columns, Tree
 from hepml.trees.events import Events
 from hepml.trees.files import Source, choose_tree, expand_files, one_file, open_file, reading
 
@@ -71,8 +71,8 @@ def open_events(
         names = branches_to_read(data, binding, request)
         sample = sample_checksum(data, binding)
         chunks = list(data.iterate(names, max(last - first, 1), first, last))
-        arrays = chunks[0][2] if chunks else None
-        return assemble(data, binding, request, sample, (first, max(last, first), arrays))
+        read = Columns(data, chunks[0][2], first) if chunks else None
+        return assemble(data, binding, request, sample, (first, max(last, first), read))
 
 
 def iterate_events(
@@ -126,8 +126,13 @@ def _chunks(
         if data.n_entries == 0:
             log.warning("%s has no entries", printable(data.where))
             yield assemble(data, binding, request, sample, (0, 0, None))
-        for chunk in data.iterate(names, step_size, start, data.n_entries):
-            yield assemble(data, binding, request, sample, chunk)
+        step, together = data.steps(names, step_size)
+        for first, last, arrays in data.iterate(names, together, start, data.n_entries):
+            read = Columns(data, arrays, first)
+            for begin in range(first, last, step):
+                end = min(begin + step, last)
+                part = read.part(begin - first, end - first) if end - begin < last - first else read
+                yield assemble(data, binding, request, sample, (begin, end, part))
 
 
 def _in_attempts(path: str, chunks: Callable[[int], Iterator[Events]]) -> Iterator[Events]:

@@ -24,7 +24,7 @@ from hepml.ledger import atomic_path, check_not_input, check_output
 from hepml.stages import stage
 from hepml.trees.checksum import sample_checksum
 from hepml.trees.chunk import Request, assemble, branches_to_read
-from hepml.trees.columns import Tree
+from hepml.trees.columns import Columns, Tree
 from hepml.trees.events import Events
 from hepml.trees.files import Source, expand_files, reading
 from hepml.trees.reading import opened
@@ -165,7 +165,7 @@ def _chunks(data: Tree, binding: Binding, plan: list[_Branch], step_size: int | 
     sample = sample_checksum(data, binding)
     names = list(dict.fromkeys([*branches_to_read(data, binding, request), *(branch.source for branch in plan)]))
     for first, last, arrays in data.iterate(names, step_size, 0, data.n_entries):
-        yield assemble(data, binding, request, sample, (first, last, arrays)), arrays
+        yield assemble(data, binding, request, sample, (first, last, Columns(data, arrays, first))), arrays
 
 
 def _columns(data: Tree, plan: list[_Branch], arrays: Any) -> dict[str, Any]:
