@@ -51,7 +51,7 @@ def convert(
     part: tuple[int, int] | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    step_size: int | str = "20 MB",
+    step_size: int | str = "5 MB",
     progress: Progress | None = None,
 ) -> Summary:
     """Writes the candidates of ROOT files to a data file.

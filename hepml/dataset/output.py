@@ -13,6 +13,7 @@ from typing import Any
 
 from hepml import ledger
 from hepml.dataset.blocks import Block
+from hepml.dataset.overlap import behind
 from hepml.dataset.record import Record
 from hepml.dataset.rows import VARIABLES
 from hepml.dataset.sink import Sink
@@ -121,9 +122,15 @@ class Output:
                     return Writer(sink, geometry=geometry, variables=VARIABLES, dense=dense, normalised=normalised)
 
                 writer: Writer | None = None
-                for block in blocks:
+
+                def append(block: Block) -> None:
+                    nonlocal writer
                     writer = writer or started()
                     writer.append(block)
+
+                with behind(append) as put:
+                    for block in blocks:
+                        put(block)
                 classes = record.classes() if part is None else record.class_counts()
                 writer = writer or started()
                 writer.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from hepml.candidates import LIMIT, Candidates, select_candidates
 from hepml.dataset.blocks import Block
 from hepml.dataset.layout import COLUMNS
+from hepml.dataset.overlap import ahead
 from hepml.dataset.sources import Input
 from hepml.dataset.sums import exact_sum
-from hepml.features import FEATURE_NAMES, MASS_NAMES, hard_selection, high_level, mass
+from hepml.features import FEATURE_NAMES, MASS_NAMES, hard_selection, high_level, masses
 from hepml.geometry import Geometry
 from hepml.images import make_images
 from hepml.trees import Events, iterate_events
@@ -70,13 +71,13 @@ class Rows:
     sha256: str | None = None
 
 
-def read_input(each: Input, options: Options, step_size: int | str = "20 MB") -> Iterator[Rows]:
+def read_input(each: Input, options: Options, step_size: int | str = "5 MB") -> Iterator[Rows]:
     """The rows of one file, a step at a time."""
-    for events in events_of(each, step_size):
+    for events in ahead(events_of(each, step_size)):
         yield rows_of(select(events, each, options), each)
 
 
-def events_of(each: Input, step_size: int | str = "20 MB") -> Iterator[Events]:
+def events_of(each: Input, step_size: int | str = "5 MB") -> Generator[Events]:
     """The events of one file as the rows are made from them, a step at a time."""
     sample = each.sample
     yield from iterate_events(
@@ -141,7 +142,7 @@ def _block(events: Events, candidates: Candidates, each: Input) -> tuple[Block, 
     sample = each.sample
     images = make_images(candidates)
     flats = {"hl": high_level(images).astype(np.float32)}
-    flats |= {token: mass(images, token).astype(np.float32)[:, None] for token in MASS_NAMES}
+    flats |= dict(zip(MASS_NAMES, masses(images).astype(np.float32).T[:, :, None].copy(), strict=True))
     n = len(candidates.row)
     columns: dict[str, Any] = {
         "identity": candidates.identity,

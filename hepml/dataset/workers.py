@@ -21,7 +21,7 @@ class Task:
     """How files are read: the same for all of a conversion."""
 
     options: Options
-    step_size: int | str = "20 MB"
+    step_size: int | str = "5 MB"
     checksums: Mapping[str, str] | None = None  # of whole files, by their real paths
 
     def steps(self, each: Input) -> Iterator[Rows]:

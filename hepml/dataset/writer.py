@@ -24,7 +24,7 @@ from hepml.ledger import json_text
 
 __all__ = ["Writer"]
 
-_ROWS = 8192  # rows that are written together
+_ROWS = 1 << 15  # rows that are written together
 _IDENTITIES = 1 << 22  # that are compared at a time
 
 
