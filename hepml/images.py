@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepml import _core
-from hepml.candidates import Candidates, core_geometry, fill_sparse
+from hepml.candidates import Candidates, core_geometry, fill_sparse, towers_at_cells
 from hepml.errors import DataError, check_kind
 from hepml.geometry import Geometry
+from hepml.trees import Events
+from hepml.trees.placing import TowerArrays
 
-__all__ = ["IMAGE_NAMES", "Images", "SparseImages", "expand_hcal", "make_images"]
+__all__ = ["IMAGE_NAMES", "Images", "SparseImages", "expand_hcal", "images_at", "make_images"]
 
 IMAGE_NAMES = ("et", "ee", "ht", "he")
 
@@ -190,15 +192,82 @@ def make_images(candidates: Candidates) -> Images:
         arXiv:2011.01984, Sec. II; window and order as in its image macro.
     """
     check_kind(candidates, Candidates, "select_candidates(events)")
-    geometry = candidates.geometry
     places = (candidates.row, candidates.cell, candidates.hcal_first)
-    parts = fill_sparse(core_geometry(geometry), candidates.convention, candidates.cells, places)
+    sparse = _filled(candidates.geometry, candidates.convention, candidates.cells, places)
+    return Images(candidates.geometry, sparse, candidates.entry, candidates.hcal_offset, candidates.convention)
+
+
+def images_at(
+    events: Events,
+    eta: ArrayLike,
+    phi: ArrayLike,
+    row: ArrayLike | None = None,
+    *,
+    geometry: Geometry | None = None,
+    overlap: str = "share",
+) -> tuple[Images, NDArray[np.uint8]]:
+    """The images around given positions: no candidates, no search for the hottest cell.
+
+    The ECal cell that holds a position is the centre of its image; all else is as in `make_images`.
+
+    Args:
+        events: from `open_events` or `iterate_events`.
+        eta, phi: positions, shape (n,), radians.
+        row: row of each position's event in `events`, integers, shape (n,); default: one position an event.
+        geometry, overlap: as for `select_candidates`.
+
+    Returns:
+        images: of the positions that have any, in order; none for no events.
+        status: code of `hepml.candidates.STATUS_NAMES` of every position, uint8, shape (n,): 0 has images; the others
+            lie "outside_grid" or so near its end that an image leaves it ("image_window"), or are "not_finite", they
+            or a tower of their event.
+
+    Raises:
+        DataError: not events; eta, phi and row of different lengths; rows that are not there.
+        GranularityError: towers that do not nest, with ``overlap="refuse"``.
+        SchemaError: a geometry from which no image can be cut.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> import hepml
+        >>> events = hepml.open_events(files("hepml") / "data" / "sample_electrons.root", entry_stop=20)
+        >>> images, status = images_at(events, np.zeros(20), np.linspace(-3, 3, 20))
+        >>> len(images), status.max()
+        (20, 0)
+    """
+    check_kind(events, Events, "open_events(PATH)")
+    geometry = events.geometry if geometry is None else geometry
+    check_kind(geometry, Geometry, "Geometry(...)")
+    core = core_geometry(replace(geometry, search=0))
+    at = [np.ascontiguousarray(values, dtype=np.float64) for values in (eta, phi)]
+    rows = np.arange(len(events)) if row is None else np.ascontiguousarray(row, dtype=np.int64)
+    if not rows.ndim == at[0].ndim == at[1].ndim == 1 or not len(rows) == len(at[0]) == len(at[1]):
+        raise DataError(
+            "positions that cannot be used",
+            expected=f"as many of each, {len(events)} (one an event) where row is not given",
+            found=f"eta {at[0].shape}, phi {at[1].shape}, row {rows.shape}",
+        )
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(events):
+        raise DataError(
+            "rows of events that are not there", expected=f"0 to {len(events) - 1}", found=rows.tolist()[:5]
+        )
+    cells, _ = towers_at_cells(events, geometry, None, overlap)
+    status, cell, hcal_first, hcal_offset = _core.find_candidates(core, 0, *cells, rows, *at)
+    kept = np.flatnonzero(status == 0)
+    sparse = _filled(geometry, None, cells, (rows[kept], cell[kept], hcal_first[kept]))
+    return Images(geometry, sparse, events.entry[rows[kept]], hcal_offset[kept]), status
+
+
+def _filled(
+    geometry: Geometry, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: tuple[Any, Any, Any]
+) -> dict[str, SparseImages]:
+    """The four images of candidates at `places` (row, cell, hcal_first)."""
+    parts = fill_sparse(core_geometry(geometry), convention, cells, places)
     sides = (geometry.ecal_window, geometry.ecal_window, geometry.hcal_window, geometry.hcal_window)
-    sparse = {
+    return {
         name: SparseImages(part[0], part[1], part[2], (side, side))
         for name, part, side in zip(IMAGE_NAMES, parts, sides, strict=True)
     }
-    return Images(geometry, sparse, candidates.entry, candidates.hcal_offset, candidates.convention)
 
 
 def expand_hcal(cells: ArrayLike, expand: int = 4) -> NDArray[np.float32]:

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import at_cell, events_of, towers_in_cells
 
-from hepml.candidates import select_candidates
+from hepml import _core
+from hepml.candidates import STATUS_NAMES, core_geometry, select_candidates
 from hepml.errors import DataError
 from hepml.evaluator import cpus
 from hepml.geometry import ECAL, HCAL, PAPER, Geometry, Grid
-from hepml.images import IMAGE_NAMES, SparseImages, expand_hcal, make_images
+from hepml.images import IMAGE_NAMES, SparseImages, expand_hcal, images_at, make_images
 from hepml.trees import Towers, open_events
-from hepml.trees.placing import as_arrays, locate_towers
+from hepml.trees.placing import as_arrays
 
 MACRO_FILES = ("unslimmed_electrons", "noselection_jets", "eid_stockdelphes_electrons")
 REAL_FILES = (*MACRO_FILES, "eid_dev_jets", "eid_dev_electrons", "eid_pileup50_jets", "unslimmed_pileup50_jets")
@@ -329,12 +330,10 @@ def test_the_cells_of_columns_are_those_of_single_positions(cpu, grid, monkeypat
     phi = near(np.linspace(-np.pi, np.pi, grid.n_phi + 1), [7.0, -50.3, 99.0])
     n = max(len(eta), len(phi))
     eta, phi = np.resize(eta, n), np.resize(phi, n)
-    towers = Towers(np.array([0, n]), np.ones(n), np.ones(n), eta, phi)
-    *_, cell_eta, cell_phi, finite = locate_towers(as_arrays(towers), grid)
+    cell_eta, cell_phi = _core.locate_towers((grid.n_eta, grid.n_phi, grid.eta_min, grid.eta_max), eta, phi)
     expected = [reference.eta_cell(grid, value) for value in eta]
     assert cell_eta.tolist() == [-1 if cell is None else cell for cell in expected]
     assert cell_phi.tolist() == [reference.phi_cell(grid, value) for value in phi]
-    assert finite.tolist() == [True]
 
 
 @pytest.mark.parametrize("cpu", cpus())
@@ -345,4 +344,42 @@ def test_one_number_that_is_not_finite_rejects_its_event_alone(cpu, bad, column,
     columns = np.ones((4, 40))
     columns[column, 17] = bad
     towers = Towers(np.array([0, 0, 17, 18, 40]), *columns)
-    assert locate_towers(as_arrays(towers), ECAL)[-1].tolist() == [True, True, False, True]
+    calorimeters = as_arrays(towers), as_arrays(Towers.empty(4))
+    for ecal, hcal in (calorimeters, calorimeters[::-1]):
+        objects = np.arange(4), np.zeros(4), np.zeros(4)
+        status, *_ = _core.find_candidates(core_geometry(PAPER), 0, ecal, hcal, *objects)
+        assert [STATUS_NAMES[code] for code in status] == ["ok", "ok", "not_finite", "ok"]
+
+
+def test_images_at_the_hottest_cells_are_those_of_the_candidates(shared):
+    events = open_events(shared / "electrons" / "unslimmed_electrons.root", entry_stop=60)
+    candidates = select_candidates(events, which="all")
+    expected = make_images(candidates)
+    eta, phi = ECAL.eta_center(candidates.cell[:, 0]), ECAL.phi_center(candidates.cell[:, 1])
+    images, status = images_at(events, eta, phi, candidates.row)
+    assert len(images) == len(candidates) > 30
+    assert not status.any()
+    assert images.hcal_offset.tolist() == expected.hcal_offset.tolist()
+    assert images.entry.tolist() == expected.entry.tolist()
+    for name in IMAGE_NAMES:
+        for part in ("counts", "index", "value"):
+            assert np.array_equal(getattr(images.sparse[name], part), getattr(expected.sparse[name], part))
+
+
+def test_images_at_positions_without_images_are_told_by_their_status():
+    towers = towers_in_cells(ECAL, [[(100, 50, 8.0, 8.0)]] * 5)
+    towers.et[-1] = np.nan
+    events = events_of([[]] * 5, towers)
+    images, status = images_at(events, [0.01, 2.6, 2.4, np.nan, 0.01], np.full(5, ECAL.phi_center(50)))
+    assert [STATUS_NAMES[code] for code in status] == ["ok", "outside_grid", "image_window", "not_finite", "not_finite"]
+    assert len(images) == 1
+    assert images.ecal_et[0, 15, 15, 0] == 8.0
+    nothing, status = images_at(events, [], [], [])
+    assert len(nothing) == len(status) == 0
+
+
+@pytest.mark.parametrize("row", [None, [0, 2], [0, -1], [0]])
+def test_images_at_refuses_rows_that_do_not_fit(row):
+    events = events_of([[]], towers_in_cells(ECAL, [[(100, 50, 8.0, 8.0)]]))
+    with pytest.raises(DataError, match=r"positions that cannot be used|rows of events that are not there"):
+        images_at(events, [0.0, 0.1], [0.0, 0.1], row)
