@@ -7,6 +7,9 @@ zstd. A round runs all ways one after another; the median processor time over ro
 changes less than wall clock. The loop of RDataFrame is compiled with optimization, fills the same two images around the
 same electron, and looks for no hottest cell; ways that are slow read fewer events. Needs the extra `root` and a
 compiler.
+
+Wall-clock times of hepml convert, with its threads and without, are taken in turn too, as pairs; and the memory that it
+takes at most, in processes of their own: once with N events, once with ten times as many.
 """
 
 from __future__ import annotations
@@ -14,8 +17,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +35,12 @@ from machine import commit, machine
 from numpy.typing import NDArray
 
 import hepml
-from hepml.dataset import convert
+from hepml.dataset import convert, output, rows
+from hepml.images import images_at
 from hepml.ledger import write_json
 
 STEP = 10_000
+SMALL = 1_000  # events of a step that stay in the processor's caches
 BRANCHES = ["Eta", "Phi", "Eem", "Ehad", "Ele_Eta", "Ele_Phi"]
 LAYOUT = """\
 format: hepml-layout
@@ -79,6 +88,13 @@ double filled(const char* path) {
   ROOT::RDataFrame("calo", path).Foreach(fill, {"Eta", "Phi", "Eem", "Ehad", "Ele_Eta", "Ele_Phi"});
   return sum;
 }
+"""
+PEAK = """
+import re, sys
+from pathlib import Path
+from hepml.dataset import convert
+convert(sys.argv[1], sys.argv[2], sys.argv[3], layout=sys.argv[4], overwrite=True)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1e6)
 """
 
 
@@ -168,16 +184,63 @@ def gzip_set(file: h5py.File, name: str, n: int, side: int) -> h5py.Dataset:
 
 def images(path: Path, layout: Path, hl: bool) -> None:
     """hepml in memory: candidates and images, and the seven variables."""
-    for events in hepml.iterate_events(path, layout=layout, step_size=STEP):
+    for events in hepml.iterate_events(path, layout=layout, step_size=SMALL):
         made = hepml.make_images(hepml.select_candidates(events, truth=False))
         if hl:
             hepml.high_level(made)
+
+
+def images_alone(path: Path, layout: Path) -> None:
+    """hepml in memory: the images around each electron, without a search for the hottest cell, as the loop."""
+    for events in hepml.iterate_events(path, layout=layout, step_size=SMALL, collections="electron"):
+        electrons = events.objects["electron"]
+        images_at(events, electrons.eta, electrons.phi)
 
 
 def delphes(files: list[Path]) -> None:
     """The same from Delphes files, whose towers have edges."""
     for events in hepml.iterate_events(files, step_size=STEP):
         hepml.high_level(hepml.make_images(hepml.select_candidates(events, truth=False)))
+
+
+@contextmanager
+def at_once(work: Callable[[Any], object]) -> Iterator[Callable[[Any], object]]:
+    """As `hepml.dataset.overlap.behind`, without its thread."""
+    yield work
+
+
+def overlap(job: Callable[[], None], rounds: int) -> dict[str, Any]:
+    """Wall-clock seconds without threads over seconds with them, in turn."""
+    ways = {"threads": (rows.ahead, output.behind), "none": (iter, at_once)}
+    ratios = []
+    for _ in range(rounds):
+        taken = {}
+        for name, (ahead, behind) in ways.items():
+            setattr(rows, "ahead", ahead)  # noqa: B010
+            setattr(output, "behind", behind)  # noqa: B010
+            start = time.perf_counter()
+            job()
+            taken[name] = time.perf_counter() - start
+        ratios.append(taken["none"] / taken["threads"])
+    setattr(rows, "ahead", ways["threads"][0])  # noqa: B010
+    setattr(output, "behind", ways["threads"][1])  # noqa: B010
+    return {"gain": statistics.median(ratios), "low": min(ratios), "high": max(ratios), "load": os.getloadavg()[0]}
+
+
+def peak(paths: Iterable[Path], layout: Path, data: Path) -> float:
+    """GB that a conversion in a process of its own takes at most."""
+    arguments = [sys.executable, "-c", PEAK, *map(str, paths), str(data), str(layout)]
+    return float(subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def memory(paths: list[Path], layout: Path, n: int) -> dict[str, float]:
+    """The same for n events and for ten times as many."""
+    folder = paths[0].parent
+    small = peak(paths, layout, folder / "peak.h5")
+    large = [folder / f"ten_times_{path.name}" for path in paths]
+    for seed, path in enumerate(large):
+        write_tree(path, 5 * n, 2 + seed)
+    return {"gb": small, "gb_ten_times": peak(large, layout, folder / "peak.h5"), "events_ten_times": 10 * n}
 
 
 def processor_time() -> float:
@@ -229,6 +292,7 @@ def main() -> None:
 
         ways: dict[str, tuple[int, Callable[[], Any]]] = {
             "RDataFrame loop, two images": (half, lambda: ROOT.filled(first)),
+            "hepml, images around the electrons": (half, lambda: images_alone(paths[0], layout)),
             "hepml, candidates and images": (half, lambda: images(paths[0], layout, False)),
             "hepml, candidates, images, variables": (half, lambda: images(paths[0], layout, True)),
             "histogram2d and gzip": (few, lambda: histograms(paths[0], folder / "slow.h5", few)),
@@ -238,7 +302,9 @@ def main() -> None:
         if options.delphes:
             entries = sum(tree.num_entries for tree in map(uproot.open, (f"{one}:Delphes" for one in options.delphes)))
             ways["hepml, Delphes with edges"] = (entries, lambda: delphes(options.delphes))
-        rows = measured(ways, options.rounds)
+        found = measured(ways, options.rounds)
+        threads = overlap(data_file, options.rounds)
+        peaks = memory(paths, layout, n)
     about = {
         "machine": machine(),
         "commit": commit(Path(__file__).parents[1]),
@@ -247,10 +313,11 @@ def main() -> None:
         "events": n,
         "rounds": options.rounds,
     }
-    for name, row in rows.items():
+    for name, row in found.items():
         print(f"{name:40} {row['us']:8.2f} us ({row['low']:.2f}, {row['high']:.2f})")
+    print(threads, peaks)
     if options.output:
-        write_json(options.output, {"about": about, "rows": rows}, overwrite=True)
+        write_json(options.output, {"about": about, "rows": found, "overlap": threads, "memory": peaks}, overwrite=True)
 
 
 if __name__ == "__main__":

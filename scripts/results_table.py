@@ -244,7 +244,18 @@ def convert_table(record: dict[str, Any]) -> str:
         rows.append("| " + " | ".join(cells) + " |")
     about = record["about"]
     what = f"Processor time, medians of {about['rounds']} rounds, {about['events']:,} events of 60 towers, zstd"
-    return "\n".join([*rows, "", f"{what}; ROOT {about['root']}, uproot {about['uproot']}; {about['machine']}."])
+    lines = [*rows, "", f"{what}; ROOT {about['root']}, uproot {about['uproot']}; {about['machine']}."]
+    if "memory" in record:
+        gb, more = record["memory"]["gb"], record["memory"]["gb_ten_times"]
+        many = f"{record['memory']['events_ten_times']:,}"
+        lines.append(f"Memory of `hepml convert` at most: {gb:.3f} GB; for {many} events {more:.3f} GB.")
+    if "overlap" in record:
+        one = record["overlap"]
+        span = f"{one['gain']:.2f} ({one['low']:.2f}, {one['high']:.2f})"
+        lines.append(
+            f"Wall clock of `hepml convert` without threads over that with them: {span}; load {one['load']:.0f}."
+        )
+    return "\n".join(lines)
 
 
 def decorrelation_table(record: dict[str, Any]) -> str:
