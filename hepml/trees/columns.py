@@ -136,6 +136,7 @@ class Tree:
                 return
             arrays, report = chunk
             first, last = report if self.is_rntuple else (report.tree_entry_start, report.tree_entry_stop)
+            self._check_entries(arrays, int(last) - int(first))
             yield int(first), int(last), arrays
 
     def steps(self, branches: list[str], step_size: int | str) -> tuple[int, int]:
@@ -149,6 +150,18 @@ class Tree:
             return size
         count = self.tree.num_entries_for(size) if self.is_rntuple else self.tree.num_entries_for(size, branches)
         return max(int(count), 1)
+
+    def _check_entries(self, arrays: Arrays, n: int) -> None:
+        """Refuses branches with other numbers of entries than the tree, as damaged files have them."""
+        for name, array in arrays.items():
+            if len(array) != n:
+                raise InputFileError(
+                    f"the branch {name!r} does not have the entries of its tree: the file is damaged",
+                    where=self.where,
+                    expected=f"{n} entries",
+                    found=f"{len(array)} entries",
+                    fix="copy or write the file again, or leave it out",
+                )
 
     def _ntuple_chunks(self, branches: list[str], step_size: int | str, start: int, stop: int) -> Iterator[Any]:
         step = step_size if isinstance(step_size, int) else int(self.tree.num_entries_for(step_size))

@@ -371,3 +371,21 @@ def test_any_file_name_can_be_read_and_told(name: str, do: Do, good: Path, tmp_p
         assert done.err.count("\n") == len([line for line in done.err.splitlines() if line.strip()])
         assert done.err.startswith("InputFileError: not a ROOT file\n")
         assert all(letter.isprintable() or letter == "\n" for letter in done.err)
+
+
+@pytest.mark.parametrize("name", ["convert", "apply", "skim"])
+@pytest.mark.parametrize("entry", ["R16 entries"])
+def test_a_branch_with_fewer_entries_than_its_tree_is_refused(
+    *, entry: str, name: str, do: Do, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a bit of the tree's own description can make it."""
+    read = uproot.TTree.iterate
+
+    def shortened(self: Any, *arguments: Any, **options: Any) -> Any:
+        for arrays, report in read(self, *arguments, **options):
+            yield {key: values[:0] if key == "ECalTowers_Phi" else values for key, values in arrays.items()}, report
+
+    monkeypatch.setattr(uproot.TTree, "iterate", shortened)
+    with untouched(tmp_path):
+        check("R16", do(name, good), good, "'ECalTowers_Phi' does not have the entries of its tree")
+    assert entry
