@@ -100,8 +100,9 @@ ROOT_INPUT: dict[str, Fault] = {
     "R28": Fault("one class only, in a file or a fold", "refused with the counts", 1, "DataError"),
     "R05": Fault(
         "a flipped bit",
-        "with --checksums, a list of sha256sum, every one is found; without it an error, an event that is rejected and "
-        "counted, or a wrong number: nothing in a file of ROOT covers its values",
+        "with --checksums, a list of sha256sum, every one is found (300 of 300 a codec). Without it, of 300: zlib 120 "
+        "errors, LZMA 119, the others harmless; ZSTD 27 errors, 17 rejected events, 65 wrong numbers; LZ4 20, 1, 88; "
+        "uncompressed 20, 4, 84: ROOT files hold no checksum of their values",
         1,
         "InputFileError",
     ),
