@@ -24,7 +24,16 @@ from typing import NoReturn
 from hepml.errors import HepmlError, OutputError
 from hepml.stages import stage
 
-__all__ = ["alone", "atomic_folder", "atomic_path", "check_not_input", "check_output", "copy_file", "make_folder"]
+__all__ = [
+    "alone",
+    "atomic_folder",
+    "atomic_path",
+    "check_not_input",
+    "check_output",
+    "copy_file",
+    "make_folder",
+    "sweep",
+]
 
 _OLD = "-old"
 _HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD and a flag of renameat2(2)
@@ -214,6 +223,12 @@ def alone(lock: Path, path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             lock.unlink()
         os.close(descriptor)
+
+
+def sweep(path: Path) -> None:
+    """Removes what killed writers of an output left beside it; where another process writes it, nothing."""
+    with contextlib.suppress(OutputError), alone(path.with_name(f"{_head(path)}lock"), path):
+        _temporary(path)
 
 
 def copy_file(source: Path, path: Path) -> None:

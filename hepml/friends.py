@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.applying import check_network, collection_of, score_events
+from hepml.atomic import sweep
 from hepml.candidates import STATUS_NAMES
 from hepml.dataset.processes import Processes
 from hepml.errors import DataError, HepmlError, InputFileError, MissingBranchError, OutputError
@@ -99,6 +100,7 @@ class _Scoring:
         if self.resume and each.output.exists():
             found = _verified(each, ledger)
             if found is not None:
+                sweep(each.output)
                 yield found
                 return
         record = Applied(each.file.path, each.output)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from hepml.atomic import sweep
 from hepml.dataset.blocks import Block
 from hepml.dataset.checklist import read_checksums
 from hepml.dataset.duplicates import Duplicates
@@ -117,6 +118,7 @@ def convert(
 
     place = None if part is None else {"number": part[0], "of": part[1]}
     if resume and out.path.exists() and (done := kept(out.path, config, inputs, place)) is not None:
+        sweep(out.path)
         return done
     if workers is None and jobs > 1 and len(inputs) > 1:
         workers = Processes(jobs, timeout)

@@ -164,15 +164,13 @@ class Output:
                 seconds=time.perf_counter() - self._clock,
                 checksum=checksum,
             )
-            ledger.write_json(
-                log,
-                {
-                    "started": self._started.isoformat(timespec="seconds"),
-                    **sidecar,
-                    "environment": ledger.environment(),
-                    "summary": summary.to_dict(),
-                },
-            )
+            said = {
+                "started": self._started.isoformat(timespec="seconds"),
+                **sidecar,
+                "environment": ledger.environment(),
+                "summary": summary.to_dict(),
+            }
+            log.write_text(ledger.json_text(said, indent=1) + "\n", encoding="utf-8")
         _warn(summary, record.not_finite())
         return summary
 

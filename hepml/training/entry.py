@@ -138,11 +138,11 @@ def train(
     with _claimed(folder, config, resume, overwrite) as finished:
         if finished is not None:
             return finished
-        log = _log(folder)
-        log(f"start: {environment()} threads {_threads()}")
         report = progress if callable(progress) else _logged if progress else _silent
         stage("open", folder)
         write_json(folder / "run.json", _record("running", config))
+        log = _log(folder)
+        log(f"start: {environment()} threads {_threads()}")
         fitted = []
         for number, member in enumerate(parts, 1):
             telling = Progress(member.name, number, len(parts))
@@ -251,7 +251,7 @@ def _claimed(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool
         raise OutputError("the output is a file", where=folder, expected="the name of a folder")
     is_run = (folder / "run.json").is_file()
     overwrite = overwrite or (is_run and _status(folder) == _REMOVED)  # by a process that was killed then
-    if folder.is_dir() and not is_run and any(one.name != ".lock" for one in folder.iterdir()):
+    if folder.is_dir() and not is_run and any(not one.name.startswith(".") for one in folder.iterdir()):
         raise OutputError("the folder exists and holds no run", where=folder, fix="choose another name")
     if is_run and not (resume or overwrite):
         raise OutputError("the output exists", where=folder, fix="choose another name, resume, or pass --overwrite")

@@ -268,7 +268,7 @@ def test_a_log_that_cannot_be_written_leaves_no_data_file(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ledger, "write_json", full)
+    monkeypatch.setattr(ledger, "json_text", full)
     with pytest.raises(OutputError, match="the disk is full"):
         convert(sample["electrons"], sample["jets"], tmp_path / "new" / "a.h5")
     assert list(tmp_path.iterdir()) == []
