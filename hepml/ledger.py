@@ -31,6 +31,7 @@ __all__ = [
     "atomic_path",
     "check_not_input",
     "check_output",
+    "check_regular",
     "code_version",
     "config_hash",
     "environment",
@@ -56,6 +57,18 @@ _PACKAGES = (
     "tensorflow",
     "keras",
 )
+
+
+def check_regular(path: str | Path) -> Path:
+    """The path, unless a pipe or a device is there: a file that is read more than once, or never ends, is none of them.
+
+    Raises:
+        InputFileError: it is neither a file nor a folder.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputFileError("not a regular file", where=path, fix="write it to a file first")
+    return path
 
 
 def sha256_file(path: str | Path) -> str:

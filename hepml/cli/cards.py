@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hepml.errors import InputFileError, SchemaError
-from hepml.ledger import read_json
+from hepml.ledger import check_regular, read_json
 
 __all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card"]
 
@@ -30,6 +30,7 @@ def card_of(path: Path) -> dict[str, Any]:
         return runs_card(path) if several else run_card(path)
     if (path.parent / "run.json").is_file() and path.suffix != ".json":
         raise InputFileError("a file of a run", where=path, fix=f"give the folder: hepml show {path.parent}")
+    check_regular(path)
     try:
         with path.open("rb") as file:
             head = file.read(16)

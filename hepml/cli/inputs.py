@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError, HepmlError, InputFileError, nearest
+from hepml.ledger import check_regular
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
@@ -36,6 +37,7 @@ def read_npz(path: Path, names: Sequence[str], more: Sequence[str] = ()) -> Arra
     from hepml.dataset.npz import UNREADABLE, arrays_of
 
     expected = "an npz file with the keys " + ", ".join(names)
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)

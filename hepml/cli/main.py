@@ -123,6 +123,12 @@ def _run(arguments: list[str]) -> int:
             raise
         click.echo(f"{type(error).__name__}: {error}", err=True)
         return error.exit_code
+    except MemoryError as error:
+        if "--debug" in arguments:
+            raise
+        short = HepmlError("there is not enough memory", found=error, fix="use fewer --jobs, or allow more memory")
+        click.echo(f"HepmlError: {short}", err=True)
+        return short.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hepml.errors import VerificationError
-from hepml.ledger import json_text, read_json
+from hepml.ledger import check_regular, json_text, read_json
 
 
 @click.command()
@@ -57,6 +57,7 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
 
 
 def _is_network(path: Path) -> bool:
+    check_regular(path)
     try:
         with path.open("rb") as file:
             return file.read(16).lstrip().startswith(b"{")

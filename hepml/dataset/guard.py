@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import HepmlError, InputFileError
+from hepml.ledger import check_regular
 
 __all__ = ["check_own", "checked", "guarded", "has_own", "open_hdf5", "read"]
 
@@ -35,6 +36,8 @@ def open_hdf5(path: Any, name: str | None = None) -> Iterator[h5py.File]:
         InputFileError: absent, not HDF5, truncated or damaged.
     """
     name = str(path) if name is None else name
+    if name == str(path):
+        check_regular(name)
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hepml.errors import InputFileError
+from hepml.ledger import check_regular
 
 __all__ = ["broken_seal", "is_sealed", "seal"]
 
@@ -38,6 +39,7 @@ def is_sealed(path: str | Path) -> bool:
     Raises:
         InputFileError: the file cannot be read.
     """
+    check_regular(path)
     try:
         with Path(path).open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _LENGTH))
