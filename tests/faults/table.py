@@ -42,7 +42,7 @@ class Fault:
 
 
 # how many entries each family has; a test asks for all of them
-FAMILIES: dict[str, int] = {"R": 35, "H": 14}
+FAMILIES: dict[str, int] = {"R": 35, "H": 14, "S": 20}
 
 _DAMAGED = "one message; with --skip-bad the file is left out, listed on stderr and in the output, exit 3"
 ROOT_INPUT: dict[str, Fault] = {
@@ -173,7 +173,80 @@ HDF5_INPUT: dict[str, Fault] = {
 }
 
 SYSTEM: dict[str, Fault] = {
+    "S01": Fault(
+        "the disk fills up, at any write, at fsync or at the rename",
+        "the old output stays, what was begun is removed",
+        4,
+        "OutputError",
+    ),
+    "S02": Fault(
+        "kill -9 in a stage of a command ([where so far](crash_safety.json))",
+        "nothing under its own name is half-written; started again, the command gives the result of an undisturbed run",
+        0,
+    ),
+    "S03": Fault(
+        "SIGTERM or SIGINT in a training",
+        "the state after the last epoch, at most a second older, is in the checkpoint within 5 s",
+        (130, 143),
+    ),
     "S04": Fault("the output's folder is read-only", "refused before any work is done", 4, "OutputError"),
+    "S05": Fault("no writable home, no cache of Matplotlib, no display", "figures are drawn all the same", 0),
+    "S06": Fault(
+        "ROOT is not installed",
+        "everything but hepml.root works; that raises MissingExtraError with the pip command",
+        0,
+    ),
+    "S07": Fault(
+        "another ROOT, Python or NumPy than the compiled part was built with",
+        absent="the compiled module uses neither ROOT nor NumPy's C interface, hepml.root is compiled by ROOT itself "
+        "as it is loaded, and pip refuses a wheel of another Python",
+    ),
+    "S08": Fault(
+        "two processes write one output",
+        "the second is refused at once; the lock of a process that died is free",
+        4,
+        "OutputError",
+    ),
+    "S09": Fault("clocks that jump, files from the future", "the same bytes: no result and no decision uses a time", 0),
+    "S10": Fault(
+        "an address space of 1 GiB is too small for the input",
+        "one message, with how much memory could not be had",
+        1,
+        ("HepmlError", "InputFileError"),
+    ),
+    "S11": Fault(
+        "a worker is killed, as for want of memory",
+        "its file is read again twice, then named",
+        1,
+        "InputFileError",
+    ),
+    "S12": Fault(
+        "a worker hangs",
+        "it is replaced after --timeout and its file read again twice, then named",
+        1,
+        "InputFileError",
+    ),
+    "S13": Fault("a German or Turkish locale", "the same scores", 0),
+    "S14": Fault(
+        "a pipe, a folder or a dangling link as output or input",
+        "refused: as an output before any work, with --overwrite too; a link is replaced, never followed",
+        (1, 4),
+        ("InputFileError", "OutputError"),
+    ),
+    "S15": Fault("umask 077, folders with the setgid bit", "outputs have the mode and the group that are asked for", 0),
+    "S16": Fault(
+        "--resume finds a half-written output under the final name", "it is seen by its checksums and written again", 0
+    ),
+    "S17": Fault("--resume with other options than before", "refused; the old output stays", 4, "OutputError"),
+    "S18": Fault("processes are needed after TensorFlow has run", "they are spawned, never forked: the same bytes", 0),
+    "S19": Fault("models are loaded and destroyed while 16 threads evaluate", "the same bits in every thread"),
+    "S20": Fault(
+        "the loss is not a number, or the output is constant (a GPU is never needed)",
+        "the training stops and begins anew with half the learning rate; when all retries are used up it is refused, "
+        "and no network is left",
+        1,
+        "TrainingError",
+    ),
 }
 
 FAULTS: dict[str, Fault] = ROOT_INPUT | HDF5_INPUT | SYSTEM

@@ -1,0 +1,456 @@
+"""Kill a command in each of its stages, look at what it left, start it again, and compare with an undisturbed run.
+
+A preloaded library (faults.c) sees what a command writes and which stages its log names, and sends SIGKILL at a chosen
+moment: within a write, before or after it, before or after fsync and rename, or so many microseconds into a stage. The
+commands run in forks of one process that has loaded the libraries; what the killed one leaves is on the disk.
+
+python -m faults.killing [--kills N] [--seed S] [--output FILE.json] [COMMAND...]    (in tests/)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import importlib
+import json
+import logging
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hepml.stages import STAGES
+
+__all__ = ["JOBS", "Job", "Killed", "build", "call", "kill_in_stages", "prepare", "same", "traced"]
+
+OLD = b"the old output"
+KERAS = {"train", "export"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command to be killed.
+
+    Attributes:
+        arguments: of the command, with INPUTS for the folder of the inputs; outputs are relative.
+        again: what is added when it is started again.
+        output: the output that an old one is put in place of, if `--overwrite` is given; "" for none.
+    """
+
+    arguments: str
+    again: str = "--overwrite"
+    output: str = ""
+
+
+JOBS = {
+    "skim": Job("skim INPUTS/signal1.root INPUTS/signal2.root -o out.root", output="out.root"),
+    "convert": Job(
+        "convert --signal INPUTS/signal1.root INPUTS/signal2.root "
+        "--background INPUTS/background1.root INPUTS/background2.root -o data.h5",
+        again="--resume",
+        output="data.h5",
+    ),
+    "merge": Job("merge INPUTS/part1.h5 INPUTS/part2.h5 -o data.h5", output="data.h5"),
+    "train": Job(
+        "train INPUTS/data.h5 --features hl -o run --seeds 2 --epochs 4 --set layers=1 --set units=8 "
+        "--set learning_rate=0.01 --quiet",
+        again="",
+    ),
+    "evaluate": Job("evaluate run INPUTS/data.h5 --bootstrap 20"),
+    "export": Job("export INPUTS/run -o net.json --source net.hpp", output="net.json"),
+    "compact": Job("compact INPUTS/net.json -o small.json", output="small.json"),
+    "predict": Job("predict INPUTS/net.json INPUTS/data.h5 -o scores.npz", output="scores.npz"),
+    "apply": Job(
+        "apply INPUTS/net.json INPUTS/signal1.root INPUTS/background1.root -o scores",
+        again="--resume",
+        output="scores/signal1.root",
+    ),
+    "monitor": Job(
+        "monitor INPUTS/net.json INPUTS/data.h5 -o report.json --max-psi 100 --max-ks 1", output="report.json"
+    ),
+}
+
+
+@dataclass
+class Killed:
+    """What the kills in one stage did."""
+
+    command: str
+    stage: str
+    kills: int = 0
+    left_whole: int = 0  # the output had its name already
+    left_old: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def build(folder: Path) -> Path:
+    """Compiles the library that is preloaded."""
+    library = folder / "faults.so"
+    source = Path(__file__).with_name("faults.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl", "-pthread"], check=True)
+    return library
+
+
+def prepare(folder: Path, commands: list[str]) -> None:
+    """The inputs of the jobs, from the sample that the package carries; networks only if they are needed."""
+    import hepml
+    from hepml.trees.skimming import skim
+
+    sample = Path(hepml.__file__).parent / "data"
+    for name, file in (("signal", "electrons"), ("background", "jets")):
+        for k in (1, 2):
+            skim(sample / f"sample_{file}.root", folder / f"{name}{k}.root", lambda events, k=k: events.entry % 16 == k)
+
+    def hepml_(arguments: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+        done = subprocess.run(
+            [sys.executable, "-m", "hepml", *arguments.split()],
+            cwd=folder,
+            env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    inputs = "--signal signal1.root signal2.root --background background1.root background2.root"
+    hepml_(f"convert {inputs} -o data.h5")
+    if "merge" in commands:
+        for k in (1, 2):
+            hepml_(f"convert {inputs} -o part{k}.h5 --part {k}/2")
+    if {"evaluate", "export", "compact", "predict", "apply", "monitor"} & {*commands}:
+        hepml_("train data.h5 --features hl -o run --epochs 2 --set layers=1 --set units=8 --quiet")
+        hepml_("export run -o net.json")
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def call(library: Path, folder: Path, arguments: list[str], act: str) -> tuple[int, str]:
+    """Runs a command in a fork, in a folder; gives its exit code, negative for a signal, and what it wrote."""
+    with tempfile.TemporaryFile() as written:
+        sys.stdout.flush()
+        process = os.fork()
+        if not process:
+            try:
+                os.chdir(folder)
+                os.dup2(written.fileno(), 1)
+                os.dup2(written.fileno(), 2)
+                sys.stdout, sys.stderr = (os.fdopen(os.dup(fd), "w", buffering=1) for fd in (1, 2))
+                code = _child(library, folder, arguments, act)
+            except BaseException:
+                logging.getLogger().exception("the fork failed")
+                code = 99
+            os._exit(code)
+        status = os.waitpid(process, 0)[1]
+        written.seek(0)
+        return os.waitstatus_to_exitcode(status), written.read().decode(errors="replace")
+
+
+def _child(library: Path, folder: Path, arguments: list[str], act: str) -> int:
+    os.dup2(2, 90)  # log lines go to stderr itself, not to a copy of it
+    sys.stderr = os.fdopen(2, "w", buffering=1)
+    stages = logging.getLogger("hepml.stages")
+    stages.setLevel(logging.DEBUG)
+    stages.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    if "train" in arguments:
+        from hepml.training import watch
+
+        watch.CHECKPOINT_SECONDS = -1.0  # after every epoch
+    with _environment(FAULTS_FOLDER=str(folder), FAULTS_ACT=act):
+        ctypes.CDLL(str(library)).faults_configure()
+    from hepml.cli import main
+
+    try:
+        main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+        sys.stdout.flush()
+        if modules := os.environ.get("FAULTS_MODULES"):
+            Path(modules).write_text("\n".join(sys.modules))
+        return code if isinstance(code, int) else 98
+    return 97
+
+
+def traced(library: Path, folder: Path, arguments: list[str]) -> list[tuple[Any, ...]]:
+    """What an undisturbed run does: ("stage", microseconds, name, what) and ("call", number, kind), in order."""
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "trace"
+        code, text = call(library, folder, arguments, f"trace:{file}")
+        assert code == 0, text
+        lines = file.read_text().splitlines()
+    found: list[tuple[Any, ...]] = []
+    for line in lines:
+        time, kind, rest = line.split(" ", 2)
+        if kind == "stage":
+            found.append(("stage", int(time), *rest.split(": ", 1)))
+        else:
+            number, name, _ = rest.split(" ")
+            found.append(("call", int(number), name))
+    found.append(("stage", int(lines[-1].split(" ", 1)[0]), "end", ""))
+    return found
+
+
+def _load_modules(library: Path, folder: Path, arguments: list[str]) -> None:
+    """Imports what a run of a command imports, so that each fork has it."""
+    with tempfile.NamedTemporaryFile("r") as file:
+        with _environment(FAULTS_MODULES=file.name):
+            code, text = call(library, folder, arguments, "")
+        assert code == 0, text
+        for name in file.read().splitlines():
+            with contextlib.suppress(Exception):  # some only exist inside others
+                importlib.import_module(name)
+
+
+def moments(trace: list[tuple[Any, ...]], stage: str, n: int, rng: random.Random) -> list[str]:
+    """Moments within a stage, as the library wants them: within its calls, and by time where they are few."""
+    calls: list[str] = []
+    late: list[tuple[int, int]] = []
+    for begin, line in enumerate(trace):
+        if line[0] != "stage" or line[2] != stage:
+            continue
+        rest = trace[begin + 1 :]
+        over = next(k for k, one in enumerate(rest) if one[0] == "stage")
+        if stage == "write":  # until the same output is synchronised: other stages are passed meanwhile
+            over = next(k for k, one in enumerate(rest) if one[0] == "stage" and one[2:] == ("fsync", line[3]))
+            calls += [f"{one[1]}:{part}" for one in rest[:over] if one[2] == "write" for part in ("middle", "after")]
+            continue
+        calls += [
+            f"{one[1]}:{part}"
+            for one in rest[:over]
+            if one[0] == "call"
+            for part in (("before", "middle", "after") if one[2] == "write" else ("before", "after"))
+        ]
+        late.append((len(late) + 1, rest[over][1] - line[1]))
+    calls = list(dict.fromkeys(calls))
+    chosen = [f"kill:{one}" for one in rng.sample(calls, min(len(calls), n if stage == "write" else n // 2))]
+    while len(chosen) < n:
+        if late:
+            number, gap = rng.choice(late)
+            chosen.append(f"late:{stage}:{number}:{int(gap * rng.uniform(0.02, 0.98))}")
+        else:
+            chosen.append(f"kill:{rng.choice(calls)}")
+    return chosen
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two outputs are equal: byte for byte, ROOT files in content; logs of times and hosts always are."""
+    if one.name == "log.txt" or one.name.endswith(".log.json"):
+        return True
+    if one.suffix != ".root":
+        return one.read_bytes() == other.read_bytes()
+    return bool(_content(one) == _content(other))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    import uproot
+
+    with uproot.open(path) as file:
+        trees = {key: file[key] for key in file.keys(cycle=False)}
+        return {
+            key: (tree.arrays(library="ak").tolist().__repr__() if hasattr(tree, "arrays") else str(tree))
+            for key, tree in trees.items()
+        }
+
+
+def _visible(folder: Path) -> dict[str, Path]:
+    """The files below a folder that are not hidden, nor in a hidden folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(files)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+
+
+def _hidden(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+def _wrong(command: str, folder: Path, begun: dict[str, bytes], whole: dict[str, Path]) -> list[str]:
+    """Files under their own names that are neither as they were nor as they are to be."""
+    if command == "train":
+        return _wrong_run(folder / "run", whole)
+    return [
+        name
+        for name, path in _visible(folder).items()
+        if begun.get(name) != path.read_bytes() and not (name in whole and same(path, whole[name]))
+    ]
+
+
+def _wrong_run(run: Path, whole: dict[str, Path]) -> list[str]:
+    """A run that has not ended is refused as a whole; each of its files is whole all the same."""
+    import numpy as np
+
+    from hepml.errors import HepmlError
+    from hepml.training import load_run
+
+    try:
+        load_run(run)
+    except HepmlError:
+        wrong = []
+        for name, path in _visible(run).items():
+            try:
+                if path.suffix == ".json":
+                    json.loads(path.read_text())
+                elif path.suffix == ".npz":
+                    with np.load(path, allow_pickle=False) as file:
+                        assert all(file[key] is not None for key in file.files)
+                elif path.suffix == ".csv":
+                    assert np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).shape[1] == 4
+                elif path.suffix == ".keras":
+                    import zipfile
+
+                    with zipfile.ZipFile(path) as file:
+                        assert file.testzip() is None
+            except Exception as error:
+                wrong.append(f"{name}: {error!r}")
+        return wrong
+    return [name for name, path in _visible(run).items() if not same(path, whole[f"run/{name}"])]
+
+
+def _start(command: str, inputs: Path, folder: Path, old: bool) -> tuple[list[str], dict[str, bytes]]:
+    """A fresh folder for a command; its arguments, and the files that are there."""
+    job = JOBS[command]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    arguments = job.arguments.replace("INPUTS", str(inputs)).split()
+    if command == "evaluate":
+        shutil.copytree(inputs / "run", folder / "run")
+    if old:
+        (folder / job.output).parent.mkdir(exist_ok=True)
+        (folder / job.output).write_bytes(OLD)
+        arguments.append("--overwrite")
+    return arguments, {name: path.read_bytes() for name, path in _visible(folder).items()}
+
+
+def kill_in_stages(
+    command: str,
+    kills: int,
+    seed: str,
+    *,
+    base: Path,
+    library: Path,
+    report: Callable[[Killed], None] = lambda _: None,
+) -> list[Killed]:
+    """Kills a command `kills` times in each of its stages.
+
+    Args:
+        command: of JOBS.
+        kills: in each stage; every second one finds an old output there, where the command has one.
+        seed: of the choice of the moments.
+        base: a folder with `inputs`.
+        library: from `build`.
+        report: told each stage that is done.
+    """
+    job, inputs, work = JOBS[command], base / "inputs", base / "work"
+    arguments, _ = _start(command, inputs, work, old=False)
+    _load_modules(library, work, arguments)
+    arguments, _ = _start(command, inputs, work, old=False)
+    trace = traced(library, work, arguments)
+    reference = base / f"whole-{command}"
+    shutil.rmtree(reference, ignore_errors=True)
+    work.rename(reference)
+    whole = _visible(reference)
+    results, rng = [], random.Random(seed)
+    for stage in STAGES[command]:
+        result = Killed(command, stage)
+        for number, chosen in enumerate(moments(trace, stage, kills, rng)):
+            moment = chosen
+            old = bool(job.output) and number % 2 == 1
+            arguments, begun = _start(command, inputs, work, old)
+            code, text = call(library, work, arguments, moment)
+            while code == 0 and moment.startswith("late:"):  # it was faster than when it was traced
+                head, delay = moment.rsplit(":", 1)
+                moment = f"{head}:{int(delay) // 2}"
+                arguments, begun = _start(command, inputs, work, old)
+                code, text = call(library, work, arguments, moment)
+            where = f"{moment}{' with an old output' if old else ''}"
+            if code != -signal.SIGKILL:
+                result.problems.append(f"{where}: ended with {code}: {text[-500:]}")
+                continue
+            result.kills += 1
+            if wrong := _wrong(command, work, begun, whole):
+                result.problems.append(f"{where}: wrong after the kill: {wrong}")
+            now = _visible(work)
+            result.left_whole += bool(now) and now.keys() == whole.keys() and not old and command != "train"
+            result.left_old += old and now[job.output].read_bytes() == OLD
+            again = job.again.split() if not old else []  # --overwrite is there
+            code, text = call(library, work, [*arguments, *again], "")
+            now = _visible(work)
+            if code != 0:
+                result.problems.append(f"{where}: started again it ended with {code}: {text[-500:]}")
+            elif now.keys() != whole.keys() or not all(same(now[name], whole[name]) for name in now):
+                differs = [
+                    name
+                    for name in {*now, *whole}
+                    if name not in now or name not in whole or not same(now[name], whole[name])
+                ]
+                result.problems.append(f"{where}: started again it gave another result: {sorted(differs)}")
+            elif left := _hidden(work):
+                result.problems.append(f"{where}: left behind: {left}")
+        report(result)
+        results.append(result)
+    return results
+
+
+def main() -> None:
+    """Kills the commands that are named, or all; exit code 1 if anything was wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("commands", nargs="*", default=list(JOBS))
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="all results so far, after each stage")
+    options = parser.parse_args()
+    if "FAULTS_LIBRARY" not in os.environ:
+        with tempfile.TemporaryDirectory() as folder:
+            library = build(Path(folder))
+            environment = {"LD_PRELOAD": str(library), "FAULTS_LIBRARY": str(library), "TF_CPP_MIN_LOG_LEVEL": "3"}
+            environment |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+            command = [sys.executable, "-m", "faults.killing", *sys.argv[1:]]
+            sys.exit(subprocess.run(command, env={**os.environ, **environment}, check=False).returncode)
+    library = Path(os.environ["FAULTS_LIBRARY"])
+    results: list[Killed] = []
+
+    def report(result: Killed) -> None:
+        print(
+            f"{result.command} {result.stage}: {result.kills} kills, {len(result.problems)} problems", file=sys.stderr
+        )
+        for problem in result.problems:
+            print(f"    {problem}", file=sys.stderr)
+        results.append(result)
+        if options.output is not None:
+            options.output.write_text(json.dumps([asdict(one) for one in results], indent=1) + "\n")
+
+    with tempfile.TemporaryDirectory() as base:
+        inputs = Path(base) / "inputs"
+        inputs.mkdir()
+        prepare(inputs, options.commands)
+        if KERAS & {*options.commands}:
+            import keras  # noqa: F401
+
+        for number, command in enumerate(options.commands):
+            seed = f"{options.seed} {number} {command}"
+            kill_in_stages(command, options.kills, seed, base=Path(base), library=library, report=report)
+    sys.exit(1 if any(result.problems for result in results) else 0)
+
+
+if __name__ == "__main__":
+    main()
