@@ -265,7 +265,7 @@ def test_interrupted_conversion_leaves_nothing(sample: dict[str, Path], tmp_path
 def test_a_log_that_cannot_be_written_leaves_no_data_file(
     sample: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(ledger, "json_text", full)
