@@ -98,15 +98,15 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(
 """
 
 
-def write_tree(path: Path, n: int, seed: int) -> None:
-    """Events of Poisson(60) towers around one electron."""
+def write_tree(path: Path, n: int, seed: int, towers: int = 60) -> None:
+    """Events of Poisson(`towers`) towers around one electron."""
     rng = np.random.default_rng(seed)
     names = ("ET", "Eta", "Phi", "Eem", "Ehad", "Ele_PT", "Ele_Eta", "Ele_Phi")
     with uproot.recreate(path, compression=uproot.ZSTD(3)) as file:
         tree = file.mktree("calo", dict.fromkeys(names, "var * float32"))
         for start in range(0, n, STEP):
             size = min(STEP, n - start)
-            counts = rng.poisson(60, size)
+            counts = rng.poisson(towers, size)
             event = np.repeat(np.arange(size), counts)
             pt, eta_0, phi_0 = 5 + rng.exponential(20, size), rng.uniform(-2, 2, size), rng.uniform(-np.pi, np.pi, size)
             eta = eta_0[event] + rng.normal(0, 0.25, len(event))
@@ -114,8 +114,8 @@ def write_tree(path: Path, n: int, seed: int) -> None:
             et = rng.exponential(1, len(event))
             ecal = rng.random(len(event)) < 0.5
             e = et * np.cosh(eta)
-            towers = (et, eta, phi, np.where(ecal, e, 0), np.where(ecal, 0, e))
-            columns = [ak.unflatten(values.astype(np.float32), counts) for values in towers]
+            flat = (et, eta, phi, np.where(ecal, e, 0), np.where(ecal, 0, e))
+            columns = [ak.unflatten(values.astype(np.float32), counts) for values in flat]
             ones = np.ones(size, np.int64)
             columns += [ak.unflatten(values.astype(np.float32), ones) for values in (pt, eta_0, phi_0)]
             tree.extend(dict(zip(names, columns, strict=True)))
@@ -162,20 +162,30 @@ def histograms(path: Path, output: Path, n: int) -> None:
                 at += 1
 
 
+def bincount_images(path: Path, n: int) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Both images of 2048 events, from one np.bincount each."""
+    for counts, towers in flat_columns(path, n):
+        made = {}
+        for name, (side, width) in SIDES.items():
+            column = np.floor(towers["eta"] / 0.025 + 0.5 * side).astype(np.int64)
+            row = np.floor(towers["phi"] / width + 0.5 * side).astype(np.int64)
+            inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
+            pixel = ((towers["event"] * side + row) * side + column)[inside]
+            images = np.bincount(pixel, weights=towers[name][inside], minlength=len(counts) * side * side)
+            made[name] = images.reshape(-1, side, side).astype(np.float32)
+        yield made
+
+
 def bincounts(path: Path, output: Path, n: int) -> None:
-    """One np.bincount for 2048 events, into gzip."""
+    """The same, into gzip."""
     with h5py.File(output, "w") as file:
         sets = {name: gzip_set(file, name, n, side) for name, (side, _) in SIDES.items()}
         at = 0
-        for counts, towers in flat_columns(path, n):
-            for name, (side, width) in SIDES.items():
-                column = np.floor(towers["eta"] / 0.025 + 0.5 * side).astype(np.int64)
-                row = np.floor(towers["phi"] / width + 0.5 * side).astype(np.int64)
-                inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
-                pixel = ((towers["event"] * side + row) * side + column)[inside]
-                images = np.bincount(pixel, weights=towers[name][inside], minlength=len(counts) * side * side)
-                sets[name][at : at + len(counts)] = images.reshape(-1, side, side).astype(np.float32)
-            at += len(counts)
+        for made in bincount_images(path, n):
+            end = at + len(made["ecal"])
+            for name, images in made.items():
+                sets[name][at:end] = images
+            at = end
 
 
 def gzip_set(file: h5py.File, name: str, n: int, side: int) -> h5py.Dataset:
