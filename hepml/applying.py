@@ -20,6 +20,7 @@ from hepml.candidates import STATUS_NAMES, Candidates, select_candidates
 from hepml.errors import DataError, GranularityError, SchemaError
 from hepml.evaluator import Evaluator
 from hepml.features import FEATURE_NAMES, MASS_NAMES, high_level, mass
+from hepml.folds import Folds, first_of
 from hepml.geometry import Geometry
 from hepml.images import IMAGE_NAMES, expand_hcal, make_images
 from hepml.trees import Events
@@ -48,7 +49,7 @@ class Scored:
 
 
 def score_events(
-    evaluator: Evaluator,
+    network: Evaluator | Folds,
     events: Events,
     *,
     collection: str | None = None,
@@ -58,7 +59,7 @@ def score_events(
     """The score of the leading object of each event, or of all objects.
 
     Args:
-        evaluator: a network that was exported with its image geometry.
+        network: one that was exported with its image geometry, or those of all folds.
         events: from `open_events` or `iterate_events`.
         collection: the objects that are scored; by default those that the network was trained on.
         which, overlap: as for `select_candidates`; towers that do not nest in the network's cells are an error unless
@@ -76,6 +77,7 @@ def score_events(
         >>> scored.score.shape, scored.status.dtype  # doctest: +SKIP
         ((2500,), dtype('uint8'))
     """
+    evaluator = first_of(network)
     geometry = check_network(evaluator)
     collection = collection_of(evaluator, collection)
     _check_grids(events, geometry)
@@ -103,7 +105,12 @@ def score_events(
     slot = np.flatnonzero(candidates.status == 0) if everything else candidates.row
     status = candidates.status.copy()
     score = np.full(len(status), np.nan, dtype=np.float32)
-    score[slot] = _first_output(evaluator, candidates)
+    inputs = network_inputs(evaluator, candidates)
+    if isinstance(network, Folds):
+        for one, rows in zip(network.networks, network.rows(candidates.group), strict=True):
+            score[slot[rows]] = _first_output(one, {name: array[rows] for name, array in inputs.items()})
+    else:
+        score[slot] = _first_output(evaluator, inputs)
     status[slot[np.isnan(score[slot])]] = _NOT_FINITE
     if everything:
         return Scored(score, status, objects.pt, objects.eta, np.diff(objects.offsets).astype(np.int64))
@@ -112,8 +119,8 @@ def score_events(
     return Scored(score, status, pt, eta, None)
 
 
-def _first_output(evaluator: Evaluator, candidates: Candidates) -> NDArray[np.float32]:
-    results = evaluator(network_inputs(evaluator, candidates))
+def _first_output(evaluator: Evaluator, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    results = evaluator(inputs)
     return np.asarray(results[evaluator.outputs[0].name][:, 0], dtype=np.float32)
 
 

@@ -26,6 +26,7 @@ from hepml.candidates import STATUS_NAMES
 from hepml.dataset.processes import Processes
 from hepml.errors import DataError, HepmlError, InputFileError, MissingBranchError, OutputError
 from hepml.evaluator import Evaluator
+from hepml.folds import Folds, first_of, open_networks
 from hepml.ledger import atomic_path, check_not_input, check_output, code_version, json_text, sha256_file
 from hepml.stages import stage
 from hepml.trees import Source, expand_files, iterate_events
@@ -79,11 +80,11 @@ class _Scoring:
     """What is done with each file; goes to every process.
 
     Attributes:
-        network: the file of the network, or the evaluator itself where no process needs it.
+        network: the file or folder of the network, or what was opened where no process needs it.
         evaluation: what the scores depend on beside the input: the network, the options, the code.
     """
 
-    network: str | Evaluator
+    network: str | Evaluator | Folds
     layout: str | Path | None
     options: dict[str, str]
     threshold: float | None
@@ -95,7 +96,7 @@ class _Scoring:
 
     def steps(self, each: _Each) -> Iterator[Applied | None]:
         """Scores one file: None for each step, then what happened."""
-        evaluator = self.network if isinstance(self.network, Evaluator) else _loaded(self.network)
+        network = _loaded(self.network) if isinstance(self.network, str) else self.network
         ledger = {"format": "hepml-scores", "input": _input(each.file), **self.evaluation}
         if self.resume and each.output.exists():
             found = _verified(each, ledger)
@@ -105,17 +106,17 @@ class _Scoring:
                 return
         record = Applied(each.file.path, each.output)
         with atomic_path(each.output, overwrite=self.overwrite or self.resume) as temporary:
-            for _ in self._write(temporary, each, evaluator, record, ledger):
+            for _ in self._write(temporary, each, network, record, ledger):
                 yield None
         yield record
 
     def _write(
-        self, path: Path, each: _Each, evaluator: Evaluator, record: Applied, ledger: dict[str, Any]
+        self, path: Path, each: _Each, network: Evaluator | Folds, record: Applied, ledger: dict[str, Any]
     ) -> Iterator[None]:
         import awkward as ak
         import uproot
 
-        cut = working_point(evaluator, threshold=self.threshold, signal_efficiency=self.signal_efficiency)
+        cut = working_point(network, threshold=self.threshold, signal_efficiency=self.signal_efficiency)
         record.passed = None if cut is None else 0
         branches = {"score": "float32", "status": "uint8"} | ({} if cut is None else {"pass": "bool"})
         jagged = self.options["which"] == "all"
@@ -123,19 +124,23 @@ class _Scoring:
         total = np.zeros(len(STATUS_NAMES), dtype=np.int64)
         digests = {name: hashlib.sha256() for name in branches}
         chunks = iterate_events(
-            [each.file], layout=self.layout, step_size=self.step_size, collections=(self.options["collection"],)
+            [each.file],
+            layout=self.layout,
+            step_size=self.step_size,
+            group=network.group if isinstance(network, Folds) else None,
+            collections=(self.options["collection"],),
         )
         with uproot.recreate(path) as output:
             tree = output.mktree(
                 "hepml",
                 {"object": f"var * {{{fields}}}"} if jagged else branches,
-                title=f"scores of the network {evaluator.model_id}",
+                title=f"scores of the network {first_of(network).model_id}",
                 counter_name=lambda _counted: "n",
                 field_name=lambda _outer, inner: inner,
             )
             for events in chunks:
                 stage("chunk", f"{each.file.path}, {len(events)} entries")
-                scored = score_events(evaluator, events, **self.options)
+                scored = score_events(network, events, **self.options)
                 columns: dict[str, NDArray[Any]] = {"score": scored.score, "status": scored.status}
                 if cut is not None:
                     columns["pass"] = cut.passes(scored.score, scored.pt, scored.eta)
@@ -158,7 +163,7 @@ class _Scoring:
 
 
 def apply(
-    network: str | Path | Evaluator,
+    network: str | Path | Evaluator | Folds,
     files: Files,
     output: str | Path,
     *,
@@ -183,7 +188,8 @@ def apply(
     TObjString `hepml_ledger` says of what input, network, options and code it is, with counts and checksums.
 
     Args:
-        network: a file with image geometry, or (with one job) an evaluator of one.
+        network: a file with image geometry; a folder with a file for each fold, of which each event is scored by the
+            one that did not train on it; or (with one job) either opened already.
         files: as for `iterate_events`.
         output: a file if it ends in .root (for one input), otherwise a folder with a file an input, whose name
             has a hash of the input's path where base names are equal.
@@ -201,7 +207,8 @@ def apply(
         One record a file, in order.
 
     Raises:
-        DataError, GranularityError: as for `score_events`; several inputs for one output file.
+        DataError, GranularityError: as for `score_events`; several inputs for one output file; a folder of other
+            networks than the folds of one run.
         InputFileError: as for `iterate_events`.
         OutputError: an output exists or cannot be written; with `resume`, it is of something else.
 
@@ -209,11 +216,14 @@ def apply(
         >>> apply("net.json", "events/*.root", "scores", jobs=4, resume=True)[0].counts  # doctest: +SKIP
         {'ok': 2388, 'search_window': 112}
     """
-    evaluator = network if isinstance(network, Evaluator) else Evaluator(network)
+    opened = open_networks(network)
+    evaluator = first_of(opened)
     check_network(evaluator)
-    if jobs > 1 and isinstance(network, Evaluator):
-        raise DataError("several processes need the file of the network", expected="a path", found="an Evaluator")
-    working_point(evaluator, threshold=threshold, signal_efficiency=signal_efficiency)  # a wrong one is told now
+    if jobs > 1 and opened is network:
+        raise DataError(
+            "several processes need the file of the network", expected="a path", found=type(network).__name__
+        )
+    working_point(opened, threshold=threshold, signal_efficiency=signal_efficiency)  # a wrong one is told now
     sources = expand_files(files)
     outputs = _outputs(sources, Path(output), overwrite or resume)
     collection = collection_of(evaluator, collection)
@@ -228,7 +238,7 @@ def apply(
     options = {"collection": collection, "which": which, "overlap": overlap}
     settings = {**options, "threshold": threshold, "signal_efficiency": signal_efficiency, "layout": _layout(layout)}
     scoring = _Scoring(
-        network=str(network) if jobs > 1 else evaluator,  # loaded once in each process
+        network=str(network) if jobs > 1 else opened,  # loaded once in each process
         layout=layout,
         options=options,
         threshold=threshold,
@@ -236,7 +246,7 @@ def apply(
         step_size=step_size,
         resume=resume,
         overwrite=overwrite,
-        evaluation={"network": _identity(network, evaluator), "options": settings, "code": code_version()},
+        evaluation={"network": _identity(network, opened), "options": settings, "code": code_version()},
     )
     inputs = [_Each(i, source, path) for i, (source, path) in enumerate(zip(sources, outputs, strict=True))]
     results = Processes(jobs, timeout).read(inputs, scoring) if jobs > 1 else _here(inputs, scoring)
@@ -262,13 +272,13 @@ def _here(inputs: list[_Each], scoring: _Scoring) -> Iterator[tuple[_Each, list[
             yield each, error
 
 
-_evaluators: dict[str, Evaluator] = {}  # of this process
+_networks: dict[str, Evaluator | Folds] = {}  # of this process
 
 
-def _loaded(path: str) -> Evaluator:
-    if path not in _evaluators:
-        _evaluators[path] = Evaluator(path)
-    return _evaluators[path]
+def _loaded(path: str) -> Evaluator | Folds:
+    if path not in _networks:
+        _networks[path] = open_networks(path)
+    return _networks[path]
 
 
 def _input(file: Source) -> dict[str, Any]:
@@ -277,10 +287,12 @@ def _input(file: Source) -> dict[str, Any]:
     return {"name": Path(file.path).name, "tree": file.tree, "sha256": sha256}
 
 
-def _identity(network: str | Path | Evaluator, evaluator: Evaluator) -> dict[str, Any]:
+def _identity(given: object, opened: Evaluator | Folds) -> dict[str, Any]:
     """What tells whether a network is the same."""
-    sha256 = None if isinstance(network, Evaluator) else sha256_file(network)
-    return {"model_id": evaluator.model_id, "sha256": sha256}
+    if isinstance(opened, Folds):
+        return {"model_id": [one.model_id for one in opened.networks], "group": opened.group}
+    sha256 = sha256_file(given) if isinstance(given, str | Path) else None
+    return {"model_id": opened.model_id, "sha256": sha256}
 
 
 def _layout(layout: str | Path | None) -> str | None:

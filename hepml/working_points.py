@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError
 from hepml.evaluator import Evaluator
+from hepml.folds import Folds
 
 __all__ = ["WorkingPoint", "working_point"]
 
@@ -38,14 +39,15 @@ class WorkingPoint:
 
 
 def working_point(
-    evaluator: Evaluator, *, threshold: float | None = None, signal_efficiency: float | None = None
+    network: Evaluator | Folds, *, threshold: float | None = None, signal_efficiency: float | None = None
 ) -> WorkingPoint | None:
     """The working point that was asked for: a number, or one that is stored in the file; None for neither.
 
     Of the stored ones those in bins of pT and eta are taken if there are any, as `hepml::Tagger::passes` does.
 
     Raises:
-        DataError: both are given, or the file stores nothing for this signal efficiency.
+        DataError: both are given, the file stores nothing for this signal efficiency, or it is asked of the networks
+            of several folds, which have no cut in common.
     """
     if threshold is not None and signal_efficiency is not None:
         raise DataError("a threshold and a signal efficiency are both given", fix="give one of them")
@@ -53,9 +55,16 @@ def working_point(
         return WorkingPoint(((threshold, None, None),))
     if signal_efficiency is None:
         return None
-    stored = [t for t in evaluator.thresholds if abs(t["signal_efficiency"] - signal_efficiency) < 1e-9]
+    if isinstance(network, Folds):
+        raise DataError(
+            "the networks of folds have no working point in common",
+            expected="a threshold on the scores",
+            found=f"a signal efficiency of {signal_efficiency:g}",
+            fix="give --threshold",
+        )
+    stored = [t for t in network.thresholds if abs(t["signal_efficiency"] - signal_efficiency) < 1e-9]
     if not stored:
-        known = sorted({t["signal_efficiency"] for t in evaluator.thresholds})
+        known = sorted({t["signal_efficiency"] for t in network.thresholds})
         raise DataError(
             f"the file stores no threshold for a signal efficiency of {signal_efficiency:g}",
             expected="one of " + (", ".join(f"{value:g}" for value in known) or "none: it stores no working points"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("apply")
-@click.argument("network", type=click.Path(path_type=Path), metavar="NET.json")
+@click.argument("network", type=click.Path(path_type=Path), metavar="NET.json|FOLDER")
 @click.argument("files", nargs=-1, required=True, metavar="FILE.root...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.root, or a folder.")
 @click.option("--layout", metavar="NAME|FILE", help="Branch layout; recognised if not given (see hepml inspect).")
@@ -65,6 +65,9 @@ def command(
     as_json: bool,
 ) -> int:
     """Score the objects of ROOT files with the C++ evaluator, from their towers.
+
+    A FOLDER of hepml export --folds holds a network for each fold of a run: each event is scored by the one that did
+    not train on it, known by the identity of the event; one that none trained on, always by the same.
 
     Each output holds the TTree `hepml` with one entry per input entry: `score` (float32, NaN where rejected) and
     `status` (uint8, 0 for candidates). With --which all both are jagged and aligned with the collection. An OUTPUT

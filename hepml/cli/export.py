@@ -48,6 +48,7 @@ def _validity(words: Sequence[str]) -> dict[str, str]:
 @click.option("--namespace", help="C++ namespace of the header. Default: its name.")
 @click.option("--max-steps", type=click.IntRange(1), default=256, help="Of sequences of any length, in the header.")
 @click.option("--fold", type=click.IntRange(0), help="Of a run with folds. Default: the best on validation.")
+@click.option("--folds", is_flag=True, help="All folds of a run; OUTPUT is a folder, which hepml apply takes.")
 @click.option("--seed", type=click.IntRange(0), help="Of a run with several seeds. Default: the best on validation.")
 @click.option("--ranges", type=click.Path(path_type=Path), help="npz or data.h5: what the inputs are, for monitors.")
 @click.option("--validity", multiple=True, metavar="KEY=VALUE", help="What else it is valid for; may be repeated.")
@@ -69,6 +70,7 @@ def command(
     namespace: str | None,
     max_steps: int,
     fold: int | None,
+    folds: bool,
     seed: int | None,
     ranges: Path | None,
     validity: tuple[str, ...],
@@ -89,6 +91,9 @@ def command(
 
     --source writes the same network as one C++ header without dependencies, both files or none; of a network file that
     hepml, or lwtnn's converters, wrote before: hepml export NETWORK.json --source net.hpp
+
+    --folds writes the networks of all folds of one seed into the folder OUTPUT: fold_0.json, fold_1.json ... Given the
+    folder, hepml apply scores each event with the network that did not train on it.
 
     --precision stores the weights of dense, convolutional and recurrent layers in 16 or 8 bits. The change of rejection
     and the rate of flipped decisions at 50, 80 and 90 % signal efficiency are measured on the test split of --data, and
@@ -113,6 +118,12 @@ def command(
         raise click.UsageError(
             "--precision is for hepml's own file: without --source, --onnx, --correctionlib, --lwtnn"
         )
+    if folds:
+        others = (weights, variables, header, namespace, ranges, onnx, correctionlib, precision, lwtnn or None, fold)
+        if output is None or any(other is not None for other in others):
+            raise click.UsageError("--folds goes with -o, --seed, --validity, --overwrite and --json alone")
+        _write_folds(source, output, seed, _validity(validity), overwrite=overwrite, as_json=as_json)
+        return
     if header is None and namespace is not None:
         raise click.UsageError("--namespace is for --source")
     if header is not None and is_network_file(source):
@@ -228,6 +239,30 @@ def _target(output: Path, precision: str | None) -> Iterator[Path]:
         return
     with TemporaryDirectory() as folder:
         yield Path(folder) / output.name
+
+
+def _write_folds(
+    source: Path, output: Path, seed: int | None, validity: dict[str, str], *, overwrite: bool, as_json: bool
+) -> None:
+    """The networks of all folds, into a folder."""
+    from hepml.cli.quiet import load_keras_quietly
+
+    check_not_input(output, [source])
+    check_output(output, overwrite)
+    load_keras_quietly()
+    from hepml.export.runs import export_folds
+    from hepml.training import load_run
+
+    written = export_folds(load_run(source), output, seed=seed, validity=validity, overwrite=overwrite)
+    if as_json:
+        networks = [{"output": str(one.path), "model_id": one.model_id} for one in written]
+        click.echo(json_text({"output": str(output), "networks": networks}))
+        return
+    for one in written:
+        click.echo(
+            f"{one.path}: {one.parameters} parameters, model {one.model_id[:12]}, "
+            f"outputs within {one.differences.outputs:.1e} of Keras"
+        )
 
 
 def _write_source(network: Path, header: SourceFile, *, overwrite: bool, as_json: bool) -> None:

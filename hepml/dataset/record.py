@@ -219,7 +219,8 @@ def new_entry(each: Input) -> dict[str, Any]:
     `name` (without its folder: the file must not depend on where its inputs lie), `sample`, `size`, `sha256`, `uuid`
     (ROOT's), `content_sha256` (of the tree, whatever the compression), `tree`, `layout`, `entries` (first, and the one
     after the last), `read`, `written`, `rejected` by name, `sum_of_weights` (numbers that add up to it exactly),
-    `weights_not_finite`, `towers`, `not_finite` (values by column); and `skipped`, why it was, if it was.
+    `weights_not_finite`, `towers`, `not_finite` (values by column); `group`, the branch that keeps relatives together,
+    if one does; and `skipped`, why it was, if it was.
     """
     path = Path(each.file.path)
     return {
@@ -239,6 +240,7 @@ def new_entry(each: Input) -> dict[str, Any]:
         "weights_not_finite": 0,
         "towers": {},
         "not_finite": {},
+        **({} if each.group is None else {"group": each.group}),
     }
 
 

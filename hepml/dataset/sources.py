@@ -44,6 +44,7 @@ class Input:
         tree, entries: name of the tree, and how many it has.
         collections: of objects that are read.
         uuid: of the ROOT file.
+        group: the branch that keeps relatives together, None where the event does.
         error: why it cannot be opened, if it cannot and is to be skipped.
     """
 
@@ -55,6 +56,7 @@ class Input:
     entries: int
     collections: tuple[str, ...]
     uuid: str | None
+    group: str | None = None
     error: str | None = None
 
 
@@ -142,7 +144,7 @@ def survey(samples: SampleSet, collection: str, skip_bad: bool = False) -> list[
                     raise
                 log.warning("skipped: %s", error)
                 number, tree = len(inputs), file.tree or ""
-                inputs.append(Input(number, file, sample_id, sample, tree, 0, (), None, reason_of(error)))
+                inputs.append(Input(number, file, sample_id, sample, tree, 0, (), None, error=reason_of(error)))
     return inputs
 
 
@@ -163,7 +165,8 @@ def _look(number: int, file: Source, sample_id: int, sample: Sample, collection:
                 fix="name the collection in the layout, or choose another with --collection",
             )
         wanted = tuple(name for name in dict.fromkeys((collection, *_FOR_TRUTH)) if name in held)
-        return Input(number, file, sample_id, sample, tree.name, tree.n_entries, wanted, tree.uuid)
+        group = sample.group or binding.event.get("group")
+        return Input(number, file, sample_id, sample, tree.name, tree.n_entries, wanted, tree.uuid, group)
 
 
 def files_of(samples: SampleSet) -> list[str]:

@@ -75,6 +75,7 @@ def export_model(
     provenance: Mapping[str, Any] | None = None,
     ranges: Ranges | None = None,
     validity: Mapping[str, str] | None = None,
+    fold: Mapping[str, Any] | None = None,
     variables: Variables | None = None,
     lwtnn: bool = False,
     source: SourceFile | str | Path | None = None,
@@ -103,6 +104,8 @@ def export_model(
         ranges: what the inputs are where the network is valid, for monitors: the `ranges` of a run, or a function that
             takes the names of the inputs and gives batches of raw arrays by name, to be measured.
         validity: what else the network is valid for, texts by key: {"runs": "355000-362760", "pt": "> 20 GeV"}.
+        fold: of a network of a run with folds: `number` of the one that it held out, `of` how many, and `group`, the
+            branch that decides an event's fold, or None where the event does.
         variables: from `read_variables`: names, offsets and scales that are not in the model, as lwtnn's converters
             take them. The file then takes raw values, in lwtnn's sequential form if the variables are of that form.
         lwtnn: refuse whatever lwtnn 2.14 cannot read.
@@ -164,6 +167,7 @@ def export_model(
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
         **deployment(records, ranges, validity),
+        **({} if fold is None else {"fold": dict(fold)}),
         "provenance": _provenance(provenance),
         "reference": _reference(model, records, names, TOLERANCE),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ from hepml.export.deployment import Ranges
 from hepml.export.model import Export, export_model
 from hepml.export.source.writer import SourceFile
 from hepml.export.variables import read_variables, template
-from hepml.ledger import sha256_file
+from hepml.ledger import atomic_folder, sha256_file
 
 if TYPE_CHECKING:
     from hepml.training import Run
 
 __all__ = [
     "export_booster_file",
+    "export_folds",
     "export_keras2_file",
     "export_keras_file",
     "export_run",
@@ -169,7 +171,7 @@ def export_run(
         "data": run.record["config"]["data"],
         "config": run.record["config_hash"],
         "code": run.record["code"],
-        "val_loss": next(one["val_loss"] for one in run.record["members"] if str(one["name"]) == member),
+        "val_loss": _record(run, member)["val_loss"],
     }
     return export_model(
         model,
@@ -181,10 +183,70 @@ def export_run(
         provenance=provenance,
         ranges=run.ranges(member) if ranges is None else ranges,
         validity=validity,
+        fold=_fold(run, member),
         lwtnn=lwtnn,
         source=source,
         overwrite=overwrite,
     )
+
+
+def export_folds(
+    run: Run,
+    folder: str | Path,
+    *,
+    seed: int | None = None,
+    validity: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> list[Export]:
+    """Exports the networks of all folds of one seed, for `hepml apply` to score each event by the one that held it out.
+
+    Args:
+        run: from `load_run`, trained with folds on a data.h5.
+        folder: gets fold_0.json, fold_1.json ...; all of them or none.
+        seed: by default that of the run's own choice.
+        validity: as for `export_model`.
+        overwrite: replace the folder.
+
+    Raises:
+        DataError: the run has no folds, or its folds cannot be known again in trees.
+        UnsupportedLayerError, VerificationError, OutputError: as for `export_model`.
+
+    Example:
+        >>> [one.path.name for one in export_folds(load_run("runs/hl"), "nets")]  # doctest: +SKIP
+        ['fold_0.json', 'fold_1.json']
+    """
+    best = _record(run, str(run.record["best"]["member"]))
+    n = int(run.record["config"]["folds"])
+    if not n:
+        raise DataError("the run has no folds", where=run.path, fix="train with --folds, or export its one network")
+    if _fold(run, str(best["name"])) is None:
+        branches = run.record["config"].get("group_branches", [])
+        raise DataError(
+            "the folds of the run cannot be known again in trees",
+            where=run.path,
+            expected="one branch that keeps relatives together in all inputs, or none",
+            found=", ".join(name or "the event" for name in branches) or "a run on arrays",
+        )
+    path, written = Path(folder), []
+    with atomic_folder(path, overwrite) as temporary:
+        for number in range(n):
+            name = f"fold_{number}.json"
+            options: dict[str, Any] = {"seed": best["seed"] if seed is None else seed, "validity": validity}
+            written.append(replace(export_run(run, temporary / name, fold=number, **options), path=path / name))
+    return written
+
+
+def _fold(run: Run, member: str) -> dict[str, Any] | None:
+    """What a file says of the fold that its network held out; None without folds, or where trees do not tell them."""
+    config = run.record["config"]
+    branches = config.get("group_branches", [None])
+    if not config["folds"] or run.geometry is None or len(branches) > 1:
+        return None
+    return {"number": _record(run, member)["fold"], "of": config["folds"], "group": branches[0]}
+
+
+def _record(run: Run, member: str) -> dict[str, Any]:
+    return dict(next(one for one in run.record["members"] if str(one["name"]) == member))
 
 
 def _member(run: Run, fold: int | None, seed: int | None) -> str:

@@ -131,6 +131,8 @@ def train(
         "folds": folds,
         "data": source.checksum,
     }
+    if source.group_branches != (None,):
+        config["group_branches"] = list(source.group_branches)
     parts, fold = members(source, folds, seeds, seed)
     folder = Path(output)
     if isinstance(data, str | Path):

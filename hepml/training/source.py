@@ -75,6 +75,7 @@ class Source:
         where: for messages.
         variables: name -> (n,) of the variables that were asked for, float64; not inputs.
         window: how many rows may be in memory at a time; 0 where all are.
+        group_branches: what the group is a hash of in the trees, one for each way: a branch, None for the event.
     """
 
     specs: tuple[InputSpec, ...]
@@ -91,6 +92,7 @@ class Source:
     where: str
     variables: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     window: int = 0
+    group_branches: tuple[str | None, ...] = (None,)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -197,6 +199,8 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str, memory
     if not window:
         columns = {token: column.load(np.arange(len(column))) for token, column in columns.items()}
     n_split = [int(dataset.n(split)) for split in SPLITS]
+    samples = {one["name"]: one.get("group") for one in dataset.provenance.get("samples", [])}
+    groups = {one.get("group", samples.get(one["sample"])) for one in dataset.provenance.get("inputs", [])} or {None}
     own = {"binary": "binary", "classes": "multiclass", "regression": "regression"}[dataset.task["kind"]]
     return _source(
         specs,
@@ -211,6 +215,7 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str, memory
         scaling=dataset.scaling,
         where=where,
         window=window,
+        group_branches=tuple(sorted(groups, key=lambda name: name or "")),
     )
 
 

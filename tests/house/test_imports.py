@@ -41,6 +41,7 @@ ROAD = [
     "evaluator",
     "monitoring",
     "export",
+    "folds",
     "working_points",
     "applying",
     "friends",
