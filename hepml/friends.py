@@ -30,6 +30,7 @@ from hepml.folds import Folds, first_of, open_networks
 from hepml.ledger import atomic_path, check_not_input, check_output, code_version, json_text, sha256_file
 from hepml.stages import stage
 from hepml.trees import Source, expand_files, iterate_events
+from hepml.trees.files import open_file
 from hepml.working_points import working_point
 
 __all__ = ["Applied", "apply", "read_ledger"]
@@ -122,7 +123,7 @@ class _Scoring:
         jagged = self.options["which"] == "all"
         fields = ", ".join(f'"{name}": {kind}' for name, kind in branches.items())
         total = np.zeros(len(STATUS_NAMES), dtype=np.int64)
-        digests = {name: hashlib.sha256() for name in branches}
+        digests = {name: hashlib.sha256() for name in (*branches, *(["n"] if jagged else []))}
         chunks = iterate_events(
             [each.file],
             layout=self.layout,
@@ -145,7 +146,8 @@ class _Scoring:
                 if cut is not None:
                     columns["pass"] = cut.passes(scored.score, scored.pt, scored.eta)
                     record.passed = (record.passed or 0) + int(np.count_nonzero(columns["pass"]))
-                for name, values in columns.items():
+                hashed = columns if scored.counts is None else {**columns, "n": scored.counts.astype("<i4")}
+                for name, values in hashed.items():
                     digests[name].update(values.tobytes())
                 total += np.bincount(scored.status, minlength=len(total))
                 record.entries += len(events)
@@ -283,8 +285,11 @@ def _loaded(path: str) -> Evaluator | Folds:
 
 def _input(file: Source) -> dict[str, Any]:
     """What tells whether an input is the same; nothing of where it lies."""
-    sha256 = None if file.remote else sha256_file(file.path)
-    return {"name": Path(file.path).name, "tree": file.tree, "sha256": sha256}
+    known = {"name": Path(file.path).name, "tree": file.tree}
+    if not file.remote:
+        return {**known, "sha256": sha256_file(file.path)}
+    with open_file(file) as opened:  # a URL is not read twice: ROOT's own identity of the file tells
+        return {**known, "sha256": None, "uuid": str(opened.file.uuid)}
 
 
 def _identity(given: object, opened: Evaluator | Folds) -> dict[str, Any]:
@@ -315,9 +320,12 @@ def read_ledger(path: str | Path) -> dict[str, Any]:
         with Path(path).open("rb") as raw, uproot.open(raw) as file:  # uproot leaves a damaged file open
             ledger: dict[str, Any] = json.loads(str(file[_LEDGER]))
             arrays = file["hepml"].arrays(list(ledger["result"]["sha256"]), library="ak")
+            if len(arrays) != ledger["result"]["entries"]:
+                raise ValueError(f"{len(arrays)} entries, and {ledger['result']['entries']} in the ledger")
         for name, expected in ledger["result"]["sha256"].items():
             column = arrays[name]
             values = ak.to_numpy(ak.flatten(column) if column.ndim > 1 else column)
+            values = values.astype("<i4") if name == "n" else values
             if hashlib.sha256(values.tobytes()).hexdigest() != expected:
                 raise ValueError(f"the branch {name!r} does not agree with its checksum")
     except Exception as error:  # uproot raises whatever a damaged byte leads to

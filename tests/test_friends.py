@@ -1,5 +1,6 @@
 """Friend trees of many files: processes, resuming, files that cannot be read, and ROOT's AddFriend."""
 
+import hashlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 import uproot
 
 import hepml
+from hepml.cli.main import main
 from hepml.errors import DataError, InputFileError, MissingBranchError, OutputError
 from hepml.friends import apply, read_ledger
 
@@ -183,3 +185,35 @@ def test_root_takes_the_tree_as_a_friend(network, inputs, tmp_path):
     expected = uproot.open(tmp_path / "scores.root")["hepml"]["score"].array(library="np")
     assert np.array_equal(score, expected, equal_nan=True)
     file.Close()
+
+
+def test_a_file_behind_a_url_that_changed_is_not_kept(network, inputs, sample, tmp_path):
+    url, output = inputs[0].as_uri(), tmp_path / "s.root"
+    apply(network("hl"), url, output)
+    assert apply(network("hl"), url, output, resume=True)[0].kept
+    inputs[0].write_bytes(sample["jets"].read_bytes())
+    with pytest.raises(OutputError, match="made differently"):
+        apply(network("hl"), url, output, resume=True)
+
+
+def test_the_lengths_of_jagged_scores_are_checked_too(network, inputs, tmp_path):
+    (record,) = apply(network("hl"), inputs[1], tmp_path / "s.root", which="all")
+    ledger = read_ledger(record.output)
+    with uproot.open(record.output) as file:
+        counts = file["hepml/n"].array(library="np").astype("<i4")
+    assert ledger["result"]["sha256"]["n"] == hashlib.sha256(counts.tobytes()).hexdigest()
+
+
+def test_verify_knows_scores(network, inputs, tmp_path, capsys):
+    (record,) = apply(network("hl"), inputs[1], tmp_path / "s.root")
+    with pytest.raises(SystemExit) as done:
+        main(["verify", str(record.output)])
+    assert done.value.code == 0
+    assert "2500" in capsys.readouterr().out
+    damaged = bytearray(record.output.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    record.output.write_bytes(damaged)
+    with pytest.raises(SystemExit) as done:
+        main(["verify", str(record.output)])
+    assert done.value.code == 1
+    assert "no whole output of hepml apply" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from hepml.ledger import check_regular, json_text, read_json
 @click.option("--folder", "folders", multiple=True, type=click.Path(path_type=Path), help="Look for the inputs here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Compare every byte of a data file, or a network with its reference vectors and its identity.
+    """Compare a data file with its checksums, scores with theirs, a network with its reference vectors and identity.
 
     Exit code 3 says that something differs.
     """
@@ -40,7 +40,8 @@ def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) 
 
 def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """What was found whole: kind of file, facts, and the state of its inputs."""
-    if _is_network(path):
+    check_regular(path)
+    if _begins(path, b"{"):
         from hepml.cli.cards import network_card
         from hepml.export.packing import check_identity
 
@@ -49,6 +50,13 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
         card = network_card(path)
         check_identity(path, read_json(path))
         return card["kind"], {key: card[key] for key in ("model_id", "reference_events") if key in card}, []
+    if _begins(path, b"root"):
+        from hepml.friends import read_ledger
+
+        if inputs:
+            raise click.UsageError("--inputs and --folder are for data files")
+        result = read_ledger(path)["result"]
+        return "scores", {"entries": result["entries"]}, []
     from hepml.dataset.verify import check_inputs, verify
 
     data = verify(path)
@@ -56,10 +64,9 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
     return "data", {"content": data.checksum}, checks
 
 
-def _is_network(path: Path) -> bool:
-    check_regular(path)
+def _begins(path: Path, mark: bytes) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(16).lstrip().startswith(b"{")
+            return file.read(16).lstrip().startswith(mark)
     except OSError:  # told by who reads it
         return False

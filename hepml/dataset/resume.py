@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,18 @@ def kept(
     listed = [entry["name"] for entry in books["inputs"]]
     if listed != [Path(each.file.path).name for each in inputs]:
         raise _stale(path, "it has other inputs", f"{len(inputs)} inputs", f"{len(listed)} inputs")
+    skipped: list[dict[str, str]] = []
     for each, entry in zip(inputs, books["inputs"], strict=True):
         if "skipped" in entry:
-            raise _stale(path, "an input was skipped", f"{entry['name']}, read", entry["skipped"])
-        found = None if each.file.remote else ledger.sha256_file(each.file.path)
-        if found != entry["sha256"]:
-            raise _stale(path, f"the input {entry['name']!r} has changed", found, entry["sha256"])
-    return _summary(path, data)
+            if each.error != entry["skipped"]:
+                raise _stale(path, "an input was skipped", f"{entry['name']}, {each.error or 'read'}", entry["skipped"])
+            skipped.append({"path": each.file.path, "reason": entry["skipped"]})
+            continue
+        # a file behind a URL is known by the identity that ROOT gave it: it is not read again to be compared
+        key, found = ("uuid", each.uuid) if each.file.remote else ("sha256", ledger.sha256_file(each.file.path))
+        if found is None or found != entry[key]:
+            raise _stale(path, f"the input {entry['name']!r} has changed", found, entry[key])
+    return replace(_summary(path, data), skipped=skipped)
 
 
 def _begins_as_ours(path: Path) -> bool:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from hepml.errors import SchemaError, nearest
@@ -81,7 +82,7 @@ def parse_variations(text: str | Iterable[str]) -> tuple[Variation, ...]:
         SchemaError: an unknown effect or part, a size out of range, the same variation twice, no variation.
     """
     parts = [text] if isinstance(text, str) else list(text)
-    found = [_variation(part) for one in parts for part in re.split("," + _NEXT, one.strip()) if part]
+    found = [_variation(part) for one in parts for part in re.split(r",\s*" + _NEXT, one.strip()) if part]
     names = [one.text for one in found]
     for name in names:
         if names.count(name) > 1:
@@ -99,6 +100,18 @@ def _variation(text: str) -> Variation:
             f"the variation {text!r} cannot be made",
             expected="pileup.signal=FILE+pileup.background=FILE, and nothing joined to them",
             fix="give both files, and other effects as variations of their own",
+        )
+    places = [
+        (effect.name, effect.label, *place)
+        for effect in effects
+        for place in product(effect.calorimeters, effect.axes if effect.name == "shift" else ("",))
+    ]
+    twice = next((one[0] for one in places if places.count(one) > 1), None)
+    if twice is not None:
+        raise SchemaError(
+            f"the variation {text!r} has {twice} twice",
+            expected="each effect once on a calorimeter",
+            fix="give one with the size that both have together",
         )
     return Variation(text, tuple(sorted(effects, key=lambda effect: EFFECTS.index(effect.name))))
 

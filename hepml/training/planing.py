@@ -95,8 +95,8 @@ def fit_planing(columns: Mapping[str, Floats], y: NDArray[Any], weight: Floats) 
     )
     share = np.maximum(sums, 0.0)  # negative event weights can leave less than nothing
     share /= np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    both = share.sum(axis=0)
-    factor = np.where(both > 0, share[::-1] / np.where(both > 0, both, 1.0), 0.0)
+    common = (share > 0).all(axis=0)
+    factor = np.where(common, share[::-1] / np.where(common, share.sum(axis=0), 1.0), 0.0)
     if not (factor * share).any():
         raise DataError(
             "signal and background share no bin of the variables to plane", found=", ".join(columns), fix="plane others"

@@ -99,3 +99,32 @@ def test_what_is_no_data_file_is_never_replaced(made: dict[str, Path], tmp_path:
         with pytest.raises(OutputError, match="is no data file"):
             convert(made["electrons"], made["jets"], tmp_path / name, resume=True)
         assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_file_behind_a_url_that_changed_is_not_kept(made: dict[str, Path], tmp_path: Path) -> None:
+    urls = [made[name].as_uri() for name in ("electrons", "jets")]
+    convert(*urls, tmp_path / "remote.h5")
+    before = (tmp_path / "remote.h5").read_bytes()
+    convert(*urls, tmp_path / "remote.h5", resume=True)
+    shutil.copy(made["jets"], tmp_path / "kept.root")
+    shutil.copy(made["electrons"], made["jets"])
+    shutil.copy(tmp_path / "kept.root", made["electrons"])
+    with pytest.raises(OutputError, match="has changed"):
+        convert(*urls, tmp_path / "remote.h5", resume=True)
+    assert (tmp_path / "remote.h5").read_bytes() == before
+
+
+def test_a_file_that_still_cannot_be_read_is_kept_out_again(
+    made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "cut.root"
+    bad.write_bytes(made["jets"].read_bytes()[:100_000])
+    words = ["convert", "--signal", made["electrons"], "--background", bad, "--background", made["jets"], "--skip-bad"]
+    assert run(*words, "-o", tmp_path / "skip.h5") == 3
+    before = (tmp_path / "skip.h5").read_bytes()
+    capsys.readouterr()
+    assert run(*words, "-o", tmp_path / "skip.h5", "--resume") == 3
+    assert "cut.root" in capsys.readouterr().err
+    assert (tmp_path / "skip.h5").read_bytes() == before
+    shutil.copy(made["electrons"], bad)
+    assert run(*words, "-o", tmp_path / "skip.h5", "--resume") == 4

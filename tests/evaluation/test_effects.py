@@ -185,9 +185,17 @@ def test_variations_are_read_from_text():
         ("pileup.signal=a.root", "both files"),
         ("pileup.signal=a.root+pileup.background=b.root+scale=2", "nothing joined"),
         ("scale=1.01,scale=1.01", "twice"),
+        ("noise=0.1+noise=0.1", "noise twice"),
+        ("resolution.ecal=0.1+resolution=0.1", "resolution twice"),
+        ("shift.eta=0.1+shift=0.1", "shift twice"),
         ("", "no variation"),
     ],
 )
 def test_a_variation_that_makes_no_sense_is_refused(text, words):
     with pytest.raises(SchemaError, match=words):
         parse_variations(text)
+
+
+def test_an_effect_may_act_on_each_calorimeter_and_axis_once():
+    found = parse_variations("scale = 1.01, noise.ecal=0.1+noise.hcal=0.2,shift.eta=0.1+shift.phi=0.2")
+    assert [len(one.effects) for one in found] == [1, 2, 2]

@@ -51,6 +51,29 @@ def test_planed_classes_have_one_spectrum():
     json.dumps(planing.to_dict(), allow_nan=False)
 
 
+def test_a_bin_that_one_class_alone_reaches_counts_for_nothing():
+    rng = np.random.default_rng(4)
+    x = np.concatenate([rng.uniform(0, 1, 4000), rng.uniform(0.5, 1.5, 4000)])
+    y = np.repeat([0, 1], 4000)
+    planing = fit_planing({"x": x}, y, np.ones(8000))
+    rows = {"x": np.array([0.1, 0.1, 1.4, 1.4, 0.75, 0.75])}
+    weights = planing.weights(rows, np.array([0, 1, 0, 1, 0, 1]))
+    assert weights[:4].tolist() == [0, 0, 0, 0]
+    assert (weights[4:] > 0).all()
+
+
+def test_a_bin_whose_weights_sum_to_less_than_nothing_counts_for_nothing():
+    rng = np.random.default_rng(5)
+    x, y = rng.uniform(0, 1, 4000), np.arange(4000) % 2
+    weight = np.where((y == 1) & (x > 0.5) & (x < 0.6) & (rng.random(4000) < 0.7), -1.0, 1.0)
+    planing = fit_planing({"x": x}, y, weight)
+    planed = weight * planing.weights({"x": x}, y)
+    edges = planing.edges["x"]
+    shares = [np.histogram(x[y == c], edges, weights=planed[y == c])[0] / planed[y == c].sum() for c in (0, 1)]
+    np.testing.assert_allclose(shares[0], shares[1], atol=1e-12)
+    assert (shares[0] == 0).any()
+
+
 def test_planing_that_cannot_be_is_refused():
     y = np.repeat([0, 1], 500)
     with pytest.raises(DataError, match="share no bin"):
