@@ -70,9 +70,12 @@ HEPML_INLINE void gate_sums(const float* x, std::size_t n_x, const float* h, std
     dense_sums<R, U>(h, n_h, weights_of_h, total);
     return;
   }
-  V sums[U][R] = {};
+  V sums[U][R];  // set in turn: " = {}" clears memory first, which costs as much as a tenth of the sums
+#pragma GCC unroll 8
+  for (std::size_t u = 0; u < U; ++u) {
 #pragma GCC unroll 16
-  for (std::size_t r = 0; r < R; ++r) sums[0][r] = total[r];
+    for (std::size_t r = 0; r < R; ++r) sums[u][r] = u == 0 ? total[r] : V{};
+  }
   go_on<R, U>(x, n_x, weights, sums);
   go_on<R, U>(h, n_h, weights_of_h, sums);
 #pragma GCC unroll 4
