@@ -66,8 +66,13 @@ HEPML_INLINE void gate_sums(const float* x, std::size_t n_x, const float* h, std
   constexpr std::size_t U = abreast<R>;
   const float* weights_of_h = weights + n_x * R * width;
   if (!quick || n_x + n_h > 2 * block) {
-    dense_sums<R, U>(x, n_x, weights, total);
-    dense_sums<R, U>(h, n_h, weights_of_h, total);
+    V copy[R];  // total itself stays in registers
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r) copy[r] = total[r];
+    dense_sums_of<R, false>(x, n_x, weights, copy);
+    dense_sums_of<R, false>(h, n_h, weights_of_h, copy);
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < R; ++r) total[r] = copy[r];
     return;
   }
   V sums[U][R];  // set in turn: " = {}" clears memory first, which costs as much as a tenth of the sums
@@ -165,8 +170,45 @@ HEPML_INLINE void gate(const StepArgs& args, Activation function, std::size_t in
   for (std::size_t p = 0; p < P; ++p) use(first + p * width, sums[p]);
 }
 
+/// The sums of a gate of few units, all in one panel, and its function.
+template <std::size_t P>
+HEPML_INLINE void whole_gate(const StepArgs& args, Activation function, std::size_t index, const float* x,
+                             const float* h, V* sums) {
+#pragma GCC unroll 4
+  for (std::size_t p = 0; p < P; ++p) sums[p] = bias_of(args, index, p * width);
+  gate_sums<P>(x, args.n_in, h, args.n, args.weights[index], sums);
+  apply<P>(function, sums);
+}
+
+/// Few units: state and gates stay in registers.
+template <std::size_t P>
+void gru_step_of(const StepArgs& args, const float* x, float* h, float* reset) {
+  V state[P], keep[P], next[P];
+#pragma GCC unroll 4
+  for (std::size_t p = 0; p < P; ++p) state[p] = load(h + p * width);
+  whole_gate<P>(args, args.inner, 1, x, h, next);
+#pragma GCC unroll 4
+  for (std::size_t p = 0; p < P; ++p) store(reset + p * width, next[p] * state[p]);
+  whole_gate<P>(args, args.inner, 0, x, h, keep);
+  whole_gate<P>(args, args.activation, 2, x, reset, next);
+#pragma GCC unroll 4
+  for (std::size_t p = 0; p < P; ++p) store(h + p * width, keep[p] * state[p] + (1.0F - keep[p]) * next[p]);
+}
+
 // The reset gate comes first: what does not wait for it fills the time that its function takes.
 void gru_step(const StepArgs& args, const float* x, float* h, float* scratch) noexcept {
+  switch (args.pad / width) {
+    case 1:
+      return gru_step_of<1>(args, x, h, scratch);
+    case 2:
+      return gru_step_of<2>(args, x, h, scratch);
+    case 3:
+      return gru_step_of<3>(args, x, h, scratch);
+    case 4:
+      return gru_step_of<4>(args, x, h, scratch);
+    default:
+      break;
+  }
   float* reset = scratch;            // times the state
   float* kept = scratch + args.pad;  // z times the state, and 1 - z behind it
   panels<1>(args, args.weights[1], [&](auto count, std::size_t first, const float* weights) {
