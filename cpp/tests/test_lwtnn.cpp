@@ -159,7 +159,7 @@ void beyond_the_limits() {
   constexpr std::size_t units = 8192;
   lwt::LayerConfig layer;
   layer.architecture = lwt::Architecture::DENSE;
-  layer.activation.function = lwt::Activation::LINEAR;
+  layer.activation = {lwt::Activation::LINEAR, 1e261};  // what was in memory: LINEAR has no alpha
   layer.weights.assign(units, 1);
   layer.bias.assign(units, 0);
   lwt::GraphConfig config;

@@ -16,7 +16,10 @@ Value to_value(const ActivationConfig& activation) {
   if (activation.function == Activation::NONE || name.empty())
     throw NNConfigurationException("a layer without an activation: Activation::NONE");
   if (const auto old = name.find("_legacy"); old != std::string::npos) name.resize(old);
-  if (std::isnan(activation.alpha)) return Value{name};
+  const auto is = [&](Activation one) { return activation.function == one; };
+  // the others have no use for alpha, which a program may have left as it was in memory
+  const bool shaped = is(Activation::ELU) || is(Activation::LEAKY_RELU) || is(Activation::SWISH);
+  if (!shaped || std::isnan(activation.alpha)) return Value{name};
   return Value{Value::Object{{"function", Value{name}}, {"alpha", Value{activation.alpha}}}};
 }
 
