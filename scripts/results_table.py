@@ -1,6 +1,6 @@
 """Write the tables of measured numbers into the pages from the records in docs: results.json, robustness.json,
 training_speed.json, inference_speed.json, latency_tail.json, predict_speed.json, precision_speed.json,
-source_speed.json, convert_speed.json and root_speed.json.
+source_speed.json, convert_speed.json, apply_speed.json and root_speed.json.
 
 python scripts/results_table.py          # rewrite them
 python scripts/results_table.py --check  # exit 1 if a page differs from the numbers
@@ -258,6 +258,21 @@ def convert_table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def apply_table(record: dict[str, Any]) -> str:
+    """One row per number of towers."""
+    rows = [
+        "| towers an event | `hepml apply`, us (lowest, highest) | events/s/core | bincount alone, us | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for towers, one in record["files"].items():
+        ours, peer = one["apply"], one["bincount"]
+        cells = [towers, f"{ours['us']:.1f} ({ours['low']:.1f}, {ours['high']:.1f})", f"{one['per_second']:,.0f}"]
+        rows.append("| " + " | ".join([*cells, f"{peer['us']:.1f}", f"{ours['us'] / peer['us']:.2f}"]) + " |")
+    about = record["about"]
+    what = f"Processor time, medians of {about['rounds']} rounds of {about['events']:,} events"
+    return "\n".join([*rows, "", f"{what}; {about['machine']}."])
+
+
 def decorrelation_table(record: dict[str, Any]) -> str:
     """One row per run."""
     rows = [
@@ -327,6 +342,7 @@ def main() -> None:
     tables["root"] = root_table(json.loads((ROOT / "docs" / "root_speed.json").read_text()))
     robustness = json.loads((ROOT / "docs" / "robustness.json").read_text())
     tables["convert"] = convert_table(json.loads((ROOT / "docs" / "convert_speed.json").read_text()))
+    tables["apply"] = apply_table(json.loads((ROOT / "docs" / "apply_speed.json").read_text()))
     tables["decorrelation"] = decorrelation_table(robustness)
     tables["systematics"] = systematics_table(robustness)
     differing = []
