@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hepml import interruption
 from hepml.errors import DataError, InputFileError, MissingBranchError, check_whole, printable
 from hepml.layouts import Binding, Layout, bind, layout_names, load_layout
 from hepml.retrying import wait_for
@@ -125,6 +126,7 @@ def _chunks(
         sample = sample_checksum(data, binding)
         if data.n_entries == 0:
             log.warning("%s has no entries", printable(data.where))
+            interruption.check()
             yield assemble(data, binding, request, sample, (0, 0, None))
         step, together = data.steps(names, step_size)
         for first, last, arrays in data.iterate(names, together, start, data.n_entries):
@@ -132,6 +134,7 @@ def _chunks(
             for begin in range(first, last, step):
                 end = min(begin + step, last)
                 part = read.part(begin - first, end - first) if end - begin < last - first else read
+                interruption.check()
                 yield assemble(data, binding, request, sample, (begin, end, part))
 
 
