@@ -76,7 +76,8 @@ def monitored(path: Path) -> None:
     model = keras.Model([image, steps, vector], layers.Dense(1, "sigmoid")(joined))
     generator = np.random.default_rng(0)
     batch = {name: generator.normal(0, 4, (40, *size)).round() / 4 for name, size in sizes.items()}
-    export_model(model, path, ranges=lambda _names: [batch], validity={"runs": "1-9"}, overwrite=True)
+    fold = {"number": 0, "of": 2, "group": None}
+    export_model(model, path, ranges=lambda _names: [batch], validity={"runs": "1-9"}, fold=fold, overwrite=True)
 
 
 def shorten(path: Path) -> None:
