@@ -78,6 +78,8 @@ def score_events(
         ((2500,), dtype('uint8'))
     """
     evaluator = first_of(network)
+    if isinstance(network, Folds):
+        events = network.grouped(events)
     geometry = check_network(evaluator)
     collection = collection_of(evaluator, collection)
     _check_grids(events, geometry)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hepml.errors import DataError, InputFileError, SchemaError
 from hepml.evaluator import Evaluator
 from hepml.identity import fold_of
+from hepml.trees import Events
 
 __all__ = ["Folds", "first_of", "open_networks"]
 
@@ -38,6 +39,23 @@ class Folds:
 
     networks: tuple[Evaluator, ...]
     group: str | None
+
+    def grouped(self, events: Events) -> Events:
+        """The events with the groups that decided their folds in training, and no others that a layout may name.
+
+        Raises:
+            DataError: they were read without the branch of the group.
+        """
+        if self.group is None:
+            return replace(events, group=None)
+        if events.group is None:
+            raise DataError(
+                "the folds of these networks follow from a branch that was not read",
+                where=events.path,
+                expected=self.group,
+                fix=f"open the events with group={self.group!r}",
+            )
+        return events
 
     def rows(self, group: NDArray[np.uint64]) -> list[NDArray[np.int64]]:
         """The rows that each network scores; `group` as from `hepml.identity.candidate_ids`."""

@@ -92,6 +92,18 @@ def test_a_network_of_one_fold_warns_and_a_group_changes_the_rows(folders, sampl
     assert min(map(len, rows)) > 250
 
 
+def test_the_folds_follow_from_what_they_did_in_training(folders, sample):
+    event, number = (open_networks(folders[name]) for name in ("event", "number"))
+    plain = hepml.open_events(sample["jets"], entry_stop=300)
+    grouped = hepml.open_events(sample["jets"], entry_stop=300, group="Event.Number")
+    expected = score_events(event, plain).score
+    assert score_events(event, grouped).score.tobytes() == expected.tobytes()  # a layout may name a group
+    assert score_events(number, grouped).score.tobytes() != expected.tobytes()
+    with pytest.raises(DataError, match="a branch that was not read") as caught:
+        score_events(number, plain)
+    assert "group='Event.Number'" in str(caught.value)
+
+
 def test_the_ledger_and_resuming_know_all_networks(folders, sample, tmp_path):
     (record,) = apply(folders["event"], sample["jets"], tmp_path / "s.root", jobs=2)
     ids = [one.model_id for one in open_networks(folders["event"]).networks]
