@@ -134,8 +134,16 @@ def vary(
             varied = _Scored(block, _scores(plan, block, dataset), block.columns["weight"])
             varied = replace(varied, weight=varied.weight * np.asarray(factors)[block.columns["sample_id"]])
             columns = _matched(plan, dataset, nominal, varied)
-        more = {"name": one.name, "candidates": candidates, "paired": not one.samples}
-        made.append(score_changes(*columns, points=points, n=bootstrap, seed=seed, **more))  # type: ignore[arg-type]
+        changes = score_changes(
+            *columns,
+            points=points,
+            name=one.name,
+            candidates=candidates,
+            paired=not one.samples,
+            n=bootstrap,
+            seed=seed,
+        )
+        made.append(changes)
     return replace(evaluation, systematics=tuple(made))
 
 
