@@ -28,6 +28,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faults.remains import hidden, same, visible, wrong
+
 from hepml.stages import STAGES
 
 __all__ = ["JOBS", "Job", "Killed", "build", "call", "kill_in_stages", "prepare", "same", "traced"]
@@ -250,82 +252,6 @@ def moments(trace: list[tuple[Any, ...]], stage: str, n: int, rng: random.Random
     return chosen
 
 
-def same(one: Path, other: Path) -> bool:
-    """Whether two outputs are equal: byte for byte, ROOT files in content; logs of times and hosts always are."""
-    if one.name == "log.txt" or one.name.endswith(".log.json"):
-        return True
-    if one.suffix != ".root":
-        return one.read_bytes() == other.read_bytes()
-    return bool(_content(one) == _content(other))
-
-
-def _content(path: Path) -> dict[str, Any]:
-    import uproot
-
-    with uproot.open(path) as file:
-        trees = {key: file[key] for key in file.keys(cycle=False)}
-        return {
-            key: (tree.arrays(library="ak").tolist().__repr__() if hasattr(tree, "arrays") else str(tree))
-            for key, tree in trees.items()
-        }
-
-
-def _visible(folder: Path) -> dict[str, Path]:
-    """The files below a folder that are not hidden, nor in a hidden folder."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(files)
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    }
-
-
-def _hidden(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.name.startswith(".")]
-
-
-def _wrong(command: str, folder: Path, begun: dict[str, bytes], whole: dict[str, Path]) -> list[str]:
-    """Files under their own names that are neither as they were nor as they are to be."""
-    if command == "train":
-        return _wrong_run(folder / "run", whole)
-    return [
-        name
-        for name, path in _visible(folder).items()
-        if begun.get(name) != path.read_bytes() and not (name in whole and same(path, whole[name]))
-    ]
-
-
-def _wrong_run(run: Path, whole: dict[str, Path]) -> list[str]:
-    """A run that has not ended is refused as a whole; each of its files is whole all the same."""
-    import numpy as np
-
-    from hepml.errors import HepmlError
-    from hepml.training import load_run
-
-    try:
-        load_run(run)
-    except HepmlError:
-        wrong = []
-        for name, path in _visible(run).items():
-            try:
-                if path.suffix == ".json":
-                    json.loads(path.read_text())
-                elif path.suffix == ".npz":
-                    with np.load(path, allow_pickle=False) as file:
-                        assert all(file[key] is not None for key in file.files)
-                elif path.suffix == ".csv":
-                    assert np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).shape[1] == 4
-                elif path.suffix == ".keras":
-                    import zipfile
-
-                    with zipfile.ZipFile(path) as file:
-                        assert file.testzip() is None
-            except Exception as error:
-                wrong.append(f"{name}: {error!r}")
-        return wrong
-    return [name for name, path in _visible(run).items() if not same(path, whole[f"run/{name}"])]
-
-
 def _start(command: str, inputs: Path, folder: Path, old: bool) -> tuple[list[str], dict[str, bytes]]:
     """A fresh folder for a command; its arguments, and the files that are there."""
     job = JOBS[command]
@@ -338,7 +264,7 @@ def _start(command: str, inputs: Path, folder: Path, old: bool) -> tuple[list[st
         (folder / job.output).parent.mkdir(exist_ok=True)
         (folder / job.output).write_bytes(OLD)
         arguments.append("--overwrite")
-    return arguments, {name: path.read_bytes() for name, path in _visible(folder).items()}
+    return arguments, {name: path.read_bytes() for name, path in visible(folder).items()}
 
 
 def kill_in_stages(
@@ -368,7 +294,7 @@ def kill_in_stages(
     reference = base / f"whole-{command}"
     shutil.rmtree(reference, ignore_errors=True)
     work.rename(reference)
-    whole = _visible(reference)
+    whole = visible(reference)
     results, rng = [], random.Random(seed)
     for stage in STAGES[command]:
         result = Killed(command, stage)
@@ -387,14 +313,14 @@ def kill_in_stages(
                 result.problems.append(f"{where}: ended with {code}: {text[-500:]}")
                 continue
             result.kills += 1
-            if wrong := _wrong(command, work, begun, whole):
-                result.problems.append(f"{where}: wrong after the kill: {wrong}")
-            now = _visible(work)
+            if found := wrong(command, work, begun, whole):
+                result.problems.append(f"{where}: wrong after the kill: {found}")
+            now = visible(work)
             result.left_whole += bool(now) and now.keys() == whole.keys() and not old and command != "train"
             result.left_old += old and now[job.output].read_bytes() == OLD
             again = job.again.split() if not old else []  # --overwrite is there
             code, text = call(library, work, [*arguments, *again], "")
-            now = _visible(work)
+            now = visible(work)
             if code != 0:
                 result.problems.append(f"{where}: started again it ended with {code}: {text[-500:]}")
             elif now.keys() != whole.keys() or not all(same(now[name], whole[name]) for name in now):
@@ -404,7 +330,7 @@ def kill_in_stages(
                     if name not in now or name not in whole or not same(now[name], whole[name])
                 ]
                 result.problems.append(f"{where}: started again it gave another result: {sorted(differs)}")
-            elif left := _hidden(work):
+            elif left := hidden(work):
                 result.problems.append(f"{where}: left behind: {left}")
         report(result)
         results.append(result)
