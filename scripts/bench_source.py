@@ -76,6 +76,7 @@ def networks() -> dict[str, dict[str, Any]]:
         "HIGGS deep": deep(28, 5, 300),
         "MNIST": mnist(),
         "GRU": recurrent("gru"),
+        "GRU, reset after": recurrent("gru", reset_after=True),
         "LSTM": recurrent("lstm"),
         "et_and_ht": unscaled(network("et_and_ht")),
     }

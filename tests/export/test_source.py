@@ -41,7 +41,8 @@ def randomised(model, seed=0):
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if weight.dtype == "float32":
-            values = 0.4 * rng.normal(size=weight.shape)
+            # a wide recurrent layer of large weights is chaotic: every rounding grows with each step
+            values = min(0.4, 2 / weight.shape[0] ** 0.5) * rng.normal(size=weight.shape)
             weight.assign(np.abs(values) + 0.1 if "variance" in weight.path else values)
     return model
 
@@ -123,6 +124,14 @@ LAYERS = {
         kl.GRU(9, return_sequences=True),
         kl.GRU(5, reset_after=False, go_backwards=True, return_sequences=True),
         kl.SimpleRNN(3),
+    ),
+    "gates of one vector and of several": lambda: graph(
+        (None, 4),
+        lambda x: [
+            kl.GRU(units, reset_after=after, use_bias=after)(x)
+            for units in (1, 17, 40, 64, 70)
+            for after in (True, False)
+        ],
     ),
     "fixed steps": lambda: chain(
         (8, 4), kl.Masking(), kl.Bidirectional(kl.LSTM(6, return_sequences=True)), kl.GRU(4), kl.Dense(3)

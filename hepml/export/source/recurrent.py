@@ -17,6 +17,9 @@ from hepml.export.source.program import ALIGNED, Layer, Matrix, Program, Tensor,
 
 __all__ = ["gru", "lstm", "simplernn"]
 
+FEW_UNITS = 64  # of a layer whose gates stay in registers
+FEW_PRODUCTS = 128  # of an input and a state that are summed without blocks
+
 
 class _Gates:
     """The numbers of a layer: of its gates, one below the other."""
@@ -41,36 +44,40 @@ class _Gates:
 
 
 def _recurrent(
-    program: Program, gates: _Gates, inputs: list[Tensor], n_sums: int, step: Callable[[], list[str]]
+    program: Program, gates: _Gates, inputs: list[Tensor], n_sums: int, step: Callable[[str], list[str]]
 ) -> Tensor:
-    """`step` gives the lines of a step: from `z`, the input and the state behind it, with the memory `sums` and `c`."""
+    """`step` gives the lines of a step of the input at an address, and of `h`, the state.
+
+    Its memory is `sums`, `c`, `reset` and, if it is named, `z`: a copy of the input with the state behind it.
+    """
     x, n, layer = inputs[0], gates.n, gates.layer
     sequences = layer.data.get("return_sequences", True)
     y = program.tensor((x.shape[0], n), x.steps) if sequences else program.tensor((n,))
-    state = up(gates.n_in + n + ALIGNED)
+    front = up(gates.n_in)
+    state = front + up(n + ALIGNED)
     c, shown, sums = 2 * state, 2 * state + up(n), 2 * state + 2 * up(n)
-    places = {"reset": state, "c": c}
+    places = {"z": front - gates.n_in, "h": front, "reset": state + front - gates.n_in, "c": c, "sums": sums}
     masked = len(inputs) == 2
-    out = f"m + {shown}" if masked else f"z + {gates.n_in}"
+    out = f"m + {shown}" if masked else "h"
 
     def text() -> list[str]:
-        lines = step()
+        at = f"{x.columns} - 1 - t" if layer.data.get("go_backwards") else "t"
+        body = step(f"{x.at} + ({at}) * {gates.n_in}")
 
         def used(name: str) -> bool:
-            return any(re.search(rf"\b{name}\b", line) for line in lines)
+            return name == "h" or any(re.search(rf"\b{name}\b", line) for line in body)
 
-        at = f"{x.columns} - 1 - t" if layer.data.get("go_backwards") else "t"
-        body = [f"copy_floats({x.at} + ({at}) * {gates.n_in}, z, {gates.n_in});", *lines]
+        names = [name for name in places if used(name)]
+        if "z" in names:
+            body.insert(0, f"copy_floats({x.at} + ({at}) * {gates.n_in}, z, {gates.n_in});")
         if masked:
             zeros = " else { " + f"fill({out}, {n}, 0.0F);" + " }" if layer.data.get("zero_output_for_mask") else ""
-            body.append(f"copy_floats(z + {gates.n_in}, {out}, {n});")
+            body.append(f"copy_floats(h, {out}, {n});")
             body = [f"if (({inputs[1].at})[{at}] != 0.0F) {{", *(f"  {line}" for line in body), f"}}{zeros}"]
         if sequences:
             body.append(f"copy_floats({out}, {y.at} + t * {n}, {n});")
         whole = [
-            "float* const z = m;  // the input of a step, and the state behind it",
-            *(f"float* const {name} = m + {place};" for name, place in places.items() if used(name)),
-            f"float* const sums = m + {sums};",
+            *(f"float* const {name} = m + {places[name]};" for name in names),
             f"fill(m, {sums}, 0.0F);",
             f"for (std::size_t t = 0; t < {x.columns}; ++t) {{",
             *(f"  {line}" for line in body),
@@ -96,10 +103,10 @@ def lstm(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     functions = f"{_function(program, layer)}, {_function(program, layer, 'inner_activation')}"
     matrix = gates.both(slice(None))
 
-    def step() -> list[str]:
+    def step(_: str) -> list[str]:
         return [
             *matrix_call(program, matrix, "z", "sums", "Linear{}"),
-            f"lstm_cell<{gates.n}>(sums, c, z + {gates.n_in}, {functions});",
+            f"lstm_cell<{gates.n}>(sums, c, h, {functions});",
         ]
 
     return _recurrent(program, gates, inputs, 4, step)
@@ -109,28 +116,46 @@ def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """h = z h + (1 - z) act(W x + b + U (r h)), or with `reset_after` act(W x + b + r (U h + b'))."""
     gates = _Gates(layer, "zrh", inputs[0])
     n, n_in = gates.n, gates.n_in
-    activation, inner = _function(program, layer), _function(program, layer, "inner_activation")
+    functions = f"{_function(program, layer)}, {_function(program, layer, 'inner_activation')}"
+    inner = _function(program, layer, "inner_activation")
+    is_after = layer.data.get("reset_after")
 
-    def before() -> list[str]:
+    def few(x: str) -> list[str]:
+        size = up(n)
+        weights, bias = np.zeros((3, n_in + n, size), np.float32), np.zeros((4, size), np.float32)
+        for k, gate in enumerate((1, 0, 2)):
+            matrix = gates.both(slice(gate, gate + 1))
+            weights[k, :, :n], bias[k, :n] = matrix.weights.T, matrix.bias
+        call, memory = "gru_step", f"h, reset + {n_in}"
+        if is_after:
+            call, memory = "gru_after_step", "h"
+            bias[:2, :n] += [gates.recurrent_bias[1], gates.recurrent_bias[0]]
+            bias[3, :n] = gates.recurrent_bias[2]
+        arrays = f"{program.array(weights)}, {program.array(bias)}"
+        return [f"{call}<{n_in}, {n}, {size}>({x}, {memory}, {arrays}, {functions});"]
+
+    def before(_: str) -> list[str]:
+        candidate = f"sums + {up(2 * n + ALIGNED)}"
         return [
             *matrix_call(program, gates.both(slice(0, 2)), "z", "sums", "Linear{}"),
             f"copy_floats(z, reset, {n_in});",
-            f"gru_reset<{n}>(sums, z + {n_in}, reset + {n_in}, {inner});",
-            *matrix_call(program, gates.both(slice(2, 3)), "reset", f"sums + {up(2 * n + ALIGNED)}", "Linear{}"),
-            f"gru_update<{n}>(sums, sums + {up(2 * n + ALIGNED)}, z + {n_in}, {activation}, {inner});",
+            f"gru_reset<{n}>(sums, h, reset + {n_in}, {inner});",
+            *matrix_call(program, gates.both(slice(2, 3)), "reset", candidate, "Linear{}"),
+            f"gru_update<{n}>(sums, {candidate}, h, {functions});",
         ]
 
-    def after() -> list[str]:
+    def after(_: str) -> list[str]:
         given = Matrix(np.concatenate(gates.weights), np.concatenate(gates.bias))
         states = Matrix(np.concatenate(gates.states), np.concatenate(gates.recurrent_bias))
         second = f"sums + {up(3 * n + ALIGNED)}"
         return [
             *matrix_call(program, given, "z", "sums", "Linear{}"),
-            *matrix_call(program, states, f"z + {n_in}", second, "Linear{}"),
-            f"gru_cell<{n}>(sums, {second}, z + {n_in}, {activation}, {inner});",
+            *matrix_call(program, states, "h", second, "Linear{}"),
+            f"gru_cell<{n}>(sums, {second}, h, {functions});",
         ]
 
-    return _recurrent(program, gates, inputs, 3, after if layer.data.get("reset_after") else before)
+    is_few = n <= FEW_UNITS and n_in + n <= FEW_PRODUCTS
+    return _recurrent(program, gates, inputs, 3, few if is_few else after if is_after else before)
 
 
 def simplernn(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
@@ -139,10 +164,10 @@ def simplernn(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     activation = function_of(program, layer)[0]
     matrix = gates.both(slice(None))
 
-    def step() -> list[str]:
+    def step(_: str) -> list[str]:
         return [
             *matrix_call(program, matrix, "z", "sums", "Linear{}"),
-            f"rnn_cell<{gates.n}>(sums, z + {gates.n_in}, {activation});",
+            f"rnn_cell<{gates.n}>(sums, h, {activation});",
         ]
 
     return _recurrent(program, gates, inputs, 1, step)

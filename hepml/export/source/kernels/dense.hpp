@@ -4,29 +4,33 @@
 constexpr std::size_t most_sums = width == 4 ? 8 : 10;  // vectors of outputs at a time
 constexpr std::size_t sum_block = 64;  // products summed before they join the total: keeps float32 sums exact
 
-/// P vectors of outputs of N inputs, U inputs at a time in sums of their own, to hide the latency; the
+/// P vectors of sums go on over n inputs, U of them at a time in sums of their own, to hide the latency; the
 /// weights of an input lie S floats behind those of the one before.
+template <std::size_t P, std::size_t U, std::size_t S>
+HEPML_SOURCE_INLINE void go_on(const float* x, std::size_t n, const float* weights, V (&sums)[U][P]) {
+  std::size_t i = 0;
+  for (; i + U <= n; i += U) {
+    HEPML_SOURCE_UNROLL
+    for (std::size_t u = 0; u < U; ++u) {
+      const V value = set(x[i + u]);
+      HEPML_SOURCE_UNROLL
+      for (std::size_t p = 0; p < P; ++p)
+        sums[u][p] = fma(value, load(weights + (i + u) * S + p * width), sums[u][p]);
+    }
+  }
+  for (; i < n; ++i) {
+    const V value = set(x[i]);
+    HEPML_SOURCE_UNROLL
+    for (std::size_t p = 0; p < P; ++p)
+      sums[0][p] = fma(value, load(weights + i * S + p * width), sums[0][p]);
+  }
+}
+/// P vectors of outputs of N inputs, added to `total` in blocks.
 template <std::size_t P, std::size_t U, std::size_t N, std::size_t S>
 HEPML_SOURCE_INLINE void add_products(const float* x, const float* weights, V* total) {
   for (std::size_t start = 0; start < N; start += sum_block) {
-    const std::size_t stop = smaller(start + sum_block, N);
     V sums[U][P] = {};
-    std::size_t i = start;
-    for (; i + U <= stop; i += U) {
-      HEPML_SOURCE_UNROLL
-      for (std::size_t u = 0; u < U; ++u) {
-        const V value = set(x[i + u]);
-        HEPML_SOURCE_UNROLL
-        for (std::size_t p = 0; p < P; ++p)
-          sums[u][p] = fma(value, load(weights + (i + u) * S + p * width), sums[u][p]);
-      }
-    }
-    for (; i < stop; ++i) {
-      const V value = set(x[i]);
-      HEPML_SOURCE_UNROLL
-      for (std::size_t p = 0; p < P; ++p)
-        sums[0][p] = fma(value, load(weights + i * S + p * width), sums[0][p]);
-    }
+    go_on<P, U, S>(x + start, smaller(sum_block, N - start), weights + start * S, sums);
     HEPML_SOURCE_UNROLL
     for (std::size_t p = 0; p < P; ++p) {
       V part = sums[0][p];

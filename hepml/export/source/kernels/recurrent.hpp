@@ -39,7 +39,75 @@ HEPML_SOURCE_INLINE void lstm_cell(const float* gates, float* c, float* h, A act
   }
 }
 
-/// Gates z r: r h to where the candidate takes it from.
+/// P vectors of sums over NX inputs x and NH of the state h, rows of weights S floats apart, added to
+/// `total`.
+template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t P>
+HEPML_SOURCE_INLINE void gate_sums(const float* x, const float* h, const float* weights, V (&total)[P]) {
+  constexpr std::size_t U = P == 1 ? 8 : P == 2 ? 4 : 2;
+  V sums[U][P];
+  HEPML_SOURCE_UNROLL
+  for (std::size_t u = 0; u < U; ++u) {
+    HEPML_SOURCE_UNROLL
+    for (std::size_t p = 0; p < P; ++p) sums[u][p] = u == 0 ? total[p] : V{};
+  }
+  go_on<P, U, S>(x, NX, weights, sums);
+  go_on<P, U, S>(h, NH, weights + NX * S, sums);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) {
+    total[p] = sums[0][p];
+    HEPML_SOURCE_UNROLL
+    for (std::size_t u = 1; u < U; ++u) total[p] += sums[u][p];
+  }
+}
+/// function(bias + the sums of a gate): all P vectors, four at a time, from `First` on.
+template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t First = 0, std::size_t P, class F>
+HEPML_SOURCE_INLINE void gate(const float* x, const float* h, const float* weights, const float* bias,
+                              V (&y)[P], F function) {
+  constexpr std::size_t count = P - First < 4 ? P - First : 4;
+  V total[count];
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < count; ++p) total[p] = load(bias + (First + p) * width);
+  gate_sums<NX, NH, S>(x, h, weights + First * width, total);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < count; ++p) y[First + p] = function(total[p]);
+  if constexpr (First + count < P) gate<NX, NH, S, First + count>(x, h, weights, bias, y, function);
+}
+/// h = z h + (1 - z) act(W x + b + U (r h)), of N units. Gates r z and the candidate behind each other, of S
+/// floats; what does not wait for r fills the time that its function takes.
+template <std::size_t NX, std::size_t N, std::size_t S, class A, class G>
+HEPML_SOURCE_INLINE void gru_step(const float* x, float* h, float* reset, const float* weights,
+                                  const float* bias, A activation, G inner) {
+  constexpr std::size_t P = vectors(N);
+  constexpr std::size_t matrix = (NX + N) * S;
+  V state[P], keep[P], next[P];
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) state[p] = load(h + p * width);
+  gate<NX, N, S>(x, h, weights, bias, next, inner);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) store(reset + p * width, next[p] * state[p]);
+  gate<NX, N, S>(x, h, weights + matrix, bias + S, keep, inner);
+  gate<NX, N, S>(x, reset, weights + 2 * matrix, bias + 2 * S, next, activation);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) store(h + p * width, keep[p] * state[p] + (1.0F - keep[p]) * next[p]);
+}
+/// The same with the candidate act(W x + b + r (U h + b')); a bias b' of S floats is the fourth.
+template <std::size_t NX, std::size_t N, std::size_t S, class A, class G>
+HEPML_SOURCE_INLINE void gru_after_step(const float* x, float* h, const float* weights, const float* bias,
+                                        A activation, G inner) {
+  constexpr std::size_t P = vectors(N);
+  constexpr std::size_t matrix = (NX + N) * S;
+  V reset[P], keep[P], given[P], next[P];
+  gate<NX, N, S>(x, h, weights, bias, reset, inner);
+  gate<NX, 0, S>(x, h, weights + 2 * matrix, bias + 2 * S, given, Linear{});
+  gate<0, N, S>(x, h, weights + 2 * matrix + NX * S, bias + 3 * S, next, Linear{});
+  gate<NX, N, S>(x, h, weights + matrix, bias + S, keep, inner);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) {
+    const V candidate = activation(fma(reset[p], next[p], given[p]));
+    store(h + p * width, keep[p] * load(h + p * width) + (1.0F - keep[p]) * candidate);
+  }
+}
+/// Gates z r of many units: r h to where the candidate takes it from.
 template <std::size_t N, class G>
 HEPML_SOURCE_INLINE void gru_reset(const float* gates, const float* h, float* reset, G inner) {
   for (std::size_t i = 0; i < N; i += width) store(reset + i, inner(load(gates + N + i)) * load(h + i));
