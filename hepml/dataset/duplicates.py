@@ -11,20 +11,27 @@ __all__ = ["Duplicates"]
 
 
 class Duplicates:
-    """Knows the identities of all rows so far, 8 bytes each."""
+    """Knows the identities of all rows so far: 8 bytes each, up to 20 while two lists become one.
+
+    They are kept in sorted lists, each at least twice as long as the next, so that a new row costs about the same
+    however many there are.
+    """
 
     def __init__(self) -> None:
-        self._seen: NDArray[np.uint64] = np.zeros(0, np.uint64)  # sorted
+        self._seen: list[NDArray[np.uint64]] = []
 
     def remove(self, rows: Rows) -> Rows:
         """The rows without those that were there before, which the cut flow counts as "duplicate"."""
         identity = rows.block.columns["identity"]
         own, first = np.unique(identity, return_index=True)
-        place = np.atleast_1d(np.searchsorted(self._seen, own))
         known = np.zeros(len(own), bool)
-        inside = place < len(self._seen)
-        known[inside] = self._seen[place[inside]] == own[inside]
-        self._seen = np.insert(self._seen, place[~known], own[~known])
+        for seen in self._seen:
+            known |= seen[np.minimum(np.searchsorted(seen, own), len(seen) - 1)] == own
+        new = own[~known]
+        while len(new) and self._seen and len(self._seen[-1]) < 2 * len(new):
+            new = np.concatenate([self._seen.pop(), new])
+            new.sort(kind="stable")  # which merges what is sorted
+        self._seen += [new] if len(new) else []
         repeated = np.ones(len(identity), bool)
         repeated[first[~known]] = False
         return without(rows, "duplicate", repeated)

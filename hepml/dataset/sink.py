@@ -96,6 +96,11 @@ class Sink:
         access.set_fileobj_driver(h5py.h5fd.fileobj_driver, self._bytes)
         self.file = h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
 
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self._path.parent
+
     def group(self, name: str) -> h5py.Group:
         """A group of the file, made without times if it is not there; so are those above it."""
         above: h5py.Group = self.file
