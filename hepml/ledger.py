@@ -32,9 +32,11 @@ __all__ = [
     "check_not_input",
     "check_output",
     "check_regular",
+    "check_unchanged",
     "code_version",
     "config_hash",
     "environment",
+    "file_state",
     "json_text",
     "make_folder",
     "read_json",
@@ -86,6 +88,31 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
+
+
+def file_state(path: str | Path) -> tuple[int, int, int]:
+    """What differs once a file was replaced or written to: its number on the disk, its size, its time.
+
+    Raises:
+        InputFileError: the file cannot be read.
+    """
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def check_unchanged(path: str | Path, state: tuple[int, int, int]) -> None:
+    """Refuses what was read from a file that is no longer in the state that it had before.
+
+    Raises:
+        InputFileError: it was replaced or written to meanwhile, or is gone.
+    """
+    if file_state(path) != state:
+        raise InputFileError(
+            "the file was changed while it was read", where=path, fix="give the command again when it is complete"
+        )
 
 
 def sha256_array(array: NDArray[Any]) -> str:

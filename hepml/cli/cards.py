@@ -11,7 +11,7 @@ import numpy as np
 from hepml.errors import InputFileError, SchemaError
 from hepml.ledger import check_regular, read_json
 
-__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card"]
+__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card", "scores_card"]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
 _POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
@@ -26,8 +26,11 @@ def card_of(path: Path) -> dict[str, Any]:
         VerificationError: the reference vectors of a network do not reproduce.
     """
     if path.is_dir():
-        several = not (path / "run.json").is_file() and _holds_runs(path)
-        return runs_card(path) if several else run_card(path)
+        if (path / "run.json").is_file():
+            return run_card(path)
+        if not _holds_runs(path) and any(path.glob("*.root")):
+            return scores_card(path)
+        return runs_card(path) if _holds_runs(path) else run_card(path)
     if (path.parent / "run.json").is_file() and path.suffix != ".json":
         raise InputFileError("a file of a run", where=path, fix=f"give the folder: hepml show {path.parent}")
     check_regular(path)
@@ -40,13 +43,13 @@ def card_of(path: Path) -> dict[str, Any]:
         return data_card(path)
     if head.lstrip().startswith(b"{"):
         return network_card(path)
-    fix = "see hepml inspect for ROOT files" if head.startswith(b"root") else None
-    if path.suffix == ".keras":
-        fix = "export it to JSON with hepml export"
+    if head.startswith(b"root"):
+        return scores_card(path)
+    fix = "export it to JSON with hepml export" if path.suffix == ".keras" else None
     raise InputFileError(
         "not a file that hepml can describe",
         where=path,
-        expected="a data file (HDF5), a run folder, or a network (JSON)",
+        expected="a data file (HDF5), a run folder, a network (JSON), or scores (ROOT)",
         found=f"a file that begins with {head[:8]!r}",
         fix=fix,
     )
@@ -67,6 +70,34 @@ def runs_card(path: Path) -> dict[str, Any]:
 
     best = [{**asdict(one), "path": str(one.path)} for one in best_results(path)]
     return {"kind": "runs", "path": str(path), "best": best}
+
+
+def scores_card(path: Path) -> dict[str, Any]:
+    """The scores of one file, or of all in a folder: their ledgers, and whether their branches agree with them.
+
+    Raises:
+        InputFileError: no output of `hepml apply`, or none in the folder.
+        VerificationError: a ledger is damaged.
+    """
+    from hepml.friends import columns_damaged, outputs_in, read_books
+
+    files = []
+    for file in outputs_in(path) if path.is_dir() else [path]:
+        books = read_books(file)
+        files.append({"file": file.name, "size": file.stat().st_size, **books, "damaged": columns_damaged(file, books)})
+    several = path.is_dir()
+    counts: dict[str, int] = {}
+    for each in files:
+        for name, count in each["result"]["counts"].items():
+            counts[name] = counts.get(name, 0) + count
+    return {
+        "kind": "scores",
+        "path": str(path),
+        "files": files,
+        "entries": sum(each["result"]["entries"] for each in files),
+        "counts": counts,
+        "damaged": [f"{each['file']}: {name}" if several else name for each in files for name in each["damaged"]],
+    }
 
 
 def data_card(path: Path) -> dict[str, Any]:

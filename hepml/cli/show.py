@@ -19,21 +19,23 @@ from hepml.ledger import json_text
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(path: Path, as_json: bool) -> None:
-    """Print what a data file, a run folder or an exported network holds, and check it (exit 3 if damaged)."""
+    """Print what a data file, a run, an exported network or scores hold, and check them (exit 3 if damaged).
+
+    Scores are an output of hepml apply, or a folder of them.
+    """
     from hepml.cli.cards import card_of
 
     card = card_of(path)
     if as_json:
         click.echo(json_text(card, indent=1))
     else:
-        show = {"data": _show_data, "run": _show_run, "runs": _show_runs, "network": _show_network}[card["kind"]]
-        show(card, wide_console())
+        _SHOWN[card["kind"]](card, wide_console())
     if card.get("damaged"):
         raise VerificationError(
             "the file does not agree with its checksums",
             where=path,
             found="damaged: " + ", ".join(card["damaged"]),
-            fix="write it again with hepml convert",
+            fix=f"make it again: hepml {_MAKERS[card['kind']]}",
         )
 
 
@@ -258,6 +260,36 @@ def _show_network(card: dict[str, Any], console: Console) -> None:
     _facts(console, {str(key): value for key, value in provenance.items()})
 
 
+def _show_scores(card: dict[str, Any], console: Console) -> None:
+    files = card["files"]
+    networks = list(dict.fromkeys(_text(each["network"].get("model_id")) for each in files))
+    codes = [f"hepml {each['code']['version']}, sources {_digest(each['code'].get('sources'))}" for each in files]
+    _facts(
+        console,
+        {
+            "scores": card["path"],
+            "entries": card["entries"],
+            "network": networks if len(networks) == 1 else f"{len(networks)} networks, see the table",
+            "options": files[0]["options"] if all(each["options"] == files[0]["options"] for each in files) else None,
+            "code": "; ".join(dict.fromkeys(codes)),
+            "counts": card["counts"],
+        },
+    )
+    names = list(card["counts"])
+    rows = []
+    for each in files:
+        result, source = each["result"], each["input"]
+        rows.append(
+            (
+                *(each["file"], source["name"], _digest(source.get("sha256")), _text(source.get("uuid"))[:8]),
+                *(f"0 to {result['entries']}", *(result["counts"].get(name, 0) for name in names), result["passed"]),
+                *(_text(each["network"].get("model_id"))[:12], ", ".join(each["damaged"]) or "ok"),
+            )
+        )
+    columns = ["file", "input", "sha256", "uuid", "entries", *names, "pass", "network", "checksums"]
+    console.print(_table("Files", columns, rows))
+
+
 def _digest(value: Any) -> str:
     """The beginning of a checksum."""
     return value[:12] if isinstance(value, str) else "-"
@@ -281,3 +313,13 @@ def _details(layer: Mapping[str, Any]) -> str:
 
 def _range(interval: Sequence[float] | None) -> str:
     return "all" if interval is None else " .. ".join(_text(edge) for edge in interval)
+
+
+_SHOWN = {
+    "data": _show_data,
+    "run": _show_run,
+    "runs": _show_runs,
+    "network": _show_network,
+    "scores": _show_scores,
+}
+_MAKERS = {"data": "convert", "run": "train", "scores": "apply --resume"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,17 @@ from hepml.ledger import check_regular, json_text, read_json
 def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
     """Compare a data file with its checksums, scores with theirs, a network with its reference vectors and identity.
 
-    Exit code 3 says that something differs.
+    PATH may be a folder of scores, and a run: every file that hepml train wrote into it. Exit code 3 says that
+    something differs.
     """
     kind, facts, checks = _verified(path, inputs or bool(folders), folders)
     bad = [check for check in checks if check["problem"]]
     if as_json:
         click.echo(json_text({"path": str(path), "kind": kind, **facts, "inputs": checks, "ok": not bad}, indent=1))
-    else:
-        click.echo(f"{path}: {kind}, " + ", ".join(f"{key} {value}" for key, value in facts.items()) + ": ok")
-        if checks:
-            click.echo(f"inputs: {len(checks) - len(bad)} of {len(checks)} as they were read")
+    elif not bad:
+        told = [f"{key} {value}" for key, value in facts.items()]
+        told += [f"{len(checks)} of {len(checks)} inputs as they were read"] if checks else []
+        click.echo(f"{path}: {kind}, {', '.join(told)}: ok")
     if bad:
         raise VerificationError(
             f"{len(bad)} of {len(checks)} inputs are not what was read",
@@ -41,27 +43,46 @@ def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) 
 def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """What was found whole: kind of file, facts, and the state of its inputs."""
     check_regular(path)
+    if not (path.is_dir() or _begins(path, b"{") or _begins(path, b"root")):
+        from hepml.dataset.verify import check_inputs, verify
+
+        data = verify(path)
+        checks = [check.__dict__ for check in check_inputs(data, folders)] if inputs else []
+        return "data", {"content": data.checksum}, checks
+    if inputs:
+        raise click.UsageError("--inputs and --folder are for data files")
     if _begins(path, b"{"):
         from hepml.cli.cards import network_card
         from hepml.export.packing import check_identity
 
-        if inputs:
-            raise click.UsageError("--inputs and --folder are for data files")
         card = network_card(path)
         check_identity(path, read_json(path))
         return card["kind"], {key: card[key] for key in ("model_id", "reference_events") if key in card}, []
-    if _begins(path, b"root"):
-        from hepml.friends import read_ledger
+    from hepml.friends import outputs_in, read_ledger
 
-        if inputs:
-            raise click.UsageError("--inputs and --folder are for data files")
-        result = read_ledger(path)["result"]
-        return "scores", {"entries": result["entries"]}, []
-    from hepml.dataset.verify import check_inputs, verify
+    files = outputs_in(path) if path.is_dir() else [path]
+    entries = sum(each["result"]["entries"] for each in _all(files, read_ledger))
+    return "scores", ({"files": len(files)} if path.is_dir() else {}) | {"entries": entries}, []
 
-    data = verify(path)
-    checks = [check.__dict__ for check in check_inputs(data, folders)] if inputs else []
-    return "data", {"content": data.checksum}, checks
+
+def _all(files: Sequence[Path], read: Callable[[Path], dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is read from each file; all that are damaged are named together."""
+    found, damaged = [], []
+    for file in files:
+        try:
+            found.append(read(file))
+        except VerificationError as error:
+            if len(files) == 1:
+                raise
+            damaged.append(f"{file.name} ({error.parts.get('found')})")
+    if damaged:
+        raise VerificationError(
+            f"{len(damaged)} of {len(files)} files do not agree with their checksums",
+            where=files[0].parent,
+            found="; ".join(damaged),
+            fix="write them again with hepml apply --resume",
+        )
+    return found
 
 
 def _begins(path: Path, mark: bytes) -> bool:

@@ -1,4 +1,7 @@
-"""Worker processes that may die or hang: what they were reading is read again, or named."""
+"""Files worked on one by one: in this process, or in worker processes that may die or hang.
+
+What a process was reading when it died is read again, or named.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import multiprocessing
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -15,7 +18,7 @@ from hepml import interruption
 from hepml.errors import HepmlError, InputFileError
 from hepml.trees import Source
 
-__all__ = ["Each", "Processes", "Work"]
+__all__ = ["Each", "Processes", "Work", "here", "whole"]
 
 _log = logging.getLogger("hepml")
 _ATTEMPTS = 3  # for a file whose reader dies
@@ -37,6 +40,20 @@ class Work(Protocol):
 
     def steps(self, each: Any) -> Iterator[Any]:
         """What a file gives, step by step; each step is a sign of life."""
+
+
+def here(inputs: Iterable[Any], task: Work) -> Iterator[tuple[Any, list[Any] | HepmlError]]:
+    """Every input in its order, as `Processes.read` gives them, in this process."""
+    for each in inputs:
+        yield each, whole(each, task)
+
+
+def whole(each: Any, task: Work) -> list[Any] | HepmlError:
+    """All that the steps of a file give, or why there is nothing."""
+    try:
+        return list(task.steps(each))
+    except HepmlError as error:
+        return error
 
 
 class _Worker:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hepml.dataset.checklist import check_listed
+from hepml.dataset.processes import here
 from hepml.dataset.rows import Options, Rows, read_input
 from hepml.dataset.sources import UNREADABLE, Input, reason_of
-from hepml.errors import HepmlError, InputFileError
-from hepml.ledger import sha256_file
+from hepml.errors import HepmlError
+from hepml.ledger import check_unchanged, file_state, sha256_file
 
-__all__ = ["Bad", "Task", "Workers", "read_inputs", "read_whole"]
+__all__ = ["Bad", "Task", "Workers", "read_inputs"]
 
 
 @dataclass(frozen=True)
@@ -67,26 +67,13 @@ def read_inputs(
         for each in good:
             yield from read(each, task)
         return
-    for each, result in _here(good, task) if workers is None else workers.read(good, task):
+    for each, result in here(good, task) if workers is None else workers.read(good, task):
         if not isinstance(result, HepmlError):
             yield from result
         elif skip_bad and isinstance(result, UNREADABLE):
             yield Bad(each.number, reason_of(result), result)
         else:
             raise result
-
-
-def _here(inputs: Iterable[Input], task: Task) -> Iterator[tuple[Input, list[Rows] | HepmlError]]:
-    for each in inputs:
-        yield each, read_whole(each, task)
-
-
-def read_whole(each: Input, task: Task) -> list[Rows] | HepmlError:
-    """The rows of a file, or why there are none."""
-    try:
-        return list(read(each, task))
-    except HepmlError as error:
-        return error
 
 
 def read(each: Input, task: Task) -> Iterator[Rows]:
@@ -99,21 +86,10 @@ def read(each: Input, task: Task) -> Iterator[Rows]:
     if each.file.remote:
         yield from read_input(each, task.options, task.step_size)
         return
-    before = _state(each.file.path)
+    before = file_state(each.file.path)
     checksum = sha256_file(each.file.path)
     if task.checksums is not None:
         check_listed(each.file.path, checksum, task.checksums)
     for rows in read_input(each, task.options, task.step_size):
         yield replace(rows, sha256=checksum)
-    if _state(each.file.path) != before:
-        raise InputFileError(
-            "the file was changed while it was read", where=each.file.path, fix="convert it when it is complete"
-        )
-
-
-def _state(path: str) -> tuple[int, int, int]:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    check_unchanged(each.file.path, before)

@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from hepml import interruption
+from hepml.dataset.processes import whole
 from hepml.dataset.rows import Rows
 from hepml.dataset.sources import Input
-from hepml.dataset.workers import Task, read_whole
+from hepml.dataset.workers import Task
 from hepml.errors import HepmlError, InputFileError, MissingExtraError, VerificationError
 from hepml.ledger import code_version
 
@@ -133,7 +134,7 @@ def _read(each: Input, task: Task, code: dict[str, str]) -> list[Rows] | HepmlEr
             found=str(code_version()),
             fix="install the same hepml on every worker",
         )
-    return read_whole(each, task)
+    return whole(each, task)
 
 
 def _everywhere(each: Input) -> Input:

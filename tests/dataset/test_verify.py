@@ -81,7 +81,7 @@ def test_command_says_what_it_checked(data: Path, capsys: pytest.CaptureFixture[
     assert run("verify", data, "--inputs") == 0
     text = capsys.readouterr().out
     assert Dataset.open(data).checksum in text
-    assert "2 of 2 as they were read" in text
+    assert "2 of 2 inputs as they were read: ok" in text
 
 
 def test_flipped_bits_of_inputs_are_found(
@@ -109,6 +109,8 @@ def test_flipped_bits_of_inputs_are_found(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["ok"] is False
     assert "sample_jets.root" in captured.err
+    assert run("verify", tmp_path / "data.h5", "--inputs") == 3
+    assert capsys.readouterr().out == ""  # no "ok" before the verdict
     files["jets"].unlink()
     assert [check.problem for check in check_inputs(data)] == [None, "absent"]
     assert run("verify", tmp_path / "data.h5", "--folder", sample["jets"].parent) == 0

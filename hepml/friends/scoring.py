@@ -9,7 +9,6 @@ that `hepml predict` gives to its images.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -23,20 +22,35 @@ from numpy.typing import NDArray
 from hepml.applying import check_network, collection_of, score_events
 from hepml.atomic import sweep
 from hepml.candidates import STATUS_NAMES
-from hepml.dataset.processes import Processes
-from hepml.errors import DataError, HepmlError, InputFileError, MissingBranchError, OutputError
+from hepml.dataset.processes import Processes, here
+from hepml.errors import (
+    DataError,
+    HepmlError,
+    InputFileError,
+    MissingBranchError,
+    OutputError,
+    VerificationError,
+)
 from hepml.evaluator import Evaluator
 from hepml.folds import Folds, first_of, open_networks
-from hepml.ledger import atomic_path, check_not_input, check_output, code_version, json_text, sha256_file
+from hepml.friends.books import LEDGER, read_ledger
+from hepml.friends.outputs import outputs_of
+from hepml.ledger import (
+    atomic_path,
+    check_unchanged,
+    code_version,
+    file_state,
+    json_text,
+    sha256_file,
+)
 from hepml.stages import stage
 from hepml.trees import Source, expand_files, iterate_events
 from hepml.trees.files import open_file
 from hepml.working_points import working_point
 
-__all__ = ["Applied", "apply", "read_ledger"]
+__all__ = ["Applied", "apply"]
 
 _log = logging.getLogger("hepml")
-_LEDGER = "hepml_ledger"  # a TObjString beside the tree
 _UNREADABLE = (InputFileError, MissingBranchError, DataError)  # what is wrong with one file; see check_network
 Files = str | os.PathLike[str] | Source | Iterable[str | os.PathLike[str] | Source]
 
@@ -98,6 +112,7 @@ class _Scoring:
     def steps(self, each: _Each) -> Iterator[Applied | None]:
         """Scores one file: None for each step, then what happened."""
         network = _loaded(self.network) if isinstance(self.network, str) else self.network
+        state = None if each.file.remote else file_state(each.file.path)
         ledger = {"format": "hepml-scores", "input": _input(each.file), **self.evaluation}
         if self.resume and each.output.exists():
             found = _verified(each, ledger)
@@ -109,6 +124,10 @@ class _Scoring:
         with atomic_path(each.output, overwrite=self.overwrite or self.resume) as temporary:
             for _ in self._write(temporary, each, network, record, ledger):
                 yield None
+            if state is not None:
+                check_unchanged(each.file.path, state)
+            elif _uuid(each.file) != ledger["input"]["uuid"]:
+                raise InputFileError("the file behind the URL was replaced while it was read", where=each.file.path)
         yield record
 
     def _write(
@@ -122,7 +141,7 @@ class _Scoring:
         branches = {"score": "float32", "status": "uint8"} | ({} if cut is None else {"pass": "bool"})
         jagged = self.options["which"] == "all"
         fields = ", ".join(f'"{name}": {kind}' for name, kind in branches.items())
-        total = np.zeros(len(STATUS_NAMES), dtype=np.int64)
+        total, objects = np.zeros(len(STATUS_NAMES), dtype=np.int64), 0
         digests = {name: hashlib.sha256() for name in (*branches, *(["n"] if jagged else []))}
         chunks = iterate_events(
             [each.file],
@@ -151,15 +170,17 @@ class _Scoring:
                     digests[name].update(values.tobytes())
                 total += np.bincount(scored.status, minlength=len(total))
                 record.entries += len(events)
+                objects += 0 if scored.counts is None else int(scored.counts.sum())
                 if len(events) and jagged:
                     tree.extend({"object": ak.unflatten(ak.zip(columns), scored.counts)})
                 elif len(events):
                     tree.extend(columns)
                 yield
             record.counts = {name: int(n) for name, n in zip(STATUS_NAMES, total, strict=True) if n or name == "ok"}
+            _check_balance(record, objects if jagged else record.entries)
             result = {"entries": record.entries, "counts": record.counts, "passed": record.passed}
             result["sha256"] = {name: digest.hexdigest() for name, digest in digests.items()}
-            output[_LEDGER] = json_text({**ledger, "result": result})
+            output[LEDGER] = json_text({**ledger, "result": result})
         if not record.entries:
             _log.warning("%s has no entries: the output holds an empty tree", record.source)
 
@@ -227,7 +248,7 @@ def apply(
         )
     working_point(opened, threshold=threshold, signal_efficiency=signal_efficiency)  # a wrong one is told now
     sources = expand_files(files)
-    outputs = _outputs(sources, Path(output), overwrite or resume)
+    outputs = outputs_of(sources, Path(output), overwrite or resume)
     collection = collection_of(evaluator, collection)
     trained = evaluator.metadata.get("collection")
     if trained not in (None, collection):
@@ -251,7 +272,7 @@ def apply(
         evaluation={"network": _identity(network, opened), "options": settings, "code": code_version()},
     )
     inputs = [_Each(i, source, path) for i, (source, path) in enumerate(zip(sources, outputs, strict=True))]
-    results = Processes(jobs, timeout).read(inputs, scoring) if jobs > 1 else _here(inputs, scoring)
+    results = Processes(jobs, timeout).read(inputs, scoring) if jobs > 1 else here(inputs, scoring)
     done = []
     for each, result in results:
         if isinstance(result, HepmlError):
@@ -266,14 +287,6 @@ def apply(
     return done
 
 
-def _here(inputs: list[_Each], scoring: _Scoring) -> Iterator[tuple[_Each, list[Any] | HepmlError]]:
-    for each in inputs:
-        try:
-            yield each, list(scoring.steps(each))
-        except HepmlError as error:
-            yield each, error
-
-
 _networks: dict[str, Evaluator | Folds] = {}  # of this process
 
 
@@ -284,12 +297,20 @@ def _loaded(path: str) -> Evaluator | Folds:
 
 
 def _input(file: Source) -> dict[str, Any]:
-    """What tells whether an input is the same; nothing of where it lies."""
-    known = {"name": Path(file.path).name, "tree": file.tree}
-    if not file.remote:
-        return {**known, "sha256": sha256_file(file.path)}
-    with open_file(file) as opened:  # a URL is not read twice: ROOT's own identity of the file tells
-        return {**known, "sha256": None, "uuid": str(opened.file.uuid)}
+    """What tells whether an input is the same; nothing of where it lies. A URL is not read twice for a checksum."""
+    return {
+        "name": Path(file.path).name,
+        "tree": file.tree,
+        "size": None if file.remote else os.path.getsize(file.path),
+        "uuid": _uuid(file),
+        "sha256": None if file.remote else sha256_file(file.path),
+    }
+
+
+def _uuid(file: Source) -> str:
+    """ROOT's own identity of the file."""
+    with open_file(file) as opened:
+        return str(opened.file.uuid)
 
 
 def _identity(given: object, opened: Evaluator | Folds) -> dict[str, Any]:
@@ -307,45 +328,37 @@ def _layout(layout: str | Path | None) -> str | None:
     return f"sha256:{sha256_file(layout)}"
 
 
-def read_ledger(path: str | Path) -> dict[str, Any]:
-    """The ledger of an output, after its scores were read and compared with their checksums.
+def _check_balance(record: Applied, objects: int) -> None:
+    """Every entry, or object if all are scored, has a status: nothing is lost on the way.
 
     Raises:
-        InputFileError: not an output of `apply`, or damaged.
+        VerificationError: they do not add up.
     """
-    import awkward as ak
-    import uproot
-
-    try:
-        with Path(path).open("rb") as raw, uproot.open(raw) as file:  # uproot leaves a damaged file open
-            ledger: dict[str, Any] = json.loads(str(file[_LEDGER]))
-            arrays = file["hepml"].arrays(list(ledger["result"]["sha256"]), library="ak")
-            if len(arrays) != ledger["result"]["entries"]:
-                raise ValueError(f"{len(arrays)} entries, and {ledger['result']['entries']} in the ledger")
-        for name, expected in ledger["result"]["sha256"].items():
-            column = arrays[name]
-            values = ak.to_numpy(ak.flatten(column) if column.ndim > 1 else column)
-            values = values.astype("<i4") if name == "n" else values
-            if hashlib.sha256(values.tobytes()).hexdigest() != expected:
-                raise ValueError(f"the branch {name!r} does not agree with its checksum")
-    except Exception as error:  # uproot raises whatever a damaged byte leads to
-        raise InputFileError(
-            "no whole output of hepml apply", where=path, found=f"{type(error).__name__}: {error}"
-        ) from error
-    return ledger
+    if sum(record.counts.values()) != objects:
+        raise VerificationError(
+            "the books of the scores do not balance: nothing is written",
+            where=record.source,
+            expected=f"{objects} objects of {record.entries} entries",
+            found=str(record.counts),
+            fix="this is a mistake in hepml: please report it",
+        )
 
 
 def _verified(each: _Each, expected: dict[str, Any]) -> Applied | None:
     """What an output says, if it is whole and as expected; None if it is damaged.
 
     Raises:
-        OutputError: it is of another input, network, options or code.
+        OutputError: it is of another input, network, options or code, or something else altogether.
     """
     try:
         ledger = read_ledger(each.output)
-    except InputFileError as error:
+    except VerificationError as error:
         _log.warning("%s; it is written again", error)
         return None
+    except InputFileError as error:
+        raise OutputError(
+            "the output exists and is not of hepml apply", where=each.output, fix="choose another name"
+        ) from error
     differing = [key for key in expected if ledger.get(key) != expected[key]]
     if differing:
         raise OutputError(
@@ -358,36 +371,3 @@ def _verified(each: _Each, expected: dict[str, Any]) -> Applied | None:
     result = ledger["result"]
     counted = (result["entries"], result["counts"], result["passed"])
     return Applied(each.file.path, each.output, *counted, kept=True)
-
-
-def _outputs(sources: list[Source], output: Path, overwrite: bool) -> list[Path]:
-    """The output of each input, after the checks that need no work."""
-    if output.suffix == ".root":
-        if len(sources) > 1:
-            raise DataError(
-                "several inputs for one output file",
-                where=output,
-                found=f"{len(sources)} inputs",
-                fix="give a folder: a name that does not end in .root",
-            )
-        paths = [output]
-    else:
-        paths = [output / name for name in _names([source.path for source in sources])]
-    for path, source in zip(paths, sources, strict=True):
-        if paths.count(path) > 1:
-            raise DataError("two inputs have the same output", where=path, fix="apply them into different folders")
-        if not source.remote:
-            check_not_input(path, [source.path])
-        check_output(path, overwrite)
-    return paths
-
-
-def _names(paths: list[str]) -> list[str]:
-    """An output name for each input; inputs of equal base names get a hash of their full path."""
-    stems = [Path(path).name.removesuffix(".root") for path in paths]
-    full = [path if "://" in path else os.path.realpath(path) for path in paths]
-    marks = [hashlib.sha256(os.fsencode(path)).hexdigest()[:16] for path in full]
-    return [
-        f"{stem}-{mark}.root" if stems.count(stem) > 1 else f"{stem}.root"
-        for stem, mark in zip(stems, marks, strict=True)
-    ]
