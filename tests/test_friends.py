@@ -262,7 +262,7 @@ def test_verify_and_show_know_a_folder_of_scores(network, inputs, tmp_path, caps
     assert hepml_command("verify", tmp_path / "out") == 3
     told = capsys.readouterr()
     assert told.out == ""
-    assert "2 of 3 files" in told.err
+    assert "2 of 3 do not agree" in told.err
     assert "b.root" in told.err
     assert "c.root" in told.err
     assert hepml_command("show", tmp_path / "out") == 3

@@ -11,7 +11,7 @@ import numpy as np
 from hepml.errors import InputFileError, SchemaError
 from hepml.ledger import check_regular, read_json
 
-__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card", "scores_card"]
+__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card", "runs_in", "scores_card"]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
 _POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
@@ -26,11 +26,10 @@ def card_of(path: Path) -> dict[str, Any]:
         VerificationError: the reference vectors of a network do not reproduce.
     """
     if path.is_dir():
-        if (path / "run.json").is_file():
-            return run_card(path)
-        if not _holds_runs(path) and any(path.glob("*.root")):
+        runs = runs_in(path)
+        if not runs and any(path.glob("*.root")):
             return scores_card(path)
-        return runs_card(path) if _holds_runs(path) else run_card(path)
+        return runs_card(path) if runs and path not in runs else run_card(path)
     if (path.parent / "run.json").is_file() and path.suffix != ".json":
         raise InputFileError("a file of a run", where=path, fix=f"give the folder: hepml show {path.parent}")
     check_regular(path)
@@ -55,11 +54,13 @@ def card_of(path: Path) -> dict[str, Any]:
     )
 
 
-def _holds_runs(folder: Path) -> bool:
-    """Whether there are runs in a folder, two levels down at most: a whole disk is not searched."""
-    with suppress(OSError):
-        return any(any(folder.glob(pattern)) for pattern in ("*/run.json", "*/*/run.json"))
-    return False
+def runs_in(folder: Path) -> list[Path]:
+    """The run that a folder is, or those in it, two levels down at most: a whole disk is not searched."""
+    for pattern in ("run.json", "*/run.json", "*/*/run.json"):
+        with suppress(OSError):
+            if found := [file.parent for file in sorted(folder.glob(pattern))]:
+                return found
+    return []
 
 
 def runs_card(path: Path) -> dict[str, Any]:
@@ -172,10 +173,11 @@ def _counts(y: Any, task: dict[str, Any]) -> dict[str, int]:
 
 def run_card(path: Path) -> dict[str, Any]:
     """A run folder: what was trained how, the best network, and the metrics if it was evaluated."""
-    from hepml.training.run import read_history, read_record
+    from hepml.training.run import read_history
+    from hepml.training.verification import check_run
 
-    record = read_record(path)
-    card = {"kind": "run", "path": str(path), **record}
+    checked = check_run(path)
+    card = {"kind": "run", "path": str(path), **checked.record, "damaged": list(checked.damaged)}
     for name, shape in (("metrics", dict), ("thresholds", [dict])):
         file = path / f"{name}.json"
         card[name] = read_json(file) if file.is_file() else None
@@ -183,7 +185,7 @@ def run_card(path: Path) -> dict[str, Any]:
             _check(card[name], shape, file)
     if (card["metrics"] or {}).get("auc"):
         _check(card["metrics"], _METRICS, path / "metrics.json")
-    if (path / "history.csv").is_file():
+    if (path / "history.csv").is_file() and "history.csv" not in checked.damaged:
         history = read_history(path / "history.csv")
         card["history"] = {name: values.tolist() for name, values in history.items()}
     card["files"] = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())

@@ -173,6 +173,9 @@ def _show_run(card: dict[str, Any], console: Console) -> None:
             "data": config["data"],
             "code": f"hepml {card['code']['version']}",
             "keras": card["environment"]["packages"].get("keras"),
+            "checksums": f"{len(card['checksums']) + 1} files" + (" DAMAGED" if card["damaged"] else " (ok)")
+            if "checksums" in card
+            else None,
         },
     )
     if card.get("members"):

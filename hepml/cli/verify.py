@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from hepml.cli.cards import runs_in
 from hepml.errors import VerificationError
 from hepml.ledger import check_regular, json_text, read_json
+
+Found = TypeVar("Found")
 
 
 @click.command()
@@ -18,10 +21,10 @@ from hepml.ledger import check_regular, json_text, read_json
 @click.option("--folder", "folders", multiple=True, type=click.Path(path_type=Path), help="Look for the inputs here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Compare a data file with its checksums, scores with theirs, a network with its reference vectors and identity.
+    """Compare a data file, scores or a run with their checksums, a network with its reference vectors and identity.
 
-    PATH may be a folder of scores, and a run: every file that hepml train wrote into it. Exit code 3 says that
-    something differs.
+    PATH may be a folder of scores or of runs; of a run every file that hepml train wrote is compared, those of all its
+    networks. Exit code 3 says that something differs.
     """
     kind, facts, checks = _verified(path, inputs or bool(folders), folders)
     bad = [check for check in checks if check["problem"]]
@@ -58,6 +61,14 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
         card = network_card(path)
         check_identity(path, read_json(path))
         return card["kind"], {key: card[key] for key in ("model_id", "reference_events") if key in card}, []
+    if path.is_dir() and (runs := runs_in(path)):
+        from hepml.training.verification import verify_run
+
+        checked = _all(runs, verify_run)
+        others = ", ".join(sorted({name for each in checked for name in each.others}))
+        facts: dict[str, Any] = {"runs": len(runs), "files": sum(each.files for each in checked)}
+        facts |= {"not recorded": others} if others else {}
+        return "run" if path in runs else "runs", facts, []
     from hepml.friends import outputs_in, read_ledger
 
     files = outputs_in(path) if path.is_dir() else [path]
@@ -65,8 +76,8 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
     return "scores", ({"files": len(files)} if path.is_dir() else {}) | {"entries": entries}, []
 
 
-def _all(files: Sequence[Path], read: Callable[[Path], dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is read from each file; all that are damaged are named together."""
+def _all(files: Sequence[Path], read: Callable[[Path], Found]) -> list[Found]:
+    """What is read from each file or run; all that are damaged are named together."""
     found, damaged = [], []
     for file in files:
         try:
@@ -77,10 +88,10 @@ def _all(files: Sequence[Path], read: Callable[[Path], dict[str, Any]]) -> list[
             damaged.append(f"{file.name} ({error.parts.get('found')})")
     if damaged:
         raise VerificationError(
-            f"{len(damaged)} of {len(files)} files do not agree with their checksums",
+            f"{len(damaged)} of {len(files)} do not agree with their checksums",
             where=files[0].parent,
             found="; ".join(damaged),
-            fix="write them again with hepml apply --resume",
+            fix="make them again, or copy them again from where they were whole",
         )
     return found
 

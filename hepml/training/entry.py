@@ -34,6 +34,7 @@ from hepml.training.folds import members
 from hepml.training.network import Recipe
 from hepml.training.run import FORMAT, FORMAT_VERSION, Run, Scores, load_run, write_scores
 from hepml.training.source import Source, array_source, data_source
+from hepml.training.verification import checksums_of, sealed
 from hepml.training.watch import Progress, Report
 
 __all__ = ["train"]
@@ -160,7 +161,8 @@ def train(
             if (best.folder / "ranges.json").exists():  # not in a network of an older hepml
                 copy_file(best.folder / "ranges.json", folder / "ranges.json")
         write_scores(folder / "scores.h5", _scores(source, fitted, parts, fold, config))
-        write_json(folder / "run.json", _record("done", config, fitted, best))
+        ended = _record("done", config, fitted, best) | {"checksums": checksums_of(folder)}
+        write_json(folder / "run.json", sealed(ended))
         log("done")
     return load_run(folder)
 
