@@ -271,15 +271,13 @@ def convention_code(convention: str | None) -> int:
 
 
 def fill_sparse(
-    core: Any, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: tuple[Any, Any, Any]
-) -> tuple[Any, Any, Any, Any]:
-    """The images ET and E of the ECal, ET and E of the HCal of candidates at `places` (row, cell, hcal_first).
-
-    Each is (counts, index, value).
-    """
+    core: Any, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: Any, without_e: bool = False
+) -> tuple[Any, ...]:
+    """Images at (row, cell, hcal_first), as (counts, index, value): ET, and E if asked for, of ECal and HCal."""
     where = [np.ascontiguousarray(part) for part in places]
+    code = convention_code(convention)
     ecal, hcal = (
-        _core.fill_images(core, convention_code(convention), is_ecal, towers, *where)
+        _core.fill_images(core, code, is_ecal, towers, *where, without_e)
         for is_ecal, towers in zip((True, False), cells, strict=True)
     )
     return (*ecal, *hcal)
@@ -309,14 +307,16 @@ def object_collection(events: Events, collection: str) -> Objects:
 
 
 def towers_at_cells(
-    events: Events, geometry: Geometry, convention: str | None, overlap: str
+    events: Events, geometry: Geometry, convention: str | None, overlap: str, count: bool = True
 ) -> tuple[tuple[TowerArrays, TowerArrays], dict[str, float]]:
     """The towers of the ECal and of the HCal at their cells, and what happened to those that do not nest.
 
-    Raises:
-        GranularityError: some do not, with ``overlap="refuse"``.
+    Without `count`, which takes a pass over them, nothing is told of towers without edges. Raises GranularityError if
+    some do not nest, with ``overlap="refuse"``.
     """
     _check_choice("overlap", overlap, ("share", "refuse"))
+    if not count and events.ecal.edges is None and events.hcal.edges is None:
+        return (as_arrays(events.ecal), as_arrays(events.hcal)), {}
     ecal, ecal_record = _place(events, "ecal", geometry.ecal, convention, overlap)
     hcal, hcal_record = _place(events, "hcal", geometry.hcal, convention, overlap)
     return (ecal, hcal), {**ecal_record, **hcal_record}

@@ -207,5 +207,5 @@ def _offset(images: Images) -> NDArray[np.float64]:
 
 
 def _sparse(images: Images) -> tuple[Any, ...]:
-    parts = (images.sparse[name] for name in IMAGE_NAMES)
+    parts = (images.cells_of(name) for name in IMAGE_NAMES)
     return tuple((part.counts, part.index, part.value) for part in parts)

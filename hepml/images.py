@@ -123,7 +123,8 @@ class Images:
 
     Attributes:
         geometry: grids and windows.
-        sparse: "et" and "ee" (ET and E of the ECal), "ht" and "he" (of the HCal, as cells that are not expanded), GeV.
+        sparse: "et" and "ee" (ET and E of the ECal), "ht" and "he" (of the HCal, as cells that are not expanded), GeV;
+            those of E are absent where they were not asked for.
         entry: tree entry of each candidate's event, int64, shape (n,).
         hcal_offset: (deta, dphi) from the centre of the ECal image to that of the HCal image, float64, shape (n, 2).
         convention: as given to `select_candidates`.
@@ -138,25 +139,36 @@ class Images:
     def __len__(self) -> int:
         return len(self.entry)
 
+    def cells_of(self, name: str) -> SparseImages:
+        """One of `sparse`. Raises DataError for images that were not made."""
+        if name not in self.sparse:
+            raise DataError(
+                f"there are no images {name!r}",
+                expected="images of ET and of E",
+                found=", ".join(map(repr, self.sparse)),
+                fix="make them with energy=True",
+            )
+        return self.sparse[name]
+
     @property
     def ecal_et(self) -> NDArray[np.float32]:
         """ET in GeV of the ECal, float32, shape (n, 31, 31, 1)."""
-        return self.sparse["et"].dense()[..., None]
+        return self.cells_of("et").dense()[..., None]
 
     @property
     def ecal_e(self) -> NDArray[np.float32]:
         """E in GeV of the ECal, float32, shape (n, 31, 31, 1)."""
-        return self.sparse["ee"].dense()[..., None]
+        return self.cells_of("ee").dense()[..., None]
 
     @property
     def hcal_et(self) -> NDArray[np.float32]:
         """ET in GeV of the HCal, a sixteenth of a cell in each pixel, float32, shape (n, 32, 32, 1)."""
-        return expand_hcal(self.sparse["ht"].dense(), self.geometry.hcal_expand)[..., None]
+        return expand_hcal(self.cells_of("ht").dense(), self.geometry.hcal_expand)[..., None]
 
     @property
     def hcal_e(self) -> NDArray[np.float32]:
         """E in GeV of the HCal, a sixteenth of a cell in each pixel, float32, shape (n, 32, 32, 1)."""
-        return expand_hcal(self.sparse["he"].dense(), self.geometry.hcal_expand)[..., None]
+        return expand_hcal(self.cells_of("he").dense(), self.geometry.hcal_expand)[..., None]
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Images:
         """The images of some candidates, by mask or position, in the given order."""
@@ -205,6 +217,7 @@ def images_at(
     *,
     geometry: Geometry | None = None,
     overlap: str = "share",
+    energy: bool = True,
 ) -> tuple[Images, NDArray[np.uint8]]:
     """The images around given positions: no candidates, no search for the hottest cell.
 
@@ -215,6 +228,7 @@ def images_at(
         eta, phi: positions, shape (n,), radians.
         row: row of each position's event in `events`, integers, shape (n,); default: one position an event.
         geometry, overlap: as for `select_candidates`.
+        energy: make the images of E too; without them it takes less time.
 
     Returns:
         images: of the positions that have any, in order; none for no events.
@@ -251,22 +265,27 @@ def images_at(
         raise DataError(
             "rows of events that are not there", expected=f"0 to {len(events) - 1}", found=rows.tolist()[:5]
         )
-    cells, _ = towers_at_cells(events, geometry, None, overlap)
+    cells, _ = towers_at_cells(events, geometry, None, overlap, count=False)
     status, cell, hcal_first, hcal_offset = _core.find_candidates(core, 0, *cells, rows, *at)
     kept = np.flatnonzero(status == 0)
-    sparse = _filled(geometry, None, cells, (rows[kept], cell[kept], hcal_first[kept]))
+    sparse = _filled(geometry, None, cells, (rows[kept], cell[kept], hcal_first[kept]), not energy)
     return Images(geometry, sparse, events.entry[rows[kept]], hcal_offset[kept]), status
 
 
 def _filled(
-    geometry: Geometry, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: tuple[Any, Any, Any]
+    geometry: Geometry,
+    convention: str | None,
+    cells: tuple[TowerArrays, TowerArrays],
+    places: tuple[Any, Any, Any],
+    without_e: bool = False,
 ) -> dict[str, SparseImages]:
-    """The four images of candidates at `places` (row, cell, hcal_first)."""
-    parts = fill_sparse(core_geometry(geometry), convention, cells, places)
-    sides = (geometry.ecal_window, geometry.ecal_window, geometry.hcal_window, geometry.hcal_window)
+    """The images of candidates at `places` (row, cell, hcal_first): all four, or those of ET."""
+    parts = fill_sparse(core_geometry(geometry), convention, cells, places, without_e)
+    sides = {"et": geometry.ecal_window, "ee": geometry.ecal_window} | dict.fromkeys(("ht", "he"), geometry.hcal_window)
+    names = ("et", "ht") if without_e else IMAGE_NAMES
     return {
-        name: SparseImages(part[0], part[1], part[2], (side, side))
-        for name, part, side in zip(IMAGE_NAMES, parts, sides, strict=True)
+        name: SparseImages(part[0], part[1], part[2], (sides[name], sides[name]))
+        for name, part in zip(names, parts, strict=True)
     }
 
 

@@ -14,6 +14,7 @@ from hepml import _core
 from hepml.candidates import STATUS_NAMES, core_geometry, select_candidates
 from hepml.errors import DataError
 from hepml.evaluator import cpus
+from hepml.features import high_level
 from hepml.geometry import ECAL, HCAL, PAPER, Geometry, Grid
 from hepml.images import IMAGE_NAMES, SparseImages, expand_hcal, images_at, make_images
 from hepml.trees import Towers, open_events
@@ -364,6 +365,13 @@ def test_images_at_the_hottest_cells_are_those_of_the_candidates(shared):
     for name in IMAGE_NAMES:
         for part in ("counts", "index", "value"):
             assert np.array_equal(getattr(images.sparse[name], part), getattr(expected.sparse[name], part))
+    alone, _ = images_at(events, eta, phi, candidates.row, energy=False)
+    assert list(alone.sparse) == ["et", "ht"]
+    assert np.array_equal(alone.ecal_et, images.ecal_et)
+    assert np.array_equal(alone.hcal_et, images.hcal_et)
+    for ask in (lambda: alone.ecal_e, lambda: alone.hcal_e, lambda: high_level(alone)):
+        with pytest.raises(DataError, match=r"there are no images '[eh]e'"):
+            ask()
 
 
 def test_images_at_positions_without_images_are_told_by_their_status():

@@ -61,15 +61,17 @@ def _columns(
         if key == "index":
             continue
         width = 4 if key == "edges" else 0
-        own, values = chunk.jagged(branch, width)
+        own = chunk.offsets(branch, width)
         if offsets is None:
             offsets, reference = own, branch
         elif own is not offsets and not np.array_equal(own, offsets):
             _refuse_lengths(chunk, (reference, branch), offsets, own)
         if key == "where":
             assert block.where is not None
+            values = chunk.values(branch)
             keep = np.isin(np.abs(values) if block.where.absolute else values, block.where.values)
         elif key.startswith("fields."):
+            values = chunk.values(branch)
             fields[key.removeprefix("fields.")] = values.astype(values.dtype.newbyteorder("="))
         else:
             columns[key] = chunk.numbers(branch, width, _factor(key, block))
@@ -88,7 +90,7 @@ def _columns(
 
 def _positions(chunk: Columns, branch: str, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Offsets of the subset, and the rows of the collection that it takes."""
-    new, index = chunk.jagged(branch)
+    new, index = chunk.offsets(branch), chunk.values(branch)
     event = np.repeat(np.arange(len(new) - 1), np.diff(new))
     rows = index.astype(np.int64) + offsets[event]
     bad = (rows < offsets[event]) | (rows >= offsets[event + 1])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepml import interruption
 from hepml.errors import DataError, InputFileError
+from hepml.trees.baskets import Baskets, as_baskets
 from hepml.trees.files import reading
 
 __all__ = ["Arrays", "Columns", "Tree", "widened"]
@@ -18,7 +20,7 @@ __all__ = ["Arrays", "Columns", "Tree", "widened"]
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kMGT]i?)?B", re.IGNORECASE)
 _READ = "10 MB"  # are read at a time, at least
 _NUMERIC = ("AsDtype", "AsDouble32", "AsFloat16")
-Arrays = Mapping[str, Any]  # branch -> awkward array
+Arrays = Mapping[str, Any]  # branch -> awkward array, or Baskets
 
 
 class Tree:
@@ -100,7 +102,10 @@ class Tree:
             if self.numeric(name)[0] is None:
                 self._refuse(name, self.typename(name), "numbers, or a list of numbers per event")
 
-    def _refuse(self, branch: str, found: str, expected: str) -> None:
+    def _kind(self, branch: str, array: Any) -> str:
+        return self.typename(branch) if isinstance(array, Baskets) else str(array.type)
+
+    def _refuse(self, branch: str, found: str, expected: str) -> NoReturn:
         raise DataError(
             f"the branch {branch!r} has another type than it must have",
             where=self.where,
@@ -110,9 +115,13 @@ class Tree:
         )
 
     def iterate(
-        self, branches: list[str], step_size: int | str, start: int, stop: int
+        self, branches: list[str], step_size: int | str, start: int, stop: int, *, awkward: bool = False
     ) -> Iterator[tuple[int, int, Arrays]]:
-        """Chunks of entries: first entry, last entry + 1, branch -> awkward array."""
+        """Chunks of entries: first entry, last entry + 1, branch -> awkward array, or `Baskets`.
+
+        Args:
+            awkward: no `Baskets`, which is otherwise what jagged branches of a TTree are.
+        """
         step_size = _entries_or_memory(step_size)
         if start >= stop:
             return
@@ -120,7 +129,7 @@ class Tree:
         if chunks is None:
             with reading(self.path, f"the tree {self.name!r}"):
                 chunks = self.tree.iterate(
-                    branches,
+                    {name: self._interpretation(name, awkward) for name in branches},
                     step_size=step_size,
                     entry_start=start,
                     entry_stop=stop,
@@ -138,6 +147,10 @@ class Tree:
             first, last = report if self.is_rntuple else (report.tree_entry_start, report.tree_entry_stop)
             self._check_entries(arrays, int(last) - int(first))
             yield int(first), int(last), arrays
+
+    def _interpretation(self, branch: str, awkward: bool) -> Any:
+        own = self.tree[branch].interpretation
+        return own if awkward or type(own).__name__ != "AsJagged" else as_baskets(own)
 
     def steps(self, branches: list[str], step_size: int | str) -> tuple[int, int]:
         """Entries of a step, and how many are read together: smaller steps than this cost more than they read."""
@@ -169,45 +182,43 @@ class Tree:
             last = min(first + max(step, 1), stop)
             yield {name: self.tree[name].array(entry_start=first, entry_stop=last) for name in branches}, (first, last)
 
-    def jagged(self, branch: str, array: Any, width: int = 0) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
-        """Offsets and values of a branch with a list of numbers (or of `width` numbers each) per event."""
+    def lists(self, branch: str, array: Any, width: int = 0) -> Baskets:
+        """A branch with a list of numbers (or of `width` numbers each) per event, checked."""
         with reading(self.path, f"the branch {branch!r}"):
-            layout = _packed(array)
-        if not hasattr(layout, "offsets"):
+            found = _lists(array)
+        if not isinstance(found, Baskets):
             self._refuse(branch, f"one value per event ({array.type})", "a list of numbers per event")
-        offsets = np.asarray(layout.offsets.data, dtype=np.int64)
-        if offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] > len(layout.content):
+        if found.dtype.base.kind not in "fiu" or found.dtype.shape != ((width,) if width else ()):
+            expected = f"a list of {width} numbers each per event" if width else "a list of numbers per event"
+            self._refuse(branch, self._kind(branch, array), expected)
+        offsets, counts = found.offsets, np.diff(found.offsets)
+        if offsets[0] != 0 or (counts < 0).any() or offsets[-1] > sum(map(len, found.contents)):
             raise InputFileError(
                 f"the branch {branch!r} says nonsense about how many values an event has: the file is damaged",
                 where=self.where,
-                found=f"from {int(np.diff(offsets).min())} to {int(np.diff(offsets).max())} values",
+                found=f"from {int(counts.min(initial=0))} to {int(counts.max(initial=0))} values",
                 fix="copy or write the file again, or leave it out",
             )
-        values = _numbers(layout.content)
-        if values is None or values.ndim != (2 if width else 1) or (width and values.shape[1] != width):
-            self._refuse(
-                branch,
-                str(array.type),
-                f"a list of {width} numbers each per event" if width else "a list of numbers per event",
-            )
-        assert values is not None
-        return offsets, values[offsets[0] : offsets[-1]]
+        return found
+
+    def jagged(self, branch: str, array: Any, width: int = 0) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+        """Offsets and values of a branch with a list of numbers (or of `width` numbers each) per event."""
+        found = self.lists(branch, array, width)
+        return found.offsets, found.values(0, int(found.offsets[-1]))
 
     def scalar(self, branch: str, array: Any, first_entry: int = 0) -> NDArray[np.generic]:
         """Values of a branch with one number per event, possibly as lists of length one, as Delphes writes them."""
         with reading(self.path, f"the branch {branch!r}"):
-            layout = _packed(array)
-        if hasattr(layout, "offsets"):
-            counts = np.diff(np.asarray(layout.offsets.data))
+            found = _lists(array)
+        if isinstance(found, Baskets):
+            counts = np.diff(found.offsets)
             if (counts != 1).any():
                 entry = int(np.argmax(counts != 1))
                 self._refuse(branch, f"{counts[entry]} values in entry {first_entry + entry}", "one number per event")
-            layout = layout.content
-        values = _numbers(layout)
-        if values is None or values.ndim != 1:
-            self._refuse(branch, str(array.type), "one number per event")
-        assert values is not None
-        return values
+            found = found.values(0, len(counts))
+        if found.dtype.kind not in "fiu" or found.ndim != 1:
+            self._refuse(branch, self._kind(branch, array), "one number per event")
+        return found
 
 
 class Columns:
@@ -217,7 +228,7 @@ class Columns:
 
     Args:
         tree: the tree.
-        arrays: branch -> awkward array.
+        arrays: branch -> awkward array, or `Baskets`.
         first: entry of the tree that the chunk begins with.
     """
 
@@ -225,65 +236,69 @@ class Columns:
         self.tree = tree
         self.first = first
         self._arrays = arrays
-        self._offsets: list[NDArray[np.int64]] = []
-        self._jagged: dict[tuple[str, int], tuple[NDArray[np.int64], NDArray[np.generic]]] = {}
+        self._lists: dict[tuple[str, int], Baskets] = {}
         self._scalars: dict[str, NDArray[np.generic]] = {}
-        self._numbers: dict[tuple[str, tuple[float, ...]], NDArray[np.float64]] = {}
+        self._range: tuple[int, int] | None = None  # of the chunk's entries, if these are not all
+        self._offsets: dict[int, NDArray[np.int64]] = {}
+        self._values: dict[tuple[Any, ...], NDArray[Any]] = {}
         self._cosh: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
 
-    def jagged(self, branch: str, width: int = 0) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
-        """As `Tree.jagged`; equal offsets are one array."""
-        key = branch, width
-        if key not in self._jagged:
-            own, values = self._read(branch, width)
-            same = next((known for known in self._offsets if np.array_equal(known, own)), None)
-            if same is None:
-                self._offsets.append(own)
-            self._jagged[key] = own if same is None else same, values
-        return self._jagged[key]
+    def part(self, begin: int, end: int) -> Columns:
+        """Entries `begin` to `end` - 1 of the chunk."""
+        made = Columns(self.tree, self._arrays, self.first + begin)
+        made._lists, made._scalars, made._range = self._lists, self._scalars, (begin, end)
+        return made
 
-    def _read(self, branch: str, width: int) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
-        return self.tree.jagged(branch, self._arrays[branch], width)
+    def _whole(self, branch: str, width: int) -> Baskets:
+        """The branch in the whole chunk; equal offsets are one array."""
+        key = branch, width
+        if key not in self._lists:
+            own = self.tree.lists(branch, self._arrays[branch], width)
+            known = (one.offsets for one in self._lists.values() if np.array_equal(one.offsets, own.offsets))
+            self._lists[key] = replace(own, offsets=next(known, own.offsets))
+        return self._lists[key]
+
+    def offsets(self, branch: str, width: int = 0) -> NDArray[np.int64]:
+        """Offsets of a jagged branch; equal ones are one array."""
+        whole = self._whole(branch, width).offsets
+        if self._range is None:
+            return whole
+        if id(whole) not in self._offsets:
+            own = whole[self._range[0] : self._range[1] + 1]
+            self._offsets[id(whole)] = own - own[0]
+        return self._offsets[id(whole)]
+
+    def values(self, branch: str, width: int = 0, dtype: Any = None) -> NDArray[Any]:
+        """Values of a jagged branch, as they are stored or of another type."""
+        key = branch, width, dtype
+        if key not in self._values:
+            whole = self._whole(branch, width)
+            begin, end = (0, -1) if self._range is None else self._range
+            self._values[key] = whole.values(int(whole.offsets[begin]), int(whole.offsets[end]), dtype)
+        return self._values[key]
+
+    def numbers(self, branch: str, width: int, factor: float | tuple[float, ...] | None) -> NDArray[np.float64]:
+        """The values in float64, times a factor, or one factor for each of `width` columns."""
+        values: NDArray[np.float64] = self.values(branch, width, np.float64)
+        if factor is None:
+            return values
+        key = branch, width, factor
+        if key not in self._values:
+            self._values[key] = values * np.asarray(factor)
+        return self._values[key]
 
     def scalar(self, branch: str) -> NDArray[np.generic]:
         """As `Tree.scalar`."""
         if branch not in self._scalars:
-            self._scalars[branch] = self.tree.scalar(branch, self._arrays[branch], self.first)
-        return self._scalars[branch]
-
-    def numbers(self, branch: str, width: int, factor: float | tuple[float, ...] | None) -> NDArray[np.float64]:
-        """The values in float64, times a factor, or one factor for each of `width` columns."""
-        key = branch, factor if isinstance(factor, tuple) else (1.0 if factor is None else factor,)
-        if key not in self._numbers:
-            values = widened(self.jagged(branch, width)[1])
-            self._numbers[key] = values if factor is None else values * np.asarray(factor)
-        return self._numbers[key]
+            first = self.first - (0 if self._range is None else self._range[0])
+            self._scalars[branch] = self.tree.scalar(branch, self._arrays[branch], first)
+        return self._scalars[branch] if self._range is None else self._scalars[branch][slice(*self._range)]
 
     def cosh(self, eta: NDArray[np.float64]) -> NDArray[np.float64]:
         """The hyperbolic cosine of a column, made once for the same array."""
         if id(eta) not in self._cosh:
             self._cosh[id(eta)] = eta, np.cosh(eta)  # held, so that no other array has its id
         return self._cosh[id(eta)][1]
-
-    def part(self, begin: int, end: int) -> Columns:
-        """Entries `begin` to `end` - 1 of the chunk."""
-        return _Part(self, begin, end)
-
-
-class _Part(Columns):
-    """Some entries of a chunk."""
-
-    def __init__(self, whole: Columns, begin: int, end: int) -> None:
-        super().__init__(whole.tree, {}, whole.first + begin)
-        self._whole, self._begin, self._end = whole, begin, end
-
-    def _read(self, branch: str, width: int) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
-        offsets, values = self._whole.jagged(branch, width)
-        own = offsets[self._begin : self._end + 1]
-        return own - own[0], values[own[0] : own[-1]]
-
-    def scalar(self, branch: str) -> NDArray[np.generic]:
-        return self._whole.scalar(branch)[self._begin : self._end]
 
 
 def _entries_or_memory(step_size: int | str) -> int | str:
@@ -320,10 +335,20 @@ def _field_type(form: Any) -> tuple[np.dtype[Any] | None, bool]:
             return None, False
 
 
-def _packed(array: Any) -> Any:
+def _lists(array: Any) -> Baskets | NDArray[Any]:
+    """Lists of numbers, or one number per event; of type object if it holds anything else."""
     import awkward as ak
 
-    return ak.to_layout(array).to_packed()
+    if isinstance(array, Baskets):
+        return array
+    layout = ak.to_layout(array).to_packed()
+    jagged = hasattr(layout, "offsets")
+    values = _numbers(layout.content if jagged else layout)
+    values = np.empty(0, object) if values is None else values
+    if not jagged:
+        return values
+    offsets = np.asarray(layout.offsets.data, dtype=np.int64)
+    return Baskets(offsets, [values], np.dtype((values.dtype, values.shape[1:])))
 
 
 def _numbers(layout: Any) -> NDArray[np.generic] | None:

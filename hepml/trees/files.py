@@ -166,7 +166,10 @@ def _opened(source: Source) -> Any:
     if not source.remote:
         _check_header(source.path)
     with reading(source.path, "the file"):
-        return uproot.open(source.path if source.remote else Path(source.path))
+        if source.remote:
+            return uproot.open(source.path)
+        # without uproot's own threads, which fetch bytes: for a file of this machine they cost more than they gain
+        return uproot.open(Path(source.path), handler=uproot.MultithreadedFileSource, use_threads=False)
 
 
 def _check_header(path: str) -> None:

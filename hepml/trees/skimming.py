@@ -164,7 +164,7 @@ def _chunks(data: Tree, binding: Binding, plan: list[_Branch], step_size: int | 
     request = Request(None, ())
     sample = sample_checksum(data, binding)
     names = list(dict.fromkeys([*branches_to_read(data, binding, request), *(branch.source for branch in plan)]))
-    for first, last, arrays in data.iterate(names, step_size, 0, data.n_entries):
+    for first, last, arrays in data.iterate(names, step_size, 0, data.n_entries, awkward=True):
         yield assemble(data, binding, request, sample, (first, last, Columns(data, arrays, first))), arrays
 
 

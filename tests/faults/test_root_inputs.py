@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from faults.root_files import basket_of, content, write
 from hepml import retrying
 from hepml.errors import HepmlError
 from hepml.trees import open_events
+from hepml.trees.baskets import Baskets
 
 pytestmark = pytest.mark.usefixtures("bounded")
 Do = Callable[..., Done]
@@ -381,9 +383,12 @@ def test_a_branch_with_fewer_entries_than_its_tree_is_refused(
     """As a bit of the tree's own description can make it."""
     read = uproot.TTree.iterate
 
+    def none(values: Any) -> Any:
+        return replace(values, offsets=values.offsets[:1]) if isinstance(values, Baskets) else values[:0]
+
     def shortened(self: Any, *arguments: Any, **options: Any) -> Any:
         for arrays, report in read(self, *arguments, **options):
-            yield {key: values[:0] if key == "ECalTowers_Phi" else values for key, values in arrays.items()}, report
+            yield {key: none(values) if key == "ECalTowers_Phi" else values for key, values in arrays.items()}, report
 
     monkeypatch.setattr(uproot.TTree, "iterate", shortened)
     with untouched(tmp_path):

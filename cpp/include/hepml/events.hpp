@@ -136,6 +136,8 @@ class HEPML_API ImageMaker {
                                Sparse& et, Sparse& e) noexcept;
   template <class Towers, class Pixel>
   HEPML_LOCAL void fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
+  template <bool both, class Towers, class Pixel>
+  HEPML_LOCAL void fill_sums(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
   Candidate place_windows(int seed_eta, int seed_phi, int cell_eta, int cell_phi) const noexcept;
 
   Geometry geometry_;

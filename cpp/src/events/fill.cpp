@@ -29,6 +29,11 @@ int lowest_bit(std::uint64_t word) noexcept {
 
 template <class Towers, class Pixel>
 void ImageMaker::fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept {
+  e.index != nullptr ? fill_sums<true>(towers, pixel_of, et, e) : fill_sums<false>(towers, pixel_of, et, e);
+}
+
+template <bool both, class Towers, class Pixel>
+void ImageMaker::fill_sums(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept {
   // Without branches where they would be guessed: outside of the image a tower goes to one pixel too many,
   // and a pixel that sums to 0 is overwritten by the next.
   const std::size_t elsewhere = et_.size() - 1;
@@ -38,7 +43,7 @@ void ImageMaker::fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, S
     const int pixel = pixel_of(i);
     const std::size_t p = pixel < 0 ? elsewhere : static_cast<std::size_t>(pixel);
     sum_et[p] += towers.et(i);
-    sum_e[p] += towers.e(i);
+    if (both) sum_e[p] += towers.e(i);
     filled[p >> 6] |= std::uint64_t{1} << (p & 63);
   }
   sum_et[elsewhere] = sum_e[elsewhere] = 0;
@@ -54,7 +59,7 @@ void ImageMaker::fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, S
         count += value != 0.0f ? 1 : 0;
       };
       put(et, n_et, sum_et[p]);
-      put(e, n_e, sum_e[p]);
+      if (both) put(e, n_e, sum_e[p]);
       sum_et[p] = sum_e[p] = 0;
     }
     filled[word] = 0;
