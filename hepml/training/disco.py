@@ -10,6 +10,10 @@ correlation is 0 for independent variables only, and 1 for a linear relation. It
 estimate of n independent candidates is about 1/n above 0, so batches should hold some hundreds of background. Weights
 enter by their magnitude; a batch with fewer than two background candidates has no penalty.
 
+The paper's classifier loss has weights of mean 1. Keras sums weight x loss over a batch and divides by its number of
+rows, so that all weights times c give c times the loss; the penalty, which does not know the size of the weights, is
+therefore multiplied by their mean magnitude in the batch. Lambda means the same for any normalisation.
+
 Source:
     G. Kasieczka, D. Shih, Phys. Rev. Lett. 125 (2020) 122001, arXiv:2001.05310 (the penalty, its square and its event
     weights); G. J. Szekely, M. L. Rizzo, N. K. Bakirov, Ann. Stat. 35 (2007) 2769 (the distance correlation).
@@ -83,6 +87,8 @@ def with_variables(source: Source, weight: NDArray[np.float32], columns: Mapping
 def penalised_loss(strengths: tuple[float, ...]) -> Any:
     """The loss on targets of `with_variables`: weighted cross-entropy plus each strength times its dCorr^2.
 
+    The penalty is multiplied by the mean magnitude of the weights, as the mean of the weighted cross-entropies is.
+
     Args:
         strengths: lambda of each variable, in the order of the columns.
     """
@@ -98,6 +104,6 @@ def penalised_loss(strengths: tuple[float, ...]) -> Any:
         total = 0.0
         for place, strength in enumerate(strengths):
             total = total + strength * distance_correlation(target[:, 2 + place], s, background)
-        return entropy + total
+        return entropy + ops.mean(ops.abs(weight)) * total
 
     return loss

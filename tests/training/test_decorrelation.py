@@ -97,9 +97,29 @@ def test_the_penalty_is_the_distance_correlation_of_the_background(weighted):
     target = np.stack([y, weight, x], axis=1).astype(np.float32)
     loss = np.asarray(penalised_loss((7.0,))(target, score[:, None].astype(np.float32)))
     entropy = -weight * (y * np.log(score) + (1 - y) * np.log(1 - score))
-    np.testing.assert_allclose(loss, entropy + 7.0 * wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(loss, entropy + 7.0 * wanted * np.abs(weight).mean(), rtol=1e-4, atol=1e-4)
     signal_only = np.stack([np.ones(n), weight, x], axis=1).astype(np.float32)
     assert np.isfinite(np.asarray(penalised_loss((7.0,))(signal_only, score[:, None].astype(np.float32)))).all()
+
+
+@pytest.mark.parametrize("factor", [1e-3, 40.0])
+def test_the_size_of_all_weights_scales_the_loss_as_that_of_keras(factor):
+    """Keras: mean of weight x loss. The share of the penalty must not depend on the normalisation of the weights."""
+    import keras
+
+    rng = np.random.default_rng(6)
+    n = 300
+    y, x, weight = np.arange(n) % 2, rng.normal(size=n), rng.choice([0.5, 2.0], n)
+    score = (1 / (1 + np.exp(-x - rng.normal(size=n))))[:, None].astype(np.float32)
+
+    def penalised(w, strength):
+        target = np.stack([y, w, x], axis=1).astype(np.float32)
+        return float(np.mean(np.asarray(penalised_loss((strength,))(target, score))))
+
+    stock = keras.losses.BinaryCrossentropy()(y[:, None].astype(np.float32), score, sample_weight=weight)
+    assert penalised(weight, 1e-9) == pytest.approx(float(stock), rel=1e-5)
+    assert penalised(factor * weight, 5.0) == pytest.approx(factor * penalised(weight, 5.0), rel=1e-5)
+    assert penalised(weight, 5.0) > 1.5 * float(stock)
 
 
 def test_the_penalty_has_gradients_where_it_is_flat():
