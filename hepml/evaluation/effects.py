@@ -25,14 +25,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepml.errors import GranularityError
+from hepml.errors import GranularityError, SchemaError
 from hepml.geometry import Geometry, Grid
 from hepml.identity import candidate_ids, uniform_of
 from hepml.trees import Events, Towers
 
-__all__ = ["CALORIMETERS", "EFFECTS", "apply_effect"]
+__all__ = ["CALORIMETERS", "EFFECTS", "apply_effect", "check_size"]
 
 CALORIMETERS = ("ecal", "hcal")
+# effect -> lowest and highest size that means something, and what the size is
+_SIZES: dict[str, tuple[float, float, str]] = {
+    "scale": (0.1, 10.0, "a factor"),
+    "resolution": (0.0, 10.0, "a relative width"),
+    "noise": (0.0, 100.0, "a width in GeV"),
+    "dead": (0.0, 1.0, "a fraction"),
+    "threshold": (0.0, 100.0, "an energy in GeV"),
+    "shift": (-8.0, 8.0, "a number of ECal cells"),
+}
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -76,6 +85,25 @@ class Scene:
         return np.asarray(ndtri(self.uniform(purpose, *keys) + 2.0**-54), dtype=np.float64)
 
 
+def check_size(name: str, size: float, found: object, where: str | None = None) -> None:
+    """Refuses a size of an effect that means nothing, such as a negative threshold.
+
+    Args:
+        name: of the effect; pileup has no size.
+        size: the number; NaN is refused.
+        found: how it was given, for the message.
+        where: the variation.
+
+    Raises:
+        SchemaError: it is out of range.
+    """
+    low, high, meaning = _SIZES.get(name, (-math.inf, math.inf, ""))
+    if not low <= size <= high:  # false for NaN
+        raise SchemaError(
+            f"the size of {name} cannot be {found!r}", where=where, expected=f"{meaning} from {low:g} to {high:g}"
+        )
+
+
 def apply_effect(
     events: Events,
     name: str,
@@ -105,6 +133,7 @@ def apply_effect(
         The events; objects, weights and identities are the same.
 
     Raises:
+        SchemaError: a size out of range.
         GranularityError: the overlay has other grids.
         DataError: the events carry neither run numbers nor a checksum.
 
@@ -116,6 +145,7 @@ def apply_effect(
         >>> round(float(louder.ecal.e.sum() / events.ecal.e.sum()), 4), louder.hcal is events.hcal
         (1.01, True)
     """
+    check_size(name, value, value)
     geometry = events.geometry if geometry is None else geometry
     key, _ = candidate_ids(events, np.arange(len(events)), np.zeros(len(events), np.int64))
     if name == "pileup":

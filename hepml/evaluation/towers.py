@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from hepml.dataset.rows import Options
 from hepml.dataset.sources import Input, survey
 from hepml.dataset.verify import log_of
 from hepml.errors import DataError, InputFileError, VerificationError
+from hepml.evaluation.variations import Variation
 from hepml.ledger import read_json, sha256_file
-from hepml.samples import Sample, SampleSet
-from hepml.trees import Source
+from hepml.samples import Sample, SampleSet, load_samples
+from hepml.trees import Source, expand_files
 
-__all__ = ["original_inputs", "original_options", "weight_factors"]
+__all__ = ["original_inputs", "original_options", "pileup_samples", "weight_factors"]
 
 
 def original_options(dataset: Dataset) -> Options:
@@ -72,6 +74,41 @@ def original_inputs(dataset: Dataset, towers: Sequence[str | Path] = ()) -> list
         samples.append(Sample(record["name"], files, layout=layout, **fields))
     found = SampleSet(dataset.task["kind"], tuple(dataset.task["names"]), tuple(samples), str(dataset.path))
     return list(zip(survey(found, options.collection), entries, strict=True))
+
+
+def pileup_samples(variation: Variation, nominal: Sequence[Sample]) -> SampleSet:
+    """The samples of a variation that replaces the events.
+
+    Those of a samples.yaml have its weights and cross sections. A file alone is read with the layout, weight, group and
+    cross section of the sample that it stands for.
+
+    Args:
+        variation: `pileup=FILE.yaml`, or a file for each class.
+        nominal: samples of the data, one or several of each class.
+
+    Raises:
+        InputFileError, SchemaError: a file is absent, or samples.yaml is not one.
+        DataError: not two classes; or one file for several samples that differ in weights or cross sections.
+    """
+    if variation.table is not None:
+        found = load_samples(variation.table)
+        if found.task != "binary":
+            raise DataError("pile-up samples need two classes", where=variation.table, found=f"task {found.task!r}")
+        return found
+    made = []
+    for label, path in sorted(variation.samples.items(), reverse=True):
+        own = list({one.name: one for one in nominal if one.label == label}.values())
+        read_alike = {(one.layout, one.weight, one.group) for one in own}
+        if len(read_alike) != 1 or (len(own) > 1 and any(one.cross_section is not None for one in own)):
+            raise DataError(
+                "one file cannot stand for several samples of different weights",
+                where=variation.name,
+                found=", ".join(one.name for one in own),
+                fix="list the pile-up files with their weights and cross sections: pileup=samples.yaml",
+            )
+        files = tuple(expand_files(path))
+        made.append(replace(own[0], name=("background", "signal")[label], files=files))
+    return SampleSet("binary", ("background", "signal"), tuple(made), "")
 
 
 def _source(record: dict[str, Any], known: _Known, dataset: Dataset) -> Source:

@@ -10,21 +10,12 @@ from itertools import product
 from typing import Any
 
 from hepml.errors import SchemaError, nearest
-from hepml.evaluation.effects import CALORIMETERS, EFFECTS
+from hepml.evaluation.effects import CALORIMETERS, EFFECTS, check_size
 
 __all__ = ["Effect", "Variation", "parse_variations"]
 
 _AXES = ("eta", "phi")
 _CLASSES = ("background", "signal")
-# effect -> lowest and highest size, what the size is, and the parts that its name may be followed by
-_SIZES: dict[str, tuple[float, float, str]] = {
-    "scale": (1e-3, 1e3, "a factor"),
-    "resolution": (0.0, 10.0, "a relative width"),
-    "noise": (0.0, 1e3, "a width in GeV"),
-    "dead": (0.0, 1.0, "a fraction"),
-    "threshold": (-1e3, 1e3, "an energy in GeV"),
-    "shift": (-8.0, 8.0, "a number of ECal cells"),
-}
 _NEXT = r"(?=[A-Za-z_]+(?:\.[A-Za-z_]+)*=)"
 
 
@@ -71,12 +62,23 @@ class Variation:
         """Files by label, if other samples replace the events; else empty."""
         return {effect.label: effect.path for effect in self.effects if effect.label is not None and effect.path}
 
+    @property
+    def table(self) -> str | None:
+        """A samples.yaml whose samples replace the events, or None."""
+        return next((one.path for one in self.effects if one.path and one.path.endswith((".yaml", ".yml"))), None)
+
+    @property
+    def other_events(self) -> bool:
+        """Whether other samples replace the events."""
+        return bool(self.samples or self.table)
+
 
 def parse_variations(text: str | Iterable[str]) -> tuple[Variation, ...]:
     """Variations from text, several in one separated by commas; effects joined by + act together.
 
     `NAME=VALUE`, `NAME.ecal=VALUE`, `shift.phi=VALUE`, `shift.hcal.eta=VALUE`, `pileup=FILE.root` (its towers are
-    added), `pileup.signal=FILE.root+pileup.background=FILE.root` (its candidates replace those of the sample).
+    added), `pileup.signal=FILE.root+pileup.background=FILE.root` (their candidates replace those of the samples),
+    `pileup=FILE.yaml` (so do those of a samples.yaml, with its cross sections and weights).
 
     Raises:
         SchemaError: an unknown effect or part, a size out of range, the same variation twice, no variation.
@@ -95,10 +97,11 @@ def parse_variations(text: str | Iterable[str]) -> tuple[Variation, ...]:
 def _variation(text: str) -> Variation:
     effects = tuple(_effect(part, text) for part in re.split(r"\+" + _NEXT, text))
     labels = [effect.label for effect in effects if effect.label is not None]
-    if labels and (sorted(labels) != [0, 1] or len(effects) > 2):
+    found = Variation(text, effects)
+    if (labels and (sorted(labels) != [0, 1] or len(effects) > 2)) or (found.table and len(effects) > 1):
         raise SchemaError(
             f"the variation {text!r} cannot be made",
-            expected="pileup.signal=FILE+pileup.background=FILE, and nothing joined to them",
+            expected="pileup.signal=FILE+pileup.background=FILE or pileup=FILE.yaml, and nothing joined to them",
             fix="give both files, and other effects as variations of their own",
         )
     places = [
@@ -151,15 +154,9 @@ def _effect(text: str, where: str) -> Effect:
 
 
 def _size(name: str, text: str, where: str) -> float:
-    low, high, meaning = _SIZES[name]
     try:
         size = float(text)
     except ValueError:
         size = math.nan
-    if not low <= size <= high:  # false for NaN
-        raise SchemaError(
-            f"the size of {name} cannot be {text!r}",
-            where=f"variation {where!r}",
-            expected=f"{meaning} from {low:g} to {high:g}",
-        )
+    check_size(name, size, text, f"variation {where!r}")
     return size

@@ -19,16 +19,18 @@ from hepml.candidates import Candidates
 from hepml.dataset import Dataset
 from hepml.dataset.blocks import Block
 from hepml.dataset.pixels import Pixels
+from hepml.dataset.record import Record, new_entry
 from hepml.dataset.rows import Options, events_of, rows_of, select
-from hepml.dataset.sources import Input, find_samples, survey
+from hepml.dataset.sources import Input, sample_config, survey, task_of
 from hepml.errors import DataError, SchemaError, VerificationError
 from hepml.evaluation.effects import apply_effect
 from hepml.evaluation.record import Evaluation
 from hepml.evaluation.sample import SELECTIONS
-from hepml.evaluation.towers import original_inputs, original_options, weight_factors
+from hepml.evaluation.towers import original_inputs, original_options, pileup_samples, weight_factors
 from hepml.evaluation.variations import Variation, parse_variations
 from hepml.identity import candidate_ids, fold_of, split_of
 from hepml.metrics import Systematic, score_changes
+from hepml.samples import SampleSet
 from hepml.training import Run, load_run
 from hepml.trees import Events, open_events
 
@@ -111,7 +113,7 @@ def vary(
     dataset = data if isinstance(data, Dataset) else Dataset.open(data)
     options = original_options(dataset)
     inputs = original_inputs(dataset, towers)
-    same = [one for one in wanted if not one.samples]
+    same = [one for one in wanted if not one.other_events]
     overlays = {e.path: open_events(e.path) for one in same for e in one.effects if e.path is not None}
     plan = _Plan(run, evaluation, options, candidates, overlays, seed, step_size)
     blocks: list[list[Block]] = [[] for _ in range(len(same) + 1)]
@@ -126,8 +128,8 @@ def vary(
     points = [(one.signal_efficiency, one.threshold) for one in evaluation.working_points]
     made: list[Systematic] = []
     for one in wanted:
-        if one.samples:
-            varied = _of_samples(plan, dataset, one)
+        if one.other_events:
+            varied = _of_samples(plan, dataset, one, pileup_samples(one, [each.sample for each, _ in inputs]))
             columns = _side_by_side(nominal, varied)
         else:
             block = _joined(blocks[1 + same.index(one)])
@@ -139,7 +141,7 @@ def vary(
             points=points,
             name=one.name,
             candidates=candidates,
-            paired=not one.samples,
+            paired=not one.other_events,
             n=bootstrap,
             seed=seed,
         )
@@ -309,17 +311,18 @@ def _equal(first: Block, second: Block, name: str, rows: Sequence[NDArray[np.int
     return same
 
 
-def _of_samples(plan: _Plan, dataset: Dataset, variation: Variation) -> _Scored:
-    """The candidates of other files: every one, for no network has seen any of them."""
-    files = variation.samples
-    inputs = survey(find_samples(files[1], files[0]), plan.options.collection)
-    block = _joined(
-        [
-            _selected(plan, rows_of(select(events, each, plan.options), each).block)
-            for each in inputs
-            for events in events_of(each, plan.step_size)
-        ]
-    )
+def _of_samples(plan: _Plan, dataset: Dataset, variation: Variation, samples: SampleSet) -> _Scored:
+    """The candidates of other files: every one, for no network has seen any of them; weighted as in a conversion."""
+    inputs = survey(samples, plan.options.collection)
+    config = [*map(sample_config, samples.samples)]
+    record = Record(task_of(samples), config, [*map(new_entry, inputs)], [each.file.path for each in inputs])
+    blocks = []
+    for each in inputs:
+        for events in events_of(each, plan.step_size):
+            rows = rows_of(select(events, each, plan.options), each)
+            record.add(rows)
+            blocks.append(_selected(plan, rows.block))
+    block = _joined(blocks)
     seen = np.isin(block.columns["identity"], plan.run.scores().identity)
     if seen.any():
         raise DataError(
@@ -329,7 +332,8 @@ def _of_samples(plan: _Plan, dataset: Dataset, variation: Variation) -> _Scored:
             fix="give other events",
         )
     one_network = replace(plan, evaluation=replace(plan.evaluation, part="independent"))
-    return _Scored(block, _scores(one_network, block, dataset), block.columns["weight"])
+    factors = np.asarray(record.weight_factors())[block.columns["sample_id"]]
+    return _Scored(block, _scores(one_network, block, dataset), block.columns["weight"] * factors)
 
 
 def _side_by_side(nominal: _Scored, varied: _Scored) -> tuple[NDArray[Any], ...]:

@@ -178,7 +178,17 @@ def test_variations_are_read_from_text():
         ("scale=big", "a factor"),
         ("scale=nan", "a factor"),
         ("dead=1.5", "from 0 to 1"),
-        ("noise=-1", "GeV"),
+        ("noise=-1", "a width in GeV from 0 to 100"),
+        ("noise=1000", "a width in GeV from 0 to 100"),
+        ("threshold=-5", "an energy in GeV from 0 to 100"),
+        ("threshold=inf", "an energy in GeV from 0 to 100"),
+        ("scale=0", "a factor from 0.1 to 10"),
+        ("scale=-1", "a factor from 0.1 to 10"),
+        ("scale=100", "a factor from 0.1 to 10"),
+        ("resolution=-0.1", "a relative width from 0 to 10"),
+        ("dead=-0.1", "a fraction from 0 to 1"),
+        ("shift=9", "a number of ECal cells from -8 to 8"),
+        ("pileup=a.yaml+scale=2", "nothing joined"),
         ("scale.eta=1.1", "scale.ecal"),
         ("shift.ecal.ecal=1", "no part 'ecal'"),
         ("pileup=", "FILE.root"),
@@ -194,6 +204,12 @@ def test_variations_are_read_from_text():
 def test_a_variation_that_makes_no_sense_is_refused(text, words):
     with pytest.raises(SchemaError, match=words):
         parse_variations(text)
+
+
+def test_a_size_that_makes_no_sense_is_refused_in_python_too(events):
+    for name, size in (("threshold", -5.0), ("scale", 0.0), ("dead", float("nan"))):
+        with pytest.raises(SchemaError, match=f"the size of {name} cannot be"):
+            apply_effect(events, name, size)
 
 
 def test_an_effect_may_act_on_each_calorimeter_and_axis_once():

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 
 import hepml
 import hepml.layouts
 from hepml.cli.main import main
 from hepml.dataset import Dataset, convert
 from hepml.errors import DataError, InputFileError, SchemaError, VerificationError
-from hepml.evaluation import evaluate, vary
+from hepml.evaluation import evaluate, parse_variations, vary
+from hepml.evaluation.towers import pileup_samples
+from hepml.samples import Sample
 
 QUICK = {"bootstrap": 40}
 
@@ -110,6 +113,47 @@ def test_pileup_is_added_or_comes_as_samples_of_its_own(road, nominal, shared):
     own = f"pileup.signal={road}/electrons.root+pileup.background={road}/jets.root"
     with pytest.raises(DataError, match="holds candidates of the pile-up samples"):
         changed(road, nominal, own)
+
+
+def test_samples_with_pileup_are_weighted_as_in_a_conversion(road, nominal, shared, tmp_path):
+    """Two background samples: their efficiencies are averaged with cross section over events read."""
+    folder = shared / "electrons"
+    files = [folder / f"{name}.root" for name in ("eid_pileup50_jets", "unslimmed_electrons")]
+    signal = folder / "eid_pileup50_electrons.root"
+    alone = changed(road, nominal, [f"pileup.signal={signal}+pileup.background={file}" for file in files])
+    sections = (3.0, 50.0)
+    lines = [f"  - {{name: s, files: {signal}, label: 1}}"]
+    lines += [
+        f"  - {{name: b{k}, files: {file}, label: 0, cross_section: {section}}}"
+        for k, (file, section) in enumerate(zip(files, sections, strict=True))
+    ]
+    table = tmp_path / "pileup.yaml"
+    table.write_text("format: hepml-samples\nversion: 1\ntask: binary\nsamples:\n" + "\n".join(lines) + "\n")
+    (both,) = changed(road, nominal, f"pileup={table}")
+    read = [uproot.open(file)["Delphes"].num_entries for file in files]
+    weight = [x * one.n_background / n for x, one, n in zip(sections, alone, read, strict=True)]
+    for k, found in enumerate(both.background):
+        each = [one.background[k].varied for one in alone]
+        assert found.varied == pytest.approx(np.average(each, weights=weight), rel=1e-9)
+    assert any(one.background[0].varied != two.background[0].varied for one, two in [alone])
+    assert both.n_background == sum(one.n_background for one in alone)
+    assert (both.paired, both.name) == (False, "pileup=pileup.yaml")
+
+
+def test_a_file_with_pileup_is_read_as_the_sample_that_it_stands_for(sample):
+    (variation,) = parse_variations(f"pileup.signal={sample['electrons']}+pileup.background={sample['jets']}")
+    own = {"files": (), "layout": "mine.yaml", "weight": "w", "group": "g"}
+    nominal = [Sample("e", label=1.0, cross_section=2.0, **own), Sample("j", label=0.0, **own)]
+    found = pileup_samples(variation, nominal).samples
+    assert [(one.label, one.weight, one.layout, one.group, one.cross_section) for one in found] == [
+        (1.0, "w", "mine.yaml", "g", 2.0),
+        (0.0, "w", "mine.yaml", "g", None),
+    ]
+    assert [one.files[0].path for one in found] == [str(sample["electrons"]), str(sample["jets"])]
+    other = Sample("q", label=0.0, cross_section=7.0, **own)
+    for more in (other, replace(other, weight=None, cross_section=None)):
+        with pytest.raises(DataError, match=r"several samples of different weights(.|\n)*j, q"):
+            pileup_samples(variation, [*nominal, more])
 
 
 def test_root_files_are_found_by_content(road, nominal, tmp_path):

@@ -55,6 +55,20 @@ def test_intervals_cover_the_true_change():
     assert (np.abs(covered / 200 - 0.683) < 4 * math.sqrt(0.683 * 0.317 / 200)).all(), covered
 
 
+@pytest.mark.parametrize("expected", [0.5, 2.0, 5.0])
+def test_intervals_cover_where_a_few_of_all_pairs_cross(expected):
+    """So few crossings are a binomial number: an interval of 68 % covers at least as often."""
+    rng = np.random.default_rng(7)
+    n, label = 300, np.repeat([1.0, 0.0], 300)
+    nominal = np.where(label == 1, 0.9, np.where(np.arange(600) % 6 == 0, 0.9, 0.1))
+    covered = 0
+    for _ in range(150):
+        varied = np.where((label == 1) & (rng.random(600) < expected / n), 0.1, nominal)
+        one = score_changes(nominal, varied, label, points=POINTS, n=100).signal[0]
+        covered += one.lower - 1e-12 <= -expected / n <= one.upper + 1e-12
+    assert covered / 150 > 0.683 - 2 * math.sqrt(0.683 * 0.317 / 150)
+
+
 def test_lost_and_gained_candidates_count_on_their_own_side():
     nominal = np.array([0.9, 0.9, 0.1, np.nan, 0.9, 0.1])
     varied = np.array([0.9, np.nan, 0.1, 0.9, 0.9, 0.1])
