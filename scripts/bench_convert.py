@@ -245,7 +245,7 @@ def peak(paths: Iterable[Path], layout: Path, data: Path) -> float:
 
 
 def memory(paths: list[Path], layout: Path, n: int) -> dict[str, float]:
-    """The same for n events and for ten times as many."""
+    """The same for n events and for ten times as many, and the growth."""
     folder = paths[0].parent
     small = peak(paths, layout, folder / "peak.h5")
     large = [folder / f"ten_times_{path.name}" for path in paths]

@@ -25,7 +25,8 @@ from hepml.ledger import json_text
 
 __all__ = ["Writer"]
 
-_ROWS = 1 << 14  # rows that are written together
+_ROWS = 1 << 13  # rows that are taken together
+_TOGETHER = 1 << 16  # bytes of a data set that are written together, at least
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,21 @@ class _Series:
             **packing,
         )
         self._rows, self._tail = 0, shape.tail
+        self._waiting: list[NDArray[Any]] = []
         self._digest = hashlib.sha256()
 
     def extend(self, values: NDArray[Any]) -> None:
+        """Appends rows; they are written when they are worth a call of HDF5."""
+        self._waiting.append(np.ascontiguousarray(values, dtype=self._data.dtype))
+        if sum(one.nbytes for one in self._waiting) >= _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        values = np.concatenate(self._waiting) if self._waiting else np.empty(0)
+        self._waiting = []
         if not len(values):
             return
-        values = np.ascontiguousarray(values, dtype=self._data.dtype)
         start, self._rows = self._rows, self._rows + len(values)
         self._data.id.set_extent((self._rows, *self._tail))  # as resize and assignment do, in half the time
         place = self._data.id.get_space()
@@ -180,9 +190,11 @@ class Writer:
         self._sink.check()
 
     def flush(self) -> None:
-        """Writes the rows that still wait for their block to fill."""
+        """Writes the rows that still wait for their block, or their data set, to fill."""
         for block in self._blocks.rest():
             self._write(block)
+        for series in self._series.values():
+            series.flush()
 
     def duplicates(self) -> int:
         """Rows whose identity an earlier row has; call after `flush`."""

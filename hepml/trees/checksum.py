@@ -18,7 +18,7 @@ from hepml.trees.columns import Tree, widened
 __all__ = ["sample_checksum"]
 
 
-def sample_checksum(tree: Tree, binding: Binding, step_size: int | str = "5 MB") -> str:
+def sample_checksum(tree: Tree, binding: Binding, step_size: int | str = "1 MB") -> str:
     """SHA-256 (hex) of the content of a tree, read in a pass of its own.
 
     Args:
