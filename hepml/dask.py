@@ -24,6 +24,8 @@ from hepml.errors import DataError, InputFileError, MissingExtraError, check_nam
 from hepml.evaluator import Evaluator
 from hepml.features import MASS_NAMES, high_level, mass
 from hepml.images import IMAGE_NAMES, Images, expand_hcal, make_images
+from hepml.layouts import Layout, load_layout
+from hepml.ledger import code_version, config_hash
 from hepml.trees.arrays import ArrayEvents
 from hepml.trees.events import Events
 
@@ -58,7 +60,7 @@ def images(
         `pt`, `eta`, `phi` and, by token, float32 arrays of fixed shape. Lazy if the events are.
 
     Raises:
-        DataError: not an array of records, an unknown token, collection or option.
+        DataError: not a collection of events, an unknown token, collection or option.
         MissingBranchError: no layout fits.
         MissingExtraError: a dask collection without dask-awkward.
 
@@ -88,7 +90,8 @@ def images(
         "min_pt": min_pt,
     }
     make = partial(_candidates, tokens=chosen, options=options)
-    return _mapped(events, partial(_each, layout=_full(layout), collections=(collection,), make=make), "hepml-images")
+    each = partial(_each, layout=_loaded(layout), collections=(collection,), make=make)
+    return _mapped(events, each, "hepml-images", {"tokens": chosen, **options})
 
 
 def scores(
@@ -130,26 +133,42 @@ def scores(
         raise InputFileError("cannot read the network", where=path, found=error) from error
     trained = _evaluator(text).metadata.get("collection")
     wanted = collection or (trained if isinstance(trained, str) and trained else "electron")
-    make = partial(_scored, text=text, options={"collection": wanted, "which": which, "overlap": overlap})
-    return _mapped(events, partial(_each, layout=_full(layout), collections=(wanted,), make=make), "hepml-scores")
+    options = {"collection": wanted, "which": which, "overlap": overlap}
+    make = partial(_scored, text=text, options=options)
+    each = partial(_each, layout=_loaded(layout), collections=(wanted,), make=make)
+    return _mapped(events, each, "hepml-scores", {"network": text, **options})
 
 
-def _full(layout: str | Path | None) -> str | None:
-    """A layout file under the path that other machines know it by."""
-    return None if layout is None else str(Path(layout).absolute() if Path(layout).is_file() else layout)
+def _loaded(layout: str | Path | None) -> Layout | None:
+    """The layout itself, which travels with the tasks: the workers need not see its file."""
+    return None if layout is None else load_layout(layout)
 
 
-def _mapped(events: Any, function: Callable[[Any], Any], label: str) -> Any:
-    if not hasattr(events, "dask"):
+def _mapped(events: Any, function: partial[Any], label: str, given: dict[str, Any]) -> Any:
+    """The function of each partition.
+
+    Its key is a hash of the collection's name, hepml's code, the layout and what was given: the same for the same call
+    in any process, another for any other call. dask's own hash of a layout differs between processes.
+    """
+    import awkward as ak
+
+    expected = "a dask-awkward array (uproot.dask, coffea) or an awkward array, of records, one an event"
+    if isinstance(events, ak.Array):
         return function(events)
+    if not hasattr(events, "dask"):
+        raise DataError("not a collection of events", expected=expected, found=type(events))
     try:
         import dask_awkward
     except ImportError as error:
         raise MissingExtraError("dask-awkward is not installed", fix="pip install 'hepml[dask]'") from error
-    return dask_awkward.map_partitions(function, events, label=label)
+    if not isinstance(events, dask_awkward.Array):
+        raise DataError("a dask collection of another kind than events", expected=expected, found=type(events))
+    layout = function.keywords["layout"]
+    token = config_hash({"events": events.name, "code": code_version(), "layout": repr(layout), **given})
+    return dask_awkward.map_partitions(function, events, label=label, token=token[:32])
 
 
-def _each(array: Any, *, layout: str | None, collections: tuple[str, ...], make: Callable[[Events], Any]) -> Any:
+def _each(array: Any, *, layout: Layout | None, collections: tuple[str, ...], make: Callable[[Events], Any]) -> Any:
     """The result for one partition; for one without data, which dask uses to plan, its type."""
     import awkward as ak
 

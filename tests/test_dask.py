@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import uproot
 
 import hepml
 import hepml.dask
+import hepml.layouts
 from hepml.applying import score_events
 from hepml.errors import DataError, InputFileError, MissingBranchError, MissingExtraError
 
@@ -133,6 +137,90 @@ def test_only_the_needed_branches_are_read(sample: dict[str, Path], network: Pat
         assert not {"Particle", "Track", "Jet", "Muon"} & names, columns
 
 
+def test_the_names_of_tasks_say_what_they_make(sample: dict[str, Path], network: Path, tmp_path: Path) -> None:
+    """Two different calls never share a key, the same call always has the same."""
+    events, others = lazy(sample["jets"]), lazy(sample["electrons"])
+    mine = tmp_path / "mine.yaml"
+    source = Path(hepml.layouts.__file__).parent / "delphes-2011.01984.yaml"
+    mine.write_text(source.read_text())
+    other_network = tmp_path / "other.json"
+    other_network.write_text(network.read_text() + " ")
+
+    def names() -> list[str]:
+        made = [hepml.dask.images(events, tokens) for tokens in ("et", "ht", ("et", "ht"))]
+        made += [
+            hepml.dask.images(events, "et", **options)
+            for options in (
+                {"which": "all"},
+                {"min_pt": 12.0},
+                {"max_eta": 2.0},
+                {"convention": "2011.01984"},
+                {"layout": "delphes-2011.01984"},
+                {"collection": "muon"},
+            )
+        ]
+        made += [hepml.dask.images(others, "et"), hepml.dask.scores(events, network)]
+        made += [hepml.dask.scores(events, other_network), hepml.dask.scores(events, network, which="all")]
+        return [one.name for one in made]
+
+    first = names()
+    assert len(set(first)) == len(first)
+    assert names() == first
+    before = hepml.dask.images(events, "et", layout=mine).name
+    assert hepml.dask.images(events, "et", layout=mine).name == before
+    changed = source.read_text().replace("name: delphes-2011.01984", "name: another")
+    assert changed != source.read_text()
+    mine.write_text(changed)
+    assert hepml.dask.images(events, "et", layout=mine).name != before
+
+
+def test_the_names_of_tasks_are_the_same_in_another_process(sample: dict[str, Path]) -> None:
+    code = (
+        "import dask_awkward, hepml.dask, uproot, sys\n"
+        "with uproot.open(sys.argv[1]) as file:\n"
+        "    array = file['Delphes'].arrays(['ECalTowers.ET', 'ECalTowers.E', 'ECalTowers.Eta', 'ECalTowers.Phi',"
+        " 'HCalTowers.ET', 'HCalTowers.E', 'HCalTowers.Eta', 'HCalTowers.Phi',"
+        " 'Electron.PT', 'Electron.Eta', 'Electron.Phi'], entry_stop=20)\n"
+        "events = dask_awkward.from_awkward(array, 2, label='events')\n"
+        "events._name = 'events'\n"
+        "made = hepml.dask.images(events, 'et', layout='delphes-2011.01984', min_pt=11.0)\n"
+        "print(made.name)\n"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(sample["jets"])],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+    assert "hepml-images-" in told.pop()
+
+
+def test_nothing_is_computed_before_it_is_asked_for(sample: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    events = lazy(sample["jets"])
+    monkeypatch.setattr("dask.base.compute", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(type(events), "compute", lambda *_, **__: pytest.fail("computed"))
+    assert hepml.dask.images(events, "et").npartitions == 3
+
+
+def test_a_partition_without_events_gives_no_images(sample: dict[str, Path], network: Path) -> None:
+    array = nested(sample["jets"])
+    kept = array[np.arange(600) >= 300]
+    events = dak.from_awkward(array, 2)
+    some = events[dak.from_awkward(ak.Array(np.arange(600) >= 300), 2)]
+    images = hepml.dask.images(some, TOKENS)
+    nothing, rest = (images.partitions[k].compute() for k in (0, 1))
+    assert (len(nothing), len(rest)) == (0, 300)
+    assert str(nothing.type).split(" * ", 1)[1] == str(rest.type).split(" * ", 1)[1]
+    assert ak.to_numpy(ak.flatten(nothing.et)).shape == (0, 31, 31)
+    assert ak.all(images.compute().et == hepml.dask.images(kept, "et").et)
+    assert len(hepml.dask.scores(some, network).partitions[0].compute()) == 0
+
+
 def test_a_cluster_computes(sample: dict[str, Path], jets: Any, network: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="pip install 'hepml[dask]'")
     with (
@@ -153,6 +241,13 @@ def test_what_cannot_be_used_is_refused_before_anything_is_computed(
     assert "nearest" in caught.value.parts
     with pytest.raises(DataError, match="not an array of records"):
         hepml.dask.images(ak.Array([[1.0]]))
+    bag = pytest.importorskip("dask.bag").from_sequence([1])
+    delayed = pytest.importorskip("dask").delayed(3)
+    for wrong in ([1, 2], None, np.zeros(3), "events.root", bag, delayed):
+        for call in (hepml.dask.images, lambda given: hepml.dask.scores(given, network)):
+            with pytest.raises(DataError, match=r"dask-awkward array(.|\n)*found: ") as caught:
+                call(wrong)
+            assert type(wrong).__name__ in str(caught.value)
     with pytest.raises(MissingBranchError, match="no layout fits"):
         hepml.dask.images(ak.Array([{"x": 1.0}]))
     with pytest.raises(hepml.HepmlError, match="tau"):
