@@ -12,8 +12,9 @@ import hepml
 from hepml.applying import score_events
 from hepml.candidates import STATUS_NAMES
 from hepml.errors import DataError, GranularityError, InputFileError, OutputError, SchemaError
-from hepml.friends import apply
+from hepml.friends import apply, read_ledger
 from hepml.geometry import PAPER, Grid
+from hepml.trees.skimming import skim
 from hepml.working_points import WorkingPoint, working_point
 
 FEATURES = ["hl", "mass", "et_and_ht_and_hl"]
@@ -236,6 +237,34 @@ def test_events_without_objects_and_empty_chunks(network, sample):
     assert score_events(evaluator, empty, which="all").score.shape == (0,)
     none = hepml.open_events(sample["jets"], entry_stop=0)
     assert score_events(evaluator, none).score.shape == (0,)
+
+
+@pytest.mark.parametrize("which", ["leading", "all"])
+@pytest.mark.parametrize("content", ["no entries", "no candidates"])
+def test_files_without_entries_or_candidates_give_friends_too(network, sample, tmp_path, which, content):
+    source = tmp_path / "events.root"
+    options = {"which": which, "threshold": 0.5, "collection": "muon"}
+    kept = skim(
+        sample["jets"],
+        source,
+        lambda events: (np.diff(events.objects["muon"].offsets) == 0) & (content == "no candidates"),
+    ).written
+    assert (kept > 100) == (content == "no candidates")
+    (record,) = apply(network("hl"), source, tmp_path / "s.root", **options)
+    assert (record.entries, record.counts["ok"], record.passed) == (kept, 0, 0)
+    ledger = read_ledger(tmp_path / "s.root")
+    assert ledger["result"]["entries"] == kept
+    tree = uproot.open(tmp_path / "s.root")["hepml"]
+    assert tree.num_entries == kept
+    assert np.isnan(ak.to_numpy(ak.flatten(tree["score"].array(), axis=None))).all()
+    assert apply(network("hl"), source, tmp_path / "s.root", resume=True, **options)[0].kept
+    ROOT = pytest.importorskip("ROOT", reason="ROOT is not installed: pip install 'hepml[root]'")
+    file = ROOT.TFile.Open(str(source))
+    events = file.Get("Delphes")
+    events.AddFriend("hepml", str(tmp_path / "s.root"))
+    assert events.GetEntries() == events.GetFriend("hepml").GetEntries() == kept
+    assert events.GetBranch("status") or events.GetFriend("hepml").GetBranch("status")
+    file.Close()
 
 
 def test_a_nan_energy_rejects_the_event_by_name(network, sample):
