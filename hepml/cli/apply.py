@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hepml.cli.convert import progress_bar
-from hepml.cli.options import FINITE, SECONDS
+from hepml.cli.options import FINITE, JOBS, QUIET, SKIP_BAD, TIMEOUT
 from hepml.errors import printable
 from hepml.ledger import check_not_input, json_text
 
@@ -34,15 +33,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Towers that do not nest in a cell of the network's grids.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; a file goes to one.")
-@click.option(
-    "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
-)
-@click.option("--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3.")
+@JOBS
+@TIMEOUT
+@SKIP_BAD
 @click.option("--resume", is_flag=True, help="Keep outputs that are whole and made the same way; refuse others.")
 @click.option("--step-size", default="20 MB", show_default=True, help="Entries or memory read at once.")
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 def command(
     *,
@@ -83,7 +80,7 @@ def command(
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
     start = time.perf_counter()
-    with progress_bar("files") if not quiet else nullcontext() as told:
+    with progress_bar("files", quiet) as told:
         records = apply(
             network,
             files,
@@ -100,7 +97,7 @@ def command(
             skip_bad=skip_bad,
             resume=resume,
             overwrite=overwrite,
-            progress=None if told is None else lambda record, total: told(record.source, 1, total),
+            progress=lambda record, total: told(record.source, 1, total),
         )
     seconds = time.perf_counter() - start
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import FINITE, PART, SECONDS
+from hepml.cli.options import FINITE, JOBS, PART, QUIET, SKIP_BAD, TIMEOUT
 from hepml.errors import printable
 from hepml.ledger import check_output, json_text
 
@@ -63,11 +63,9 @@ class _SeveralValues(click.Command):
     show_default=True,
     help="Towers that do not nest in a cell.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; the result is the same.")
+@JOBS
 @click.option("--scheduler", metavar="ADDRESS", help="Read on the workers of a dask.distributed scheduler.")
-@click.option(
-    "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
-)
+@TIMEOUT
 @click.option(
     "--checksums", type=click.Path(path_type=Path), metavar="FILE", help="Compare inputs with a list of sha256sum."
 )
@@ -79,10 +77,11 @@ class _SeveralValues(click.Command):
     show_default=True,
     help="Events with NaN, infinity or absurd values.",
 )
-@click.option("--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3.")
+@SKIP_BAD
 @click.option("--part", type=PART, metavar="K/N", help="Only the K-th of N parts of the files, for hepml merge.")
 @click.option("--resume", is_flag=True, help="Keep an output that is whole and of this conversion; refuse another.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
 def command(
     *,
@@ -109,6 +108,7 @@ def command(
     part: tuple[int, int] | None,
     resume: bool,
     overwrite: bool,
+    quiet: bool,
     as_json: bool,
 ) -> int:
     """Write the candidates of ROOT files, with images, variables, weights and provenance, to a data file."""
@@ -126,7 +126,7 @@ def command(
 
     from hepml.dataset import convert
 
-    with progress_bar("events") as progress, _workers(scheduler, timeout) as workers:
+    with progress_bar("events", quiet) as progress, _workers(scheduler, timeout) as workers:
         summary = convert(
             signal,
             background,
@@ -171,14 +171,14 @@ def _workers(scheduler: str | None, timeout: float) -> AbstractContextManager[Wo
 
 
 @contextmanager
-def progress_bar(unit: str) -> Iterator[Callable[[str, int, int], None]]:
+def progress_bar(unit: str, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on a terminal's stderr; yields what is told the file at hand, the units just done, and their number."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task(unit, total=None)
 
         def progress(file: str, done: int, total: int) -> None:

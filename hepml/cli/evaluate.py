@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hepml.cli.options import FINITE
+from hepml.cli.options import FINITE, QUIET
 from hepml.ledger import check_not_input, check_output, json_text
 from hepml.stages import stage
 
@@ -66,6 +66,7 @@ def _known_point(_ctx: click.Context, _option: click.Parameter, value: float) ->
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap and of --vary.")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw them.")
 @click.option("--overwrite", is_flag=True, help="Replace existing metrics and figures.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="All numbers as JSON on stdout.")
 def command(
     *,
@@ -82,6 +83,7 @@ def command(
     seed: int,
     figures: bool,
     overwrite: bool,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Evaluate each RUN on the candidates of DATA, a data.h5, that it was not trained on.
@@ -100,6 +102,10 @@ def command(
     if (towers or candidates != "repeat") and not variations:
         raise click.UsageError("--towers and --candidates belong to --vary")
     from hepml.training import load_run
+
+    def telling(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
 
     suffix = "".join(f"_{part}" for part in (selection, "reweighted" if reweight else None) if part)
     runs = [load_run(path) for path in paths[:-1]]
@@ -123,7 +129,7 @@ def command(
     dataset = Dataset.open(paths[-1])
     results = []
     for run in runs:
-        click.echo(f"evaluate {run.path}", err=True)
+        telling(f"evaluate {run.path}")
         stage("score", run.path)
         result = evaluate(
             run,
@@ -136,7 +142,7 @@ def command(
             independent=independent,
         )
         if variations:
-            click.echo(f"vary {run.path}", err=True)
+            telling(f"vary {run.path}")
             result = vary(
                 result,
                 run,
@@ -150,9 +156,9 @@ def command(
         results.append(result)
     comparisons: tuple[Comparison, ...] = ()
     if len(results) > 1 and all(one.task == "binary" for one in results):
-        click.echo("compare", err=True)
+        telling("compare")
         comparisons = compare(results, bootstrap=bootstrap, seed=seed)
-    _write(runs, results, comparisons, dataset, (output, suffix, figures, overwrite))
+    _write(runs, results, comparisons, dataset, (output, suffix, figures, overwrite, telling))
     if comparisons and output is None:
         click.echo(
             "the comparison belongs to no run and is not stored: -o FOLDER writes it, with its figures", err=True
@@ -178,13 +184,10 @@ def _write(
     results: Sequence[Evaluation],
     comparisons: Sequence[Comparison],
     dataset: Dataset,
-    options: tuple[Path | None, str, bool, bool],
+    options: tuple[Path | None, str, bool, bool, Callable[[str], object]],
 ) -> None:
-    output, suffix, figures, overwrite = options
+    output, suffix, figures, overwrite, telling = options
     from hepml.reports import store_thresholds, write_evaluation, write_evaluations
-
-    def telling(line: str) -> None:
-        click.echo(line, err=True)
 
     drawn = dataset if figures else None
     for run, result in zip(runs, results, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["FINITE", "PART", "SECONDS"]
+__all__ = ["FINITE", "JOBS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT"]
 
 
 class _Finite(click.types.FloatParamType):
@@ -38,3 +38,15 @@ class _Part(click.ParamType[tuple[int, int]]):
 
 PART = _Part()
 SECONDS = click.FloatRange(min=0, min_open=True)
+
+# options that mean the same wherever they are
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; the outputs do not depend on it."
+)
+TIMEOUT = click.option(
+    "--timeout", type=SECONDS, default=1800, show_default=True, help="Seconds until a hung process is replaced."
+)
+SKIP_BAD = click.option(
+    "--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3."
+)
+QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")

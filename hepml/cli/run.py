@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hepml.cli.convert import progress_bar
+from hepml.cli.options import JOBS, QUIET
 from hepml.ledger import json_text
 
 if TYPE_CHECKING:
@@ -23,14 +24,12 @@ _KERAS = ("train", "study", "export")  # kinds of steps that load it
 @click.argument("analysis", type=click.Path(path_type=Path), metavar="ANALYSIS.yaml")
 @click.argument("steps", nargs=-1, metavar="[STEP...]")
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be made, and why; write nothing.")
-@click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that read and score files."
-)
+@JOBS
 @click.option("--force", is_flag=True, help="Make the named steps (all, if none is named) even if up to date.")
 @click.option("--keep-going", is_flag=True, help="After a failure make what does not depend on it.")
 @click.option("--any-code", is_flag=True, help="Keep what another version of hepml's code has made.")
 @click.option("--rehash", is_flag=True, help="Read every byte again, also of files whose size and times are unchanged.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="The steps for machines.")
 def command(
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hepml.cli.options import FINITE
+from hepml.cli.options import FINITE, QUIET
 from hepml.ledger import json_text
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of weights, dropout and the order of batches.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with the run in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 def command(
     *,

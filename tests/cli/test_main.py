@@ -1,5 +1,6 @@
 """The command itself: signals and exit codes."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hepml.cli.main import COMMANDS
 from hepml.demo import sample_file
 
 
@@ -63,3 +65,34 @@ def test_a_back_end_that_is_not_installed_is_one_message(tmp_path: Path, chosen:
     assert done.returncode == 1
     assert done.stderr.startswith("MissingExtraError: ")
     assert f"KERAS_BACKEND={chosen}" in done.stderr
+
+
+LONG = ("convert", "merge", "train", "evaluate", "apply", "run")
+
+
+def option(name: str, word: str) -> tuple[object, ...] | None:
+    """What an option of a command is; None if there is no such option."""
+    command = importlib.import_module(COMMANDS[name][0]).command
+    found = next((one for one in command.params if word in one.opts), None)
+    return None if found is None else (found.opts, found.default, str(found.type), found.help)
+
+
+@pytest.mark.parametrize("word", ["--quiet", "--jobs", "--timeout", "--skip-bad"])
+def test_an_option_is_the_same_wherever_it_is(word: str) -> None:
+    kinds = [option(name, word) for name in LONG]
+    assert len({str(kind) for kind in kinds if kind is not None}) == 1
+    assert word != "--quiet" or None not in kinds
+
+
+def test_quiet_leaves_standard_error_empty(sample: dict[str, Path], tmp_path: Path) -> None:
+    words = ["convert", "--signal", sample["electrons"], "--background", sample["jets"], "-o", "data.h5", "--quiet"]
+    parts = ["merge", "data.h5", "-o", "merged.h5", "--quiet"]
+    for command in (words, parts):
+        done = subprocess.run(
+            [sys.executable, "-m", "hepml", *map(str, command)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
