@@ -248,13 +248,13 @@ def convert_table(record: dict[str, Any]) -> str:
     if "memory" in record:
         gb, more = record["memory"]["gb"], record["memory"]["gb_ten_times"]
         many = f"{record['memory']['events_ten_times']:,}"
-        lines.append(f"Memory of `hepml convert` at most: {gb:.3f} GB; for {many} events {more:.3f} GB.")
+        growth = f"{100 * record['memory']['growth']:.0f} % more"
+        lines.append(f"Memory of `hepml convert` at most: {gb:.3f} GB; for {many} events {more:.3f} GB, {growth}.")
     if "overlap" in record:
         one = record["overlap"]
         span = f"{one['gain']:.2f} ({one['low']:.2f}, {one['high']:.2f})"
-        lines.append(
-            f"Wall clock of `hepml convert` without threads over that with them: {span}; load {one['load']:.0f}."
-        )
+        most = f"two threads of SHA-256 got {one['two_threads']:.2f} times the work of one done meanwhile"
+        lines.append(f"Wall clock of `hepml convert` without threads over that with them: {span}; {most}.")
     return "\n".join(lines)
 
 
