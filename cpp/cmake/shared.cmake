@@ -11,7 +11,10 @@ if(NOT HEPML_PYTHON)
 endif()
 if(UNIX AND NOT APPLE)
   set(HEPML_SYMBOLS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/hepml.map)
-  target_link_options(hepml_shared PRIVATE -Wl,--version-script=${HEPML_SYMBOLS} -Wl,--no-undefined)
+  target_link_options(hepml_shared PRIVATE -Wl,--version-script=${HEPML_SYMBOLS})
+  if(NOT HEPML_SANITIZE)  # clang leaves the sanitizers' own symbols to the program
+    target_link_options(hepml_shared PRIVATE -Wl,--no-undefined)
+  endif()
   set_target_properties(hepml_shared PROPERTIES LINK_DEPENDS ${HEPML_SYMBOLS})
 endif()
 install(TARGETS hepml_shared EXPORT hepmlTargets LIBRARY DESTINATION ${HEPML_INSTALL_LIB}
