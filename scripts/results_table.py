@@ -151,13 +151,14 @@ def inference_table(record: dict[str, Any]) -> str:
 def tail_table(record: dict[str, Any]) -> str:
     """One row per network: its tail and that of arithmetic."""
     rows = [
-        "| network | events | median, us | 99.9 % / median | of arithmetic | relative |",
-        "|---|---|---|---|---|---|",
+        "| network | events | median, us | 99.9 % / median | of arithmetic | relative | different | own times |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for one in record["rows"]:
         cells = [f"`{one['network']}`", f"{one['events']:,}"]
         cells += [f"{one[key]:.1f}" for key in ("median_us", "tail", "arithmetic")]
-        rows.append("| " + " | ".join([*cells, f"{one['tail'] / one['arithmetic']:.1f}"]) + " |")
+        cells += [f"{one['tail'] / one['arithmetic']:.1f}", str(one["different_events"]), f"{one['own_tail']:.1f}"]
+        rows.append("| " + " | ".join(cells) + " |")
     kernels = ", ".join(sorted({one["cpu"] for one in record["rows"]}))
     return "\n".join([*rows, "", f"Processor time of one thread; {kernels}; {record['about']['machine']}."])
 
