@@ -40,6 +40,7 @@ __all__ = [
     "json_text",
     "make_folder",
     "read_json",
+    "sealed",
     "sha256_array",
     "sha256_file",
     "write_json",
@@ -138,6 +139,17 @@ def config_hash(config: Mapping[str, Any]) -> str:
     """
     text = json.dumps(_plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the checksum of all else that it holds.
+
+    Example:
+        >>> one = sealed({"status": "done"})
+        >>> sealed(one) == one, sealed({**one, "status": "lost"})["checksum"] == one["checksum"]
+        (True, False)
+    """
+    return {**record, "checksum": config_hash({key: value for key, value in record.items() if key != "checksum"})}
 
 
 @cache

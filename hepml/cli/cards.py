@@ -11,7 +11,7 @@ import numpy as np
 from hepml.errors import InputFileError, SchemaError
 from hepml.ledger import check_regular, read_json
 
-__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card", "runs_in", "scores_card"]
+__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card", "runs_in", "scores_card", "workflow_card"]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
 _POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
@@ -26,6 +26,8 @@ def card_of(path: Path) -> dict[str, Any]:
         VerificationError: the reference vectors of a network do not reproduce.
     """
     if path.is_dir():
+        if (path / "ledger.json").is_file():
+            return workflow_card(path)
         runs = runs_in(path)
         if not runs and any(path.glob("*.root")):
             return scores_card(path)
@@ -61,6 +63,14 @@ def runs_in(folder: Path) -> list[Path]:
             if found := [file.parent for file in sorted(folder.glob(pattern))]:
                 return found
     return []
+
+
+def workflow_card(path: Path) -> dict[str, Any]:
+    """The output of `hepml run`: its steps, what they have written, and whether it is as they wrote it."""
+    from hepml.workflow import damaged_outputs
+
+    steps, damaged = damaged_outputs(path)
+    return {"kind": "workflow", "path": str(path), "steps": steps, "damaged": damaged}
 
 
 def runs_card(path: Path) -> dict[str, Any]:

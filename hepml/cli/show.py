@@ -21,7 +21,7 @@ from hepml.ledger import json_text
 def command(path: Path, as_json: bool) -> None:
     """Print what a data file, a run, an exported network or scores hold, and check them (exit 3 if damaged).
 
-    Scores are an output of hepml apply, or a folder of them.
+    Scores are an output of hepml apply, or a folder of them; the output folder of hepml run is shown by its steps.
     """
     from hepml.cli.cards import card_of
 
@@ -293,6 +293,19 @@ def _show_scores(card: dict[str, Any], console: Console) -> None:
     console.print(_table("Files", columns, rows))
 
 
+def _show_workflow(card: dict[str, Any], console: Console) -> None:
+    damaged = {name.removesuffix(" (absent)") for name in card["damaged"]}
+    rows = [
+        (
+            *(name, each["status"], len(each["key"].get("inputs", [])), len(each["outputs"]), len(each["skipped"])),
+            ", ".join(sorted(damaged & set(each["outputs"]))) or ("ok" if each["outputs"] else "-"),
+        )
+        for name, each in card["steps"].items()
+    ]
+    columns = ["step", "state", "inputs", "outputs", "skipped", "checksums"]
+    console.print(_table(f"Steps of {card['path']}", columns, rows))
+
+
 def _digest(value: Any) -> str:
     """The beginning of a checksum."""
     return value[:12] if isinstance(value, str) else "-"
@@ -324,5 +337,6 @@ _SHOWN = {
     "runs": _show_runs,
     "network": _show_network,
     "scores": _show_scores,
+    "workflow": _show_workflow,
 }
-_MAKERS = {"data": "convert", "run": "train", "scores": "apply --resume"}
+_MAKERS = {"data": "convert", "run": "train", "scores": "apply --resume", "workflow": "run"}

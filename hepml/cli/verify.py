@@ -23,8 +23,8 @@ Found = TypeVar("Found")
 def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
     """Compare a data file, scores or a run with their checksums, a network with its reference vectors and identity.
 
-    PATH may be a folder of scores or of runs; of a run every file that hepml train wrote is compared, those of all its
-    networks. Exit code 3 says that something differs.
+    PATH may be a folder of scores or of runs, or the output of hepml run; of a run every file that hepml train wrote is
+    compared, those of all its networks. Exit code 3 says that something differs.
     """
     kind, facts, checks = _verified(path, inputs or bool(folders), folders)
     bad = [check for check in checks if check["problem"]]
@@ -61,6 +61,8 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
         card = network_card(path)
         check_identity(path, read_json(path))
         return card["kind"], {key: card[key] for key in ("model_id", "reference_events") if key in card}, []
+    if path.is_dir() and (path / "ledger.json").is_file():
+        return "workflow", _workflow(path), []
     if path.is_dir() and (runs := runs_in(path)):
         from hepml.training.verification import verify_run
 
@@ -74,6 +76,22 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
     files = outputs_in(path) if path.is_dir() else [path]
     entries = sum(each["result"]["entries"] for each in _all(files, read_ledger))
     return "scores", ({"files": len(files)} if path.is_dir() else {}) | {"entries": entries}, []
+
+
+def _workflow(folder: Path) -> dict[str, Any]:
+    from hepml.workflow import damaged_outputs
+
+    steps, damaged = damaged_outputs(folder)
+    if damaged:
+        raise VerificationError(
+            "outputs of steps do not agree with the ledger",
+            where=folder,
+            found="damaged: " + ", ".join(damaged),
+            fix="make them again: hepml run",
+        )
+    unfinished = [name for name, entry in steps.items() if entry["status"] != "done"]
+    facts: dict[str, Any] = {"steps": len(steps), "files": sum(len(entry["outputs"]) for entry in steps.values())}
+    return facts | ({"unfinished": ", ".join(unfinished)} if unfinished else {})
 
 
 def _all(files: Sequence[Path], read: Callable[[Path], Found]) -> list[Found]:

@@ -24,6 +24,7 @@ from hepml.ledger import (
     environment,
     make_folder,
     read_json,
+    sealed,
     write_json,
 )
 from hepml.models import Settings, preset_settings
@@ -34,7 +35,7 @@ from hepml.training.folds import members
 from hepml.training.network import Recipe
 from hepml.training.run import FORMAT, FORMAT_VERSION, Run, Scores, load_run, write_scores
 from hepml.training.source import Source, array_source, data_source
-from hepml.training.verification import checksums_of, sealed
+from hepml.training.verification import checksums_of
 from hepml.training.watch import Progress, Report
 
 __all__ = ["train"]

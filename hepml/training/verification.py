@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hepml.errors import InputFileError, TrainingError, VerificationError
-from hepml.ledger import config_hash, sha256_file
+from hepml.ledger import sealed, sha256_file
 from hepml.training.run import read_record
 
-__all__ = ["CheckedRun", "check_run", "checksums_of", "sealed", "verify_run"]
+__all__ = ["CheckedRun", "check_run", "checksums_of", "verify_run"]
 
 _NOT_RECORDED = ("run.json", "log.txt")  # the record itself, and what differs between equal runs
 _MARKS = (b'"checksum"', b'"checksums"')
@@ -37,11 +36,6 @@ class CheckedRun:
 def checksums_of(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file that a training has written into its folder, by path."""
     return {name: sha256_file(folder / name) for name in _names(folder)}
-
-
-def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record with the checksum of all else that it holds."""
-    return {**record, "checksum": config_hash({key: value for key, value in record.items() if key != "checksum"})}
 
 
 def check_run(path: str | Path) -> CheckedRun:

@@ -4,7 +4,8 @@ analysis.yaml -> steps -> what is up to date, stale or missing (ledger.json) -> 
 """
 
 from hepml.workflow.analysis import Analysis, load_analysis
+from hepml.workflow.books import damaged_outputs
 from hepml.workflow.engine import make, plan
 from hepml.workflow.steps import Outcome, Step
 
-__all__ = ["Analysis", "Outcome", "Step", "load_analysis", "make", "plan"]
+__all__ = ["Analysis", "Outcome", "Step", "damaged_outputs", "load_analysis", "make", "plan"]

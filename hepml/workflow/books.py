@@ -1,6 +1,6 @@
 """What is known about an output folder: how each output was made, and the checksums of files.
 
-    OUTPUT/ledger.json       of each step its configuration, inputs and code, and the SHA-256 of its outputs
+    OUTPUT/ledger.json       of each step its configuration, inputs and code, the SHA-256 of its outputs, and its own
     OUTPUT/.checksums.json   SHA-256 of files by path, size, inode and times: so that terabytes are not read again
     OUTPUT/log.txt           when and where which step was made
     OUTPUT/.lock             held while `hepml run` works in the folder
@@ -20,16 +20,36 @@ from typing import Any
 
 from hepml.atomic import alone
 from hepml.dataset.shape import check_shape
-from hepml.errors import InputFileError, OutputError
-from hepml.ledger import check_output, config_hash, make_folder, read_json, sha256_file, write_json
+from hepml.errors import InputFileError, OutputError, VerificationError
+from hepml.ledger import check_output, config_hash, make_folder, read_json, sealed, sha256_file, write_json
 from hepml.workflow.steps import Step
 
-__all__ = ["Books"]
+__all__ = ["Books", "damaged_outputs"]
 
 _FORMAT, _VERSION = "hepml-ledger", 1
 _ENTRY = {"status": str, "owns": [str], "key": dict, "outputs": {str: str}, "skipped": [dict]}
 _TIMES_INSIDE = ("log.txt", ".log.json")  # ends of names of files that say when and where
 _YOUNG = 0.1  # seconds: a file that was changed so short a time ago may change again and keep its times
+
+
+def damaged_outputs(folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The steps of a ledger, and what is no longer as they have written it: every byte is read.
+
+    Raises:
+        VerificationError: the ledger itself is damaged.
+    """
+    try:
+        steps = Books(folder, rehash=True).entries
+    except InputFileError as error:
+        raise VerificationError(error.problem, **error.parts) from error
+    damaged = []
+    for entry in steps.values():
+        for name, digest in entry["outputs"].items():
+            if not (folder / name).is_file():
+                damaged.append(f"{name} (absent)")
+            elif sha256_file(folder / name) != digest:
+                damaged.append(name)
+    return steps, damaged
 
 
 class Books:
@@ -60,9 +80,13 @@ class Books:
             return {}
         content = read_json(self.path)
         try:
-            check_shape(content, {"format": str, "format_version": int, "steps": {str: _ENTRY}}, "ledger")
+            check_shape(
+                content, {"format": str, "format_version": int, "steps": {str: _ENTRY}, "checksum": str}, "ledger"
+            )
             if (content["format"], content["format_version"]) != (_FORMAT, _VERSION):
                 raise ValueError(f"{content['format']} {content['format_version']} is not {_FORMAT} {_VERSION}")
+            if sealed(content) != content:
+                raise ValueError("it does not agree with its own checksum")
             for entry in content["steps"].values():
                 for name in (*entry["owns"], *entry["outputs"]):
                     place = PurePosixPath(name)
@@ -207,7 +231,7 @@ class Books:
             "skipped": skipped or [],
         }
         content = {"format": _FORMAT, "format_version": _VERSION, "steps": dict(sorted(self.entries.items()))}
-        write_json(self.path, content)
+        write_json(self.path, sealed(content))
 
     def log(self, line: str) -> None:
         """A line for people in log.txt, with the time."""

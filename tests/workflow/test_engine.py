@@ -12,6 +12,7 @@ import pytest
 from workflow.analyses import UP, stamps, tree
 
 import hepml.workflow.books as books_module
+from hepml.cli.main import main
 from hepml.errors import DataError, InputFileError, OutputError, SchemaError
 from hepml.workflow import Analysis, Step, engine, make, plan
 from hepml.workflow.books import Books
@@ -329,6 +330,7 @@ def test_one_at_a_time(toy):
         lambda text: text.replace('"a.txt"', '"../source.txt"'),
         lambda text: text.replace('"a.txt"', '"/etc/passwd"'),
         lambda text: text.replace('"done"', "7"),
+        lambda text: text.replace('"done"', '"dome"'),
     ],
 )
 def test_a_damaged_ledger_is_refused(toy, damage):
@@ -338,3 +340,33 @@ def test_a_damaged_ledger_is_refused(toy, damage):
     with pytest.raises(InputFileError, match=r"ledger|JSON"):
         toy.make(force=True)
     assert toy.source.read_text() == "one"
+
+
+def code_of(*words):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    return stopped.value.code
+
+
+def test_verify_and_show_find_every_damaged_file(toy, capsys):
+    toy.make()
+    assert code_of("verify", toy.out) == code_of("show", toy.out) == 0
+    told = capsys.readouterr().out
+    assert "workflow, steps 4, files 8: ok" in told
+    assert "copy/a" in told
+    files = [path for path in toy.out.rglob("*") if path.is_file() and path.name != "log.txt"]
+    files = [path for path in files if not path.name.startswith(".")]
+    assert len(files) == 9
+    for path in files:
+        whole = path.read_bytes()
+        for at in range(0, len(whole), max(len(whole) // 40, 1)):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            assert code_of("verify", toy.out) == 3, (path, at)
+            assert code_of("show", toy.out) == 3, (path, at)
+            assert path.name in capsys.readouterr().err
+        if path.name != "ledger.json":
+            path.unlink()
+            assert code_of("verify", toy.out) == 3
+            assert f"{path.name} (absent)" in capsys.readouterr().err
+        path.write_bytes(whole)
+    assert code_of("verify", toy.out) == 0
