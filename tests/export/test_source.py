@@ -406,3 +406,44 @@ def test_names_and_labels(tmp_path):
     library = compiled.library
     library.label.restype = ctypes.c_char_p
     assert [library.label(k).decode() for k in (0, 1)] == ['a"b\\', "é?"]
+
+
+def vectors(names):
+    """A dense layer on inputs of these names, side by side."""
+    rng = np.random.default_rng(0)
+    n = len(names)
+    dense = {"architecture": "dense", "weights": rng.normal(size=6 * n).tolist(), "bias": [1, 2, 3, 4, 5, 6]}
+    return {
+        "inputs": [{"name": name, "variables": [{"name": "a", "offset": 0.5, "scale": 2.0}]} for name in names],
+        "nodes": [
+            *({"type": "input", "sources": [k], "size": 1} for k in range(n)),
+            {"type": "concatenate", "sources": [*range(n)]},
+            {"type": "feed_forward", "sources": [n], "layer_index": 0},
+        ],
+        "layers": [{**dense, "activation": "tanh"}],
+        "outputs": {"d3": {"labels": [*"uvwxyz"], "node_index": n + 1}},
+    }
+
+
+def test_names_of_inputs_hide_no_weights(tmp_path):
+    """A parameter f1 once stood for the weights f1."""
+    names = ["f0", "f1", "f2", "d0", "d1", "n0", "steps_0", "active_0", "NULL", "EOF", "NAN", "errno", "unix"]
+    (tmp_path / "net.json").write_text(json.dumps(vectors(names)))
+    headers = ["cstdio", "cmath", "cerrno"]
+    flags = ["-O1", "-std=gnu++17", *(word for one in headers for word in ("-include", one))]
+    compiled = Compiled(tmp_path / "net.json", tmp_path, flags=flags)
+    assert not {*compiled.written.inputs, *compiled.written.outputs} & {*names, "d3"}
+    compiled.compare(events(compiled.evaluator))
+
+
+@pytest.mark.parametrize("name", ["steps_0", "active_0", "before_1"])
+def test_names_of_inputs_hide_no_places(name, tmp_path):
+    if name == "steps_0":
+        model = chain((None, 3), kl.Conv1D(4, 3, strides=2, padding="same"), kl.GRU(3))
+    else:
+        twice = [kl.Conv2D(16, 3, padding="same", activation="relu") for _ in range(2)]
+        model = chain((20, 20, 1), *twice, kl.Flatten(), kl.Dense(2))
+    x = keras.Input(model.input_shape[1:], name=name)
+    hepml.export_model(randomised(keras.Model(x, model(x))), tmp_path / "net.json")
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    compiled.compare(events(compiled.evaluator))

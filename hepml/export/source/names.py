@@ -41,6 +41,8 @@ NEEDS = {
 # what generated code calls by name
 OURS = {"m", "r", "c", "i", "k", "n", "at", "good", "status", "kernels", "weights", "model_id", "max_steps", "run"}
 OURS |= {"infinity", "nan", "V", "I", "Network", "Status", "reproduces_reference"}
+# what it numbers: arrays of weights, steps of sequences, and pixels that deposits reach
+NUMBERED = re.compile(r"[dfn]\d+|(active|before|steps)_\d+")
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ class Names:
 
     @classmethod
     def of(cls, namespace: str, inputs: Sequence[str], outputs: Sequence[str]) -> Names:
-        """Distinct identifiers that are neither words of C++ nor names of the kernels.
+        """Distinct identifiers that are neither words of C++, nor macros, nor names that the header uses.
 
         Example:
-            >>> names = Names.of("net", ["et", "hl mass", "2d", "float"], ["et"])
+            >>> names = Names.of("net", ["et", "hl mass", "2d", "float", "f0"], ["et"])
             >>> names.inputs, names.outputs
-            (('et', 'hl_mass', 'x_2d', 'float_'), ('et_',))
+            (('et', 'hl_mass', 'x_2d', 'float_', 'f0_'), ('et_',))
         """
         text = re.sub("//.*", "", kernel_text(set(KERNELS)))
         taken = set(reserved_words()) | OURS | set(re.findall(r"([A-Za-z_]\w+)\s*[({<]", text))
@@ -75,7 +77,7 @@ class Names:
             found = f"x_{found}" if found[0].isdigit() else found
             # a number behind it, since a second _ would be reserved
             wanted, k = found, 1
-            while found in taken:
+            while found in taken or NUMBERED.fullmatch(found):
                 found, k = f"{wanted}_{k if k > 1 else ''}", k + 1
             taken.add(found)
             return found
@@ -86,7 +88,7 @@ class Names:
 
 @cache
 def reserved_words() -> frozenset[str]:
-    """Words of C++."""
+    """Words of C++, and macros of its headers and compilers."""
     path = files("hepml.export.source") / "kernels" / "reserved.txt"
     return frozenset(path.read_text(encoding="utf-8").split())
 
