@@ -447,3 +447,19 @@ def test_names_of_inputs_hide_no_places(name, tmp_path):
     hepml.export_model(randomised(keras.Model(x, model(x))), tmp_path / "net.json")
     compiled = Compiled(tmp_path / "net.json", tmp_path)
     compiled.compare(events(compiled.evaluator))
+
+
+def test_identities_are_text(tmp_path):
+    """A line break in one once ended the comment that holds it, and the digits of a checksum became this header's."""
+    identity = 'a"b\n#error c\r0123456789abcdef\\'
+    hepml.export_model(randomised(chain((3,), kl.Dense(2))), tmp_path / "net.json")
+    document = json.loads((tmp_path / "net.json").read_text())
+    document["hepml"]["model_id"] = identity
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    (tmp_path / "id.cpp").write_text('#include "net.hpp"\nextern "C" const char* id() { return net::model_id; }\n')
+    words = ["g++", "-std=c++17", "-shared", "-fPIC", str(tmp_path / "id.cpp"), "-o", str(tmp_path / "id.so")]
+    subprocess.run(words, check=True)
+    library = ctypes.CDLL(str(tmp_path / "id.so"))
+    library.id.restype = ctypes.c_char_p
+    assert library.id().decode() == compiled.evaluator.model_id == identity

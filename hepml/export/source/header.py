@@ -19,7 +19,7 @@ __all__ = ["header"]
 
 WIDTH = 110
 MOST_EVENTS = 4  # of the reference vectors: they are part of the header
-IDENTITY = "0123456789abcdef"  # becomes the checksum
+IDENTITY = "\0"  # becomes the checksum; nothing else has it, since texts are escaped
 
 
 def header(program: Program, ports: list[Port], results: list[Result], names: Names, block: dict[str, Any]) -> str:
@@ -55,14 +55,14 @@ def header(program: Program, ports: list[Port], results: list[Result], names: Na
             "",
         ]
     )
-    return text.replace(IDENTITY, hashlib.sha256(text.encode()).hexdigest()[: len(IDENTITY)])
+    return text.replace(IDENTITY, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def _opening(program: Program, ports: list[Port], results: list[Result], names: Names, model_id: str | None) -> str:
     shown = [*(f"{name}" for name in _arguments(ports, names)), *names.outputs]
     lines = [
         f"// A trained network, written by hepml {version('hepml')}: do not edit, but write it again.",
-        f"// Model {model_id or 'without an identity'}.",
+        f"// Model {_quoted(model_id)[1:-1] if model_id else 'without an identity'}.",
         "//",
         f"//   static {names.namespace}::Network network;  // one a thread, {program.size * 4:,} bytes",
         *(f"//   float {name}[{_size(result)}];" for name, result in zip(names.outputs, results, strict=True)),
