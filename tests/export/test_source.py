@@ -290,6 +290,23 @@ def test_steps_that_do_not_fit(tmp_path):
         assert np.isnan(found["output"]).all() == (right != 0)
 
 
+def test_no_steps(tmp_path):
+    """An event without particles has an answer wherever the library has one: a dense layer once refused it."""
+
+    def outputs(x):
+        y = kl.Dense(4, activation="relu")(x)
+        attention = kl.MultiHeadAttention(1, 2)(x, x)
+        pooled = [kl.GlobalAveragePooling1D()(y), kl.GlobalMaxPooling1D()(attention), ops.sum(y, axis=1)]
+        return [kl.GRU(3)(y), kl.LSTM(2)(kl.TimeDistributed(kl.Dense(3, activation="softmax"))(x)), *pooled]
+
+    hepml.export_model(randomised(graph((None, 2), outputs)), tmp_path / "net.json")
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    for steps in (0, 1, 16, 0):
+        given = events(compiled.evaluator, steps=steps)
+        compiled.compare(given)
+        assert not compiled(given)[1].any()
+
+
 def test_no_floating_point_exception(everything, tmp_path):
     """At 1e30, where overflow, division by zero and invalid operations would trap."""
     hepml.export_source(everything, tmp_path / "net.hpp")

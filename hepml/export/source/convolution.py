@@ -133,6 +133,6 @@ def conv1d(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
 
 def pointwise(program: Program, matrix: Matrix, x: Tensor, function: str) -> Tensor:
     """A matrix at each place of a tensor of two axes or more."""
-    one = Window(1, 1, "valid")
+    one = Window(1, 1, "same")  # fits no steps too
     weights = np.ascontiguousarray(matrix.weights.T)[None, None]
     return _convolution(program, _Kernel(weights, matrix.bias, one, one, (1, 1)), x, function)
