@@ -307,6 +307,19 @@ def test_no_steps(tmp_path):
         assert not compiled(given)[1].any()
 
 
+@pytest.mark.parametrize("merge", [kl.Concatenate, kl.Add])
+def test_sequences_that_meet_have_as_many_steps(merge, tmp_path):
+    """A concatenation once took what an earlier event had left behind the shorter one."""
+    a, b = keras.Input((None, 2), name="a"), keras.Input((None, 2), name="b")
+    model = keras.Model([a, b], kl.GRU(3)(merge()([kl.Dense(2)(a), b])))
+    hepml.export_model(randomised(model), tmp_path / "net.json")
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    for n_a, n_b in ((3, 5), (5, 3), (4, 4), (0, 2)):
+        given = {name: events(compiled.evaluator, steps=n)[name] for name, n in (("a", n_a), ("b", n_b))}
+        compiled.compare(given)
+        assert set(compiled(given)[1]) == {0 if n_a == n_b else 2}
+
+
 def test_no_floating_point_exception(everything, tmp_path):
     """At 1e30, where overflow, division by zero and invalid operations would trap."""
     hepml.export_source(everything, tmp_path / "net.hpp")

@@ -95,10 +95,7 @@ def combine(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
             lines += loops(sizes[:-1], names[:-1], [call])
         return lines
 
-    if rank > 1 and dynamic is not None:
-        for x in inputs:
-            if x.is_dynamic and x.steps[0] != dynamic.steps[0]:
-                program.prologue.append(f"if ({x.steps[0]} != {dynamic.steps[0]}) status = Status::wrong_steps;")
+    program.same_steps(inputs)
     return program.step(inputs, y, text, kernels=["tensors", *KERNELS_OF.get(name, ())])
 
 
@@ -181,6 +178,7 @@ def concatenate_axis(program: Program, layer: Layer, inputs: list[Tensor]) -> Te
     """After each other, along any axis."""
     axis = layer.data["axis"]
     first = inputs[0]
+    program.same_steps(inputs)
     shape = list(first.shape)
     shape[axis] = sum(x.fixed[axis] for x in inputs)
     y = program.tensor(shape, first.steps)

@@ -54,6 +54,7 @@ def normalization(program: Program, layer: Layer, inputs: list[Tensor]) -> Tenso
 def add(program: Program, inputs: list[Tensor]) -> Tensor:
     """The sum of tensors of one shape."""
     x = inputs[0]
+    program.same_steps(inputs)
     y = program.tensor(x.shape, x.steps)
 
     def text() -> list[str]:
@@ -69,6 +70,7 @@ def add(program: Program, inputs: list[Tensor]) -> Tensor:
 def concatenate(program: Program, inputs: list[Tensor]) -> Tensor:
     """Along the last axis."""
     first = inputs[0]
+    program.same_steps(inputs)
     y = program.tensor((*first.shape[:-1], sum(x.channels for x in inputs)), first.steps)
 
     def text() -> list[str]:

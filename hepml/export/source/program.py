@@ -227,6 +227,12 @@ class Program:
         self.prologue.append(f"const std::size_t {name} = {text};")
         return name, most
 
+    def same_steps(self, tensors: Sequence[Tensor]) -> None:
+        """Refuses events in which sequences that meet differ in length."""
+        names = list(dict.fromkeys(x.steps[0] for x in tensors if x.is_dynamic))
+        for name in names[1:]:
+            self.prologue.append(f"if ({name} != {names[0]}) status = Status::wrong_steps;")
+
     def step(
         self,
         sources: Sequence[Tensor],
