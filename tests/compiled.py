@@ -1,4 +1,4 @@
-"""Generated headers, compiled and called from Python."""
+"""Generated headers, compiled and called from Python; small networks for them, and events."""
 
 import ctypes
 import itertools
@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import hepml
@@ -93,3 +94,36 @@ class Compiled:
             worst = max(worst, float(np.nanmax(np.where(one == array, 0.0, apart.reshape(array.shape)), initial=0.0)))
         assert worst <= tolerance, worst
         return worst
+
+
+def events(evaluator, n=6, steps=5, seed=0):
+    """Normal numbers; images are mostly empty."""
+    rng = np.random.default_rng(seed)
+    given = {}
+    for record in evaluator.inputs:
+        shape = (n, *(steps if size is None else size for size in record.shape))
+        values = rng.normal(size=shape)
+        if len(record.shape) == 3:
+            values = rng.exponential(size=shape) * (rng.random(shape) < 0.03)
+        given[record.name] = values.astype(np.float32)
+    return given
+
+
+def randomised(model, seed=0):
+    """The model with weights that no symmetry hides."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            # a wide recurrent layer of large weights is chaotic: every rounding grows with each step
+            values = min(0.4, 2 / weight.shape[0] ** 0.5) * rng.normal(size=weight.shape)
+            weight.assign(np.abs(values) + 0.1 if "variance" in weight.path else values)
+    return model
+
+
+def chain(shape, *layers):
+    return keras.Sequential([keras.Input(shape, name="x"), *layers])
+
+
+def graph(shape, function):
+    x = keras.Input(shape, name="x")
+    return keras.Model(x, function(x))

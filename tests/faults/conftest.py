@@ -10,6 +10,8 @@ import pytest
 from faults.outcomes import Done, run
 from faults.root_files import content, write
 
+from hepml.trees.skimming import skim
+
 
 @pytest.fixture
 def bounded(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -66,3 +68,12 @@ def do(net: Path, jets: Path, tmp_path: Path) -> Callable[..., Done]:
         }[name]()
 
     return command
+
+
+@pytest.fixture(scope="session")
+def few(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A twentieth of the sample."""
+    folder = tmp_path_factory.mktemp("few")
+    for name, path in sample.items():
+        skim(path, folder / f"{name}.root", lambda events: events.entry % 20 == 0)
+    return {name: folder / f"{name}.root" for name in sample}

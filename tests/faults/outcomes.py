@@ -95,3 +95,8 @@ def untouched(folder: Path) -> Iterator[None]:
     before = snapshot(folder)
     yield
     assert snapshot(folder) == before
+
+
+def inputs(few: dict[str, Path]) -> tuple[object, ...]:
+    """Options of `hepml convert`."""
+    return ("--signal", few["electrons"], "--background", few["jets"])

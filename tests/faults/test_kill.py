@@ -14,7 +14,6 @@ from faults.killing import JOBS, build
 from faults.outcomes import check, snapshot, spawn
 
 from hepml.stages import STAGES
-from hepml.trees.skimming import skim
 
 TESTS = Path(__file__).parents[1]
 FILLED = ("skim", "convert")
@@ -24,14 +23,6 @@ QUICK = ("skim",)  # all of them in the slow test
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("library"))
-
-
-@pytest.fixture(scope="module")
-def few(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("few")
-    for name, path in sample.items():
-        skim(path, folder / f"{name}.root", lambda events: events.entry % 20 == 0)
-    return {name: folder / f"{name}.root" for name in sample}
 
 
 def killed(folder: Path, kills: int, *commands: str) -> dict[tuple[str, str], dict[str, Any]]:
