@@ -69,8 +69,14 @@ def workflow_card(path: Path) -> dict[str, Any]:
     """The output of `hepml run`: its steps, what they have written, and whether it is as they wrote it."""
     from hepml.workflow import damaged_outputs
 
-    steps, damaged = damaged_outputs(path)
-    return {"kind": "workflow", "path": str(path), "steps": steps, "damaged": damaged}
+    entries, changes = damaged_outputs(path)
+    steps = {name: {**entry, "damaged": changes[name]} for name, entry in entries.items()}
+    return {
+        "kind": "workflow",
+        "path": str(path),
+        "steps": steps,
+        "damaged": [each for of_step in changes.values() for each in of_step],
+    }
 
 
 def runs_card(path: Path) -> dict[str, Any]:

@@ -294,11 +294,10 @@ def _show_scores(card: dict[str, Any], console: Console) -> None:
 
 
 def _show_workflow(card: dict[str, Any], console: Console) -> None:
-    damaged = {name.removesuffix(" (absent)") for name in card["damaged"]}
     rows = [
         (
             *(name, each["status"], len(each["key"].get("inputs", [])), len(each["outputs"]), len(each["skipped"])),
-            ", ".join(sorted(damaged & set(each["outputs"]))) or ("ok" if each["outputs"] else "-"),
+            ", ".join(each["damaged"]) or ("ok" if each["outputs"] else "-"),
         )
         for name, each in card["steps"].items()
     ]

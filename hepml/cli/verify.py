@@ -81,7 +81,8 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
 def _workflow(folder: Path) -> dict[str, Any]:
     from hepml.workflow import damaged_outputs
 
-    steps, damaged = damaged_outputs(folder)
+    steps, changes = damaged_outputs(folder)
+    damaged = [each for of_step in changes.values() for each in of_step]
     if damaged:
         raise VerificationError(
             "outputs of steps do not agree with the ledger",

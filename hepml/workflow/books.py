@@ -32,24 +32,17 @@ _TIMES_INSIDE = ("log.txt", ".log.json")  # ends of names of files that say when
 _YOUNG = 0.1  # seconds: a file that was changed so short a time ago may change again and keep its times
 
 
-def damaged_outputs(folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """The steps of a ledger, and what is no longer as they have written it: every byte is read.
+def damaged_outputs(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
+    """The entries of a ledger by step, and what is no longer as the step has written it: every byte is read.
 
     Raises:
         VerificationError: the ledger itself is damaged.
     """
     try:
-        steps = Books(folder, rehash=True).entries
+        books = Books(folder, rehash=True)
     except InputFileError as error:
         raise VerificationError(error.problem, **error.parts) from error
-    damaged = []
-    for entry in steps.values():
-        for name, digest in entry["outputs"].items():
-            if not (folder / name).is_file():
-                damaged.append(f"{name} (absent)")
-            elif sha256_file(folder / name) != digest:
-                damaged.append(name)
-    return steps, damaged
+    return books.entries, {step: books.changes(step) for step in books.entries}
 
 
 class Books:
@@ -143,16 +136,21 @@ class Books:
         if before is not None and before == self.stamp(path) and time.time() - max(before[2:]) / 1e9 > _YOUNG:
             self._known[os.path.abspath(path)] = [*before, digest]
 
-    def damages(self, step: Step) -> list[str]:
-        """What is no longer as the step has written it."""
+    def changes(self, step: str) -> list[str]:
+        """The outputs of a step that are no longer as it has written them."""
         found = []
-        for name, digest in self.entries[step.name]["outputs"].items():
+        for name, digest in self.entries[step]["outputs"].items():
             path = self.folder / name
             if not path.is_file():
                 found.append(f"{name} is gone")
             elif self.sha256(str(path)) != digest:
                 found.append(f"{name} was changed by something else")
-        return found + [f"{name} is gone" for name in step.sidecars if not (self.folder / name).is_file()]
+        return found
+
+    def damages(self, step: Step) -> list[str]:
+        """What is no longer as the step has written it, its sidecars included."""
+        gone = [f"{name} is gone" for name in step.sidecars if not (self.folder / name).is_file()]
+        return self.changes(step.name) + gone
 
     def digest(self, name: str) -> str:
         """Of all outputs of a step that another one may read: not of figures."""

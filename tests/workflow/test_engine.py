@@ -367,6 +367,6 @@ def test_verify_and_show_find_every_damaged_file(toy, capsys):
         if path.name != "ledger.json":
             path.unlink()
             assert code_of("verify", toy.out) == 3
-            assert f"{path.name} (absent)" in capsys.readouterr().err
+            assert f"{path.name} is gone" in capsys.readouterr().err
         path.write_bytes(whole)
     assert code_of("verify", toy.out) == 0
