@@ -271,13 +271,13 @@ def convention_code(convention: str | None) -> int:
 
 
 def fill_sparse(
-    core: Any, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: Any, without_e: bool = False
+    core: Any, convention: str | None, cells: tuple[TowerArrays, TowerArrays], places: Any, energy: bool = True
 ) -> tuple[Any, ...]:
     """Images at (row, cell, hcal_first), as (counts, index, value): ET, and E if asked for, of ECal and HCal."""
     where = [np.ascontiguousarray(part) for part in places]
     code = convention_code(convention)
     ecal, hcal = (
-        _core.fill_images(core, code, is_ecal, towers, *where, without_e)
+        _core.fill_images(core, code, is_ecal, towers, *where, energy)
         for is_ecal, towers in zip((True, False), cells, strict=True)
     )
     return (*ecal, *hcal)

@@ -268,7 +268,7 @@ def images_at(
     cells, _ = towers_at_cells(events, geometry, None, overlap, count=False)
     status, cell, hcal_first, hcal_offset = _core.find_candidates(core, 0, *cells, rows, *at)
     kept = np.flatnonzero(status == 0)
-    sparse = _filled(geometry, None, cells, (rows[kept], cell[kept], hcal_first[kept]), not energy)
+    sparse = _filled(geometry, None, cells, (rows[kept], cell[kept], hcal_first[kept]), energy)
     return Images(geometry, sparse, events.entry[rows[kept]], hcal_offset[kept]), status
 
 
@@ -277,12 +277,12 @@ def _filled(
     convention: str | None,
     cells: tuple[TowerArrays, TowerArrays],
     places: tuple[Any, Any, Any],
-    without_e: bool = False,
+    energy: bool = True,
 ) -> dict[str, SparseImages]:
     """The images of candidates at `places` (row, cell, hcal_first): all four, or those of ET."""
-    parts = fill_sparse(core_geometry(geometry), convention, cells, places, without_e)
+    parts = fill_sparse(core_geometry(geometry), convention, cells, places, energy)
     sides = {"et": geometry.ecal_window, "ee": geometry.ecal_window} | dict.fromkeys(("ht", "he"), geometry.hcal_window)
-    names = ("et", "ht") if without_e else IMAGE_NAMES
+    names = IMAGE_NAMES if energy else ("et", "ht")
     return {
         name: SparseImages(part[0], part[1], part[2], (sides[name], sides[name]))
         for name, part in zip(names, parts, strict=True)

@@ -172,7 +172,7 @@ nb::tuple find(const Geometry& geometry, int convention, const TowerTuple& ecal,
 
 nb::tuple fill(const Geometry& geometry, int convention, bool is_ecal, const TowerTuple& towers,
                const Vector<std::int64_t>& row, const Matrix<std::int32_t>& cell,
-               const Matrix<std::int32_t>& hcal_first, bool without_e) {
+               const Matrix<std::int32_t>& hcal_first, bool energy) {
   const TowerArrays arrays = view(towers);
   const std::size_t n = row.size();
   require(cell.shape(0) == n && cell.shape(1) == 2 && hcal_first.shape(0) == n && hcal_first.shape(1) == 2,
@@ -192,10 +192,10 @@ nb::tuple fill(const Geometry& geometry, int convention, bool is_ecal, const Tow
     nb::gil_scoped_release release;
     ImageMaker maker(geometry, static_cast<Convention>(convention));
     images = fill_batch(maker, is_ecal ? Calorimeter::ecal : Calorimeter::hcal, arrays, n, row.data(),
-                        cell.data(), hcal_first.data(), without_e);
+                        cell.data(), hcal_first.data(), energy);
   }
   const nb::tuple et = release(std::move(images.et));
-  return without_e ? nb::make_tuple(et) : nb::make_tuple(et, release(std::move(images.e)));
+  return energy ? nb::make_tuple(et, release(std::move(images.e))) : nb::make_tuple(et);
 }
 
 Out<float> expand(const Matrix<float>& cells, int side, int factor) {
@@ -305,8 +305,7 @@ void bind_events(nb::module_& m) {
   m.def("find_candidates", &find, nb::arg("geometry"), nb::arg("convention"), nb::arg("ecal"),
         nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"));
   m.def("fill_images", &fill, nb::arg("geometry"), nb::arg("convention"), nb::arg("is_ecal"),
-        nb::arg("towers"), nb::arg("row"), nb::arg("cell"), nb::arg("hcal_first"),
-        nb::arg("without_e") = false);
+        nb::arg("towers"), nb::arg("row"), nb::arg("cell"), nb::arg("hcal_first"), nb::arg("energy") = true);
   m.def("expand_hcal", &expand, nb::arg("cells"), nb::arg("side"), nb::arg("factor"));
   m.def("high_level", &features, nb::arg("geometry"), nb::arg("convention"), nb::arg("images"));
   m.def("mass", &masses, nb::arg("geometry"), nb::arg("kind"), nb::arg("images"), nb::arg("hcal_offset"));

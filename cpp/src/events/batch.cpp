@@ -186,13 +186,13 @@ void find_batch(ImageMaker& maker, const TowerArrays& ecal, const TowerArrays& h
 
 SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const TowerArrays& towers, std::size_t n,
                          const std::int64_t* row, const std::int32_t* cell, const std::int32_t* hcal_first,
-                         bool without_e) {
+                         bool energy) {
   const bool is_ecal = calorimeter == Calorimeter::ecal;
   const auto pixels =
       static_cast<std::size_t>(is_ecal ? maker.geometry().ecal_pixels() : maker.geometry().hcal_cells());
   std::size_t most = 0;
   for (std::size_t k = 0; k < n; ++k) most += std::min(pixels, towers.size(static_cast<std::size_t>(row[k])));
-  SparseBuffers images{SparseBuffer(n, most), without_e ? SparseBuffer() : SparseBuffer(n, most)};
+  SparseBuffers images{SparseBuffer(n, most), energy ? SparseBuffer(n, most) : SparseBuffer()};
   const ColumnsMaker columns{maker};
   LocatedTowers located(is_ecal ? maker.geometry().ecal : maker.geometry().hcal, towers);
   for (std::size_t k = 0; k < n; ++k) {
@@ -204,10 +204,10 @@ SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const Tower
     ImageMaker::Sparse et{images.et.index.get() + images.et.entries,
                           images.et.value.get() + images.et.entries, 0};
     ImageMaker::Sparse e{nullptr, nullptr, 0};
-    if (!without_e) e = {images.e.index.get() + images.e.entries, images.e.value.get() + images.e.entries, 0};
+    if (energy) e = {images.e.index.get() + images.e.entries, images.e.value.get() + images.e.entries, 0};
     columns.fill(is_ecal, candidate, located.of(static_cast<std::size_t>(row[k])), et, e);
     images.et.counts[k] = static_cast<std::uint16_t>(et.count);
-    if (!without_e) images.e.counts[k] = static_cast<std::uint16_t>(e.count);
+    if (energy) images.e.counts[k] = static_cast<std::uint16_t>(e.count);
     images.et.entries += et.count;
     images.e.entries += e.count;
   }

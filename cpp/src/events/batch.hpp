@@ -37,10 +37,10 @@ void find_batch(ImageMaker& maker, const TowerArrays& ecal, const TowerArrays& h
                 const std::int64_t* row, const double* eta, const double* phi, std::uint8_t* status,
                 std::int32_t* cell, std::int32_t* hcal_first, double* hcal_offset);
 
-/// Images of ET, and of E unless without_e: then those buffers hold no image.
+/// Images of ET, and of E if asked for: otherwise those buffers hold no image.
 SparseBuffers fill_batch(ImageMaker& maker, Calorimeter calorimeter, const TowerArrays& towers, std::size_t n,
                          const std::int64_t* row, const std::int32_t* cell, const std::int32_t* hcal_first,
-                         bool without_e = false);
+                         bool energy = true);
 
 // The four views, here and below: ecal_et, ecal_e, hcal_et, hcal_e; without counts all images of one are
 // zero.
