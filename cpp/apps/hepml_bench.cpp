@@ -39,7 +39,7 @@ std::size_t n_different(const hepml::Model& model) {
   std::size_t floats = 0;
   for (const auto& input : model.inputs())
     floats += (input.shape[0] == hepml::any_steps ? n_steps : 1) * input.size;
-  return std::clamp<std::size_t>((std::size_t{1} << 16) / floats, n_warm, 4096);
+  return std::clamp<std::size_t>((std::size_t{1} << 16) / std::max<std::size_t>(floats, 1), n_warm, 4096);
 }
 
 constexpr std::size_t most_events = 1'000'000'000;  // whose latencies fit in memory
@@ -160,9 +160,9 @@ Measures the latency of an exported network, one event at a time on one thread, 
 events, on random inputs, four of five zero. Writes one line of JSON: the time to load the file, the bytes of a session,
 and of an event the median, the quantiles 10 %, 99 % and 99.9 % of the time, the mean of the processor time, and from a
 second round its median and its quantile 99.9 %, in microseconds; the same two of plain arithmetic that takes as long,
-done in turn with the events: what its quantile 99.9 % is above its median is the machine's, not the network's. Events
-are a few thousand that take turns; the least time of each is its own, and the last two numbers are the median and the
-quantile 99.9 % of those.
+done in turn with the events: what its quantile 99.9 % is above its median is the machine's, not the network's. Up to
+4096 different events take turns; the least time of each is its own, and own_median_us and own_p999_us are the median and
+the quantile 99.9 % of those.
 
   -h, --help  this text
   --version   the version of hepml

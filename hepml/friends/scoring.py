@@ -127,7 +127,11 @@ class _Scoring:
             if state is not None:
                 check_unchanged(each.file.path, state)
             elif _uuid(each.file) != ledger["input"]["uuid"]:
-                raise InputFileError("the file behind the URL was replaced while it was read", where=each.file.path)
+                raise InputFileError(
+                    "the file behind the URL was replaced while it was read",
+                    where=each.file.path,
+                    fix="give the command again when it is complete",
+                )
         yield record
 
     def _write(
