@@ -83,6 +83,7 @@ def study_models(
     place: Place,
     *,
     vary: Sequence[str],
+    towers: Sequence[str],
     candidates: str,
     independent: bool,
     **options: Any,
@@ -100,7 +101,7 @@ def study_models(
         run = load_run(place.folder / path)
         result = evaluation.evaluate(run, dataset, independent=independent, **options)
         if vary:
-            result = evaluation.vary(result, run, dataset, vary, candidates=candidates, **common)
+            result = evaluation.vary(result, run, dataset, vary, towers=towers, candidates=candidates, **common)
         results.append(result)
     several = len(results) > 1 and all(one.task == "binary" for one in results)
     comparisons = evaluation.compare(results, **common) if several else ()

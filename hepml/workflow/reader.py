@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from hepml.dataset.sources import find_samples, sample_config, task_of
 from hepml.errors import HepmlError, SchemaError, nearest
 from hepml.ledger import sha256_file
 from hepml.models import PRESETS, Settings, preset_settings
+from hepml.samples import Sample, load_samples
 from hepml.training.decorrelation import variables_of
 from hepml.trees import Source, expand_files
 from hepml.workflow import actions
@@ -38,6 +39,7 @@ class Reader:
         self.path, self.content = path, content
         self.folder = os.path.abspath(path.parent)
         self.roots: dict[str, tuple[tuple[str, str], ...]] = {}  # files of the inputs
+        self.towers: dict[str, list[str]] = {}  # these, and the files of their layouts
         self.models: dict[str, tuple[str, Settings]] = {}  # their input and settings
         self.figures: dict[str, Any] | None = dict(content.get("figures", {}))
         if not self.figures.pop("draw", True):
@@ -95,9 +97,8 @@ class Reader:
         options["dense"] = item.get("dense", False)
         skip_bad = item.get("skip_bad", False)
         own = [{key: value for key, value in sample_config(one).items() if key != "files"} for one in found.samples]
-        self.roots[name] = tuple(
-            (f"{sample.name}/{_label(file)}", file.path) for sample in found.samples for file in sample.files
-        )
+        self.roots[name] = _files_of(found.samples)
+        self.towers[name] = [path for _, path in (*self.roots[name], *_layouts_of(found.samples))]
         data = f"data/{name}.h5"
         yield Step(
             f"convert/{name}",
@@ -188,6 +189,7 @@ class Reader:
                 folder,
                 self.figures,
                 independent=independent,
+                towers=self.towers[source],
                 **options,
             ),
             {"models": models, "independent": independent, **hashed, "figures": self.figures},
@@ -202,12 +204,16 @@ class Reader:
             return [], ()
         from hepml.evaluation.variations import parse_variations
 
-        changed, files = [], []
+        changed: list[str] = []
+        files: list[tuple[str, str]] = []
         for variation in parse_variations(texts):
             text = variation.text
             for path in (effect.path for effect in variation.effects if effect.path is not None):
                 text = text.replace(f"={path}", f"={self.file(path)}")
-                files.append((f"vary/{path}", expand_files(self.file(path))[0].path))
+                files += [(f"vary/{_label(file)}", file.path) for file in expand_files(self.file(path))]
+            if variation.table is not None:
+                found = load_samples(self.file(variation.table)).samples
+                files += [(f"vary/{label}", path) for label, path in (*_files_of(found), *_layouts_of(found))]
             changed.append(text)
         return changed, tuple(files)
 
@@ -276,6 +282,16 @@ class Reader:
             files=tuple((_label(file), file.path) for file in files),
             resumes=True,
         )
+
+
+def _files_of(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{sample.name}/{_label(file)}", file.path) for sample in samples for file in sample.files)
+
+
+def _layouts_of(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:
+    """Layouts that are files."""
+    found = [(sample.name, sample.layout) for sample in samples if sample.layout is not None]
+    return tuple((f"{name}/{Path(layout).name}", layout) for name, layout in found if os.path.isfile(layout))
 
 
 def _label(file: Source) -> str:
