@@ -16,7 +16,7 @@ def test_xor_by_a_list_of_layers(tmp_path, hidden, activation):
     import keras
 
     layers = [keras.layers.Dense(hidden, activation=activation), keras.layers.Dense(1, activation="sigmoid")]
-    changes = {"epochs": 300, "learning_rate": 0.1, "patience": 0, "plateau_patience": 0}
+    changes = {"epochs": 100, "learning_rate": 0.1, "patience": 0, "plateau_patience": 0}
     run = train(model=layers, output=tmp_path / "xor", progress=False, seeds=4, **XOR, **changes)
     np.testing.assert_array_equal(np.round(run.model(np.float32(XOR["arrays"]["x"]))[:, 0]), [0, 1, 1, 0])
     assert run.record["parameters"] == 4 * hidden + 1  # 9 for two units
