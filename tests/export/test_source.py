@@ -41,6 +41,11 @@ def everything(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def compiled(everything, tmp_path_factory):
+    return Compiled(everything, tmp_path_factory.mktemp("compiled"))
+
+
 @pytest.mark.parametrize("features", PRESETS)
 def test_published_networks(features, network, tmp_path):
     compiled = Compiled(network(features), tmp_path)
@@ -221,8 +226,7 @@ def test_vectors_of_every_size(width, compiler, everything, tmp_path):
         compiled.compare(events(compiled.evaluator, steps=steps))
 
 
-def test_an_event_does_not_depend_on_those_before(everything, tmp_path):
-    compiled = Compiled(everything, tmp_path)
+def test_an_event_does_not_depend_on_those_before(compiled):
     given = events(compiled.evaluator, n=40)
     filled = np.random.default_rng(1).random(40) ** 4  # from empty images to full ones, in no order
     rng = np.random.default_rng(2)
@@ -236,8 +240,7 @@ def test_an_event_does_not_depend_on_those_before(everything, tmp_path):
     assert np.array_equal(forward["output"][order], shuffled["output"])
 
 
-def test_what_is_no_number_gives_nan(everything, tmp_path):
-    compiled = Compiled(everything, tmp_path)
+def test_what_is_no_number_gives_nan(compiled):
     given = events(compiled.evaluator, n=5)
     given["image"][1, 3, 3] = np.nan
     given["steps"][2, 0, 0] = np.inf
