@@ -98,8 +98,8 @@ def installed_root():
 @pytest.fixture(params=[False, True], ids=["one thread", "threads"])
 def rdf(ROOT, request):
     """Columns of several types made from the entry number; `entry` to sort by."""
-    # Whoever used ROOT before in this process may have left threads on.
-    ROOT.DisableImplicitMT()
+    if ROOT.IsImplicitMTEnabled():  # left on by whoever used ROOT before in this process; off twice is a warning
+        ROOT.DisableImplicitMT()
     if request.param:
         ROOT.EnableImplicitMT(4)
     frame = ROOT.RDataFrame(N).Define("entry", "rdfentry_").Define("x", "double(rdfentry_) / 50 - 2")
@@ -116,7 +116,8 @@ def rdf(ROOT, request):
         frame = frame.Define(name, expression)
     assert (frame.GetNSlots() > 1) == request.param
     yield frame
-    ROOT.DisableImplicitMT()
+    if request.param:
+        ROOT.DisableImplicitMT()
 
 
 def taken(frame, *names):
