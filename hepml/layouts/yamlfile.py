@@ -1,9 +1,10 @@
-"""Read a YAML file against a JSON schema: one message that names the file, the place and what was expected."""
+"""Read a YAML file against a JSON schema: one message with the file, the line, the place and what was expected."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 
 from hepml.errors import InputFileError, SchemaError, check_path, nearest
 
-__all__ = ["read_yaml", "validate"]
+__all__ = ["Lines", "read_lines", "read_yaml"]
 
 
 class _Loader(yaml.SafeLoader):
@@ -21,10 +22,12 @@ class _Loader(yaml.SafeLoader):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-    if twice:
-        raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is given twice", node.start_mark)
+    seen: list[Any] = []
+    for key, _ in node.value:
+        name = loader.construct_object(key)
+        if name in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {str(name)!r} is given twice", key.start_mark)
+        seen.append(name)
     return loader.construct_mapping(node, deep=True)
 
 
@@ -35,14 +38,69 @@ _Loader.add_implicit_resolver(
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+class Lines:
+    """Where in a YAML file its keys and values are.
+
+    Example:
+        >>> lines = Lines(yaml.compose("a: 1\nb:\n  c: [x, y]"))
+        >>> lines.of("b", "c"), lines.of("b", "c", 1), lines.of("b", "d"), lines.naming(("b",), "no file 'y'")
+        (3, 3, 2, 3)
+    """
+
+    def __init__(self, root: yaml.Node | None) -> None:
+        self._root = root
+
+    def of(self, *place: str | int) -> int:
+        """The line of a key or an item, from 1; if it is not there, of what should hold it."""
+        return self._find(place)[0]
+
+    def naming(self, place: Sequence[str | int], text: str, file: str = "") -> int:
+        """The line of what a text quotes, or of a text with the name `file`, at a place or below; else of the place."""
+        line, node = self._find(place)
+        for scalar in _scalars(node, set()):
+            if repr(scalar.value) in text or (file and file in scalar.value):
+                return int(scalar.start_mark.line) + 1
+        return line
+
+    def _find(self, place: Sequence[str | int]) -> tuple[int, yaml.Node | None]:
+        node, line = self._root, 1
+        for part in place:
+            if isinstance(node, yaml.MappingNode):
+                pairs = [(key, value) for key, value in node.value if key.value == str(part)][-1:]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                pairs = [(item, item) for item in node.value[part : part + 1]]
+            else:
+                pairs = []
+            if not pairs:
+                break
+            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+        return line, node
+
+
+def _scalars(node: yaml.Node | None, seen: set[int]) -> Iterator[yaml.ScalarNode]:
+    if node is None or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    for item in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in item if isinstance(item, tuple) else (item,):
+            yield from _scalars(part, seen)
+
+
 def read_yaml(path: str | Path, package: str, schema: str) -> dict[str, Any]:
     """The content of a YAML file that follows `schema`, a JSON file in `package`.
 
     Raises:
         DataError: not a path.
         InputFileError: the file is absent or not text.
-        SchemaError: it is not YAML, or does not follow the schema; the message names the place.
+        SchemaError: it is not YAML, or does not follow the schema; the message names the line and the place.
     """
+    return read_lines(path, package, schema)[0]
+
+
+def read_lines(path: str | Path, package: str, schema: str) -> tuple[dict[str, Any], Lines]:
+    """As `read_yaml`, with the lines of all that is in the file."""
     path = check_path(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -53,15 +111,23 @@ def read_yaml(path: str | Path, package: str, schema: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputFileError("the file cannot be read as text", where=path, found=error) from error
     try:
-        content = yaml.load(text, _Loader)  # a SafeLoader
+        loader = _Loader(text)  # a SafeLoader
+        root = loader.get_single_node()
+        content: Any = None if root is None else loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = path if mark is None else f"{path}, line {mark.line + 1}"
+        said = ", ".join(text for text in (error.context, error.problem) if text)
+        raise SchemaError("not a YAML file", where=where, found=said) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise SchemaError("not a YAML file", where=path, found=" ".join(str(error).split())) from error
-    validate(content, package, schema, path)
-    return dict(content)
+    lines = Lines(root)
+    _validate(content, package, schema, path, lines)
+    return dict(content), lines
 
 
-def validate(content: object, package: str, schema: str, where: object) -> None:
-    """Check `content` against the JSON schema; raises SchemaError that names the place."""
+def _validate(content: object, package: str, schema: str, path: str, lines: Lines) -> None:
+    """Checks `content` against the JSON schema; raises SchemaError that names the place."""
     rules = json.loads((files(package) / schema).read_text(encoding="utf-8"))
     errors = list(jsonschema.Draft202012Validator(rules).iter_errors(content))
     if not errors:
@@ -69,14 +135,17 @@ def validate(content: object, package: str, schema: str, where: object) -> None:
     worst = jsonschema.exceptions.best_match(errors)
     place = ".".join(str(part) for part in worst.absolute_path) or "the top level"
     known: list[str] = []
-    unknown = ""
+    unknown: Any = None
     if worst.validator == "additionalProperties" and isinstance(worst.schema, dict):
         known = list(worst.schema.get("properties", {}))
-        unknown = next((str(key) for key in worst.instance if key not in known), "")
+        unknown = next((key for key in worst.instance if key not in known), None)
+    of_enum = [str(one) for one in worst.validator_value] if worst.validator == "enum" else []
+    named = unknown if "propertyNames" not in worst.absolute_schema_path else worst.instance
+    line = lines.of(*worst.absolute_path, *([] if named is None else [named]))
     raise SchemaError(
-        f"the key {unknown!r} is not known at {place}" if unknown else f"{worst.message[:200]} at {place}",
-        where=where,
-        expected=", ".join(known) if known else None,
-        nearest=nearest(unknown, known) if unknown else [],
+        f"{worst.message[:200]} at {place}" if unknown is None else f"the key {str(unknown)!r} is not known at {place}",
+        where=f"{path}, line {line}",
+        expected=", ".join(known) or None,
+        nearest=nearest(worst.instance if unknown is None else unknown, of_enum or known),
         fix=f"follow the schema {rules['title']} (version 1)",
     )

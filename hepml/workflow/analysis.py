@@ -15,13 +15,12 @@ docs/workflow.md describes every key; analysis.schema.json is the schema.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hepml.errors import OutputError, SchemaError, nearest
-from hepml.layouts.yamlfile import read_yaml
+from hepml.errors import SchemaError, nearest
+from hepml.layouts.yamlfile import read_lines
 from hepml.workflow.reader import Reader
 from hepml.workflow.steps import Step
 
@@ -75,7 +74,7 @@ def load_analysis(path: str | Path) -> Analysis:
         path: the file; names of files and folders in it are relative to its own folder.
 
     Raises:
-        SchemaError: it does not follow the schema, or a name or setting in it is wrong; the message has the key.
+        SchemaError: it does not follow the schema, or a name or setting is wrong; the message has the line and the key.
         InputFileError: it, or a file that it names, is absent.
         DataError: unknown features, a file listed twice.
         OutputError: an input is in the output folder.
@@ -84,34 +83,7 @@ def load_analysis(path: str | Path) -> Analysis:
         >>> list(load_analysis("analysis.yaml").steps)  # doctest: +SKIP
         ['convert/main', 'figures/main', 'train/cnn', 'evaluate/cnn', 'export/net']
     """
-    content = read_yaml(path, "hepml.workflow", "analysis.schema.json")
-    found = Reader(Path(path), content)
+    content, lines = read_lines(path, "hepml.workflow", "analysis.schema.json")
+    found = Reader(Path(path), content, lines)
     steps = {step.name: step for step in found.steps()}
-    _check_names(path, steps.values())
-    output = Path(found.file(content["output"]))
-    _check_places(path, output, steps.values())
-    return Analysis(Path(path), output, steps)
-
-
-def _check_names(path: str | Path, steps: Iterable[Step]) -> None:
-    owners: dict[str, str] = {}
-    for step in steps:
-        for output in (*step.outputs, *step.sidecars):
-            if output in owners:
-                raise SchemaError(
-                    f"{owners[output]} and {step.name} write the same file", where=path, found=output, fix="rename one"
-                )
-            owners[output] = step.name
-
-
-def _check_places(path: str | Path, output: Path, steps: Iterable[Step]) -> None:
-    folder = os.path.realpath(output)
-    for step in steps:
-        for _, file in step.files:
-            if os.path.realpath(file).startswith(folder + os.sep):
-                raise OutputError(
-                    "an input is in the output folder",
-                    where=f"{path}, {step.name}",
-                    found=file,
-                    fix="choose another folder as output",
-                )
+    return Analysis(Path(path), Path(found.output), steps)

@@ -11,7 +11,8 @@ from typing import Any
 
 from hepml.dataset import parse_features
 from hepml.dataset.sources import find_samples, sample_config, task_of
-from hepml.errors import HepmlError, SchemaError, nearest
+from hepml.errors import HepmlError, OutputError, SchemaError, nearest
+from hepml.layouts.yamlfile import Lines
 from hepml.ledger import sha256_file
 from hepml.models import PRESETS, Settings, preset_settings
 from hepml.samples import Sample, load_samples
@@ -35,9 +36,10 @@ _APPLY |= dict.fromkeys(("collection", "threshold", "signal_efficiency"))
 class Reader:
     """The content of a file that follows the schema, read key by key."""
 
-    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
-        self.path, self.content = path, content
+    def __init__(self, path: Path, content: Mapping[str, Any], lines: Lines) -> None:
+        self.path, self.content, self.lines = path, content, lines
         self.folder = os.path.abspath(path.parent)
+        self.output = self.file(content["output"])
         self.roots: dict[str, tuple[tuple[str, str], ...]] = {}  # files of the inputs
         self.towers: dict[str, list[str]] = {}  # these, and the files of their layouts
         self.models: dict[str, tuple[str, Settings]] = {}  # their input and settings
@@ -77,11 +79,46 @@ class Reader:
             "export": self.export,
             "apply": self.apply,
         }
+        owners: dict[str, str] = {}  # of outputs
         for section, read in readers.items():
             for name, item in self.content.get(section, {}).items():
-                with _at(self.path, f"{section}.{name}"):
+                with self.at(section, name):
                     found = list(read(name, item))
+                    for step in found:
+                        self.check_places(step, owners)
                 yield from found
+
+    @contextmanager
+    def at(self, section: str, name: str) -> Iterator[None]:
+        """Adds the file, the line and the key to whatever is wrong there."""
+        try:
+            yield
+        except HepmlError as error:
+            parts = dict(error.parts)
+            found = [one.strip("'") for one in parts.pop("nearest", "").split(", ") if one]
+            inner = parts.pop("where", "")
+            said = " ".join([error.problem, inner, parts.get("found", "")])
+            line = self.lines.naming((section, name), said, Path(inner.split(", ")[0]).name)
+            where = f"{self.path}, line {line}, {section}.{name}" + (f": {inner}" if inner else "")
+            raise type(error)(error.problem, where=where, nearest=found, **parts) from error
+
+    def check_places(self, step: Step, owners: dict[str, str]) -> None:
+        """Refuses a second writer of a file, and inputs among the outputs."""
+        for output in (*step.outputs, *step.sidecars):
+            if output in owners:
+                raise SchemaError(
+                    f"{owners[output]} and {step.name} write the same file", found=output, fix="rename one"
+                )
+            owners[output] = step.name
+        folder = os.path.realpath(self.output)
+        for _, file in step.files:
+            if os.path.realpath(file).startswith(folder + os.sep):
+                raise OutputError(
+                    f"an input of {step.name} is in the output folder",
+                    where=file,
+                    found=f"output: {self.content['output']}",
+                    fix="choose another folder as output",
+                )
 
     def input(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
         given = sorted({"signal", "background", "samples"} & set(item))
@@ -306,15 +343,3 @@ def _selection(name: str | None) -> str | None:
             f"no selection is named {name!r}", expected=", ".join(SELECTIONS), nearest=nearest(name, SELECTIONS)
         )
     return name
-
-
-@contextmanager
-def _at(path: Path, place: str) -> Iterator[None]:
-    """Adds the file and the key to whatever is wrong there."""
-    try:
-        yield
-    except HepmlError as error:
-        parts = dict(error.parts)
-        found = [name.strip("'") for name in parts.pop("nearest", "").split(", ") if name]
-        where = ": ".join([f"{path}, {place}", *([parts.pop("where")] if "where" in parts else [])])
-        raise type(error)(error.problem, where=where, nearest=found, **parts) from error

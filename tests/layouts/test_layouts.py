@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from hepml.errors import InputFileError, SchemaError
 from hepml.geometry import PAPER
 from hepml.layouts import bind, layout_names, load_layout
+from hepml.layouts.yamlfile import Lines
 from hepml.trees import open_events
 from hepml.truth import TRUTH_CLASSES, classify
 
@@ -58,7 +61,33 @@ def test_what_is_wrong_with_a_layout_is_said_once(tmp_path: Path, text: str, pro
     with pytest.raises(SchemaError) as error:
         load_layout(path)
     assert problem in str(error.value)
-    assert error.value.parts["where"] == str(path)
+    assert re.fullmatch(re.escape(str(path)) + r"(, line \d+)?", error.value.parts["where"])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("format: x\na:\n  - [1\nb: 2\n", 4),
+        ("a: 1\nb: 2\na: 3\n", 3),
+        (HEAD + OBJECTS + "# a comment\n\ntowerz: {}\n", 7),
+        (HEAD + "objects:\n  electron:\n    pt: a\n    etta: b\n    phi: c\n", 7),
+        (HEAD + "objects: &all\n  electron:\n    pt: a\n    eta: [1]\n    phi: c\n", 7),
+        (HEAD + "objects:\n  electron: {pt: a, eta: b, phi: c, optional:\n   [pt,\n    3]}\n", 7),
+    ],
+)
+def test_the_line_of_what_is_wrong_is_said(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(SchemaError) as error:
+        load_layout(path)
+    assert error.value.parts["where"] == f"{path}, line {line}"
+
+
+def test_lines_through_anchors_merges_and_loops() -> None:
+    lines = Lines(yaml.compose("a: &one\n  x: p\nb: *one\nc: &loop\n  - q\n  - *loop\n  - r\n"))
+    assert (lines.of("b"), lines.of("b", "x"), lines.of("c", 2), lines.of("c", 9), lines.of("d")) == (3, 2, 7, 4, 1)
+    assert (lines.naming(["c"], "no 'r'"), lines.naming(["c"], "no 's'"), lines.naming([], "", "p")) == (7, 4, 2)
+    assert Lines(yaml.compose("")).of("a") == 1
 
 
 def test_code_in_yaml_is_not_run(tmp_path: Path) -> None:

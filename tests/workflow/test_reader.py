@@ -32,7 +32,7 @@ def test_the_steps_of_a_file(tmp_path):
 WRONG = [
     ({"modles": {}}, "the key 'modles' is not known at the top level", "'models'"),
     ({"inputs": {"main": {**SAMPLE, "sample": "x"}}}, "the key 'sample' is not known at inputs.main", "'samples'"),
-    ({"inputs": {"main": {"signal": "x.root"}}}, "files are needed", "analysis.yaml, inputs.main"),
+    ({"inputs": {"main": {"signal": "x.root"}}}, "files are needed", ", inputs.main"),
     ({"inputs": {"main": {**SAMPLE, "signal": "x.root"}}}, "x.root", "inputs.main"),
     ({"inputs": {"a/b": SAMPLE}}, "'a/b' does not match", "at inputs"),
     ({"selection": {"which": "leadin"}}, "'leadin' is not one of", "'leading'"),
@@ -58,12 +58,46 @@ WRONG = [
     ({"export": {"net": {"model": "hk"}}}, "model: nothing is called 'hk'", "'hl'"),
     ({"export": {"net": {"best_of": ["hl", "mass"], "fold": 1}}}, "best_of chooses the network", "export.net"),
     ({"apply": {"x": {"files": SAMPLE["signal"]}}}, "nothing is called None in export", "an entry in export"),
-    ({"output": str(Path(SAMPLE["signal"]).parent)}, "an input is in the output folder", "convert/main"),
+    (
+        {"output": str(Path(SAMPLE["signal"]).parent)},
+        "an input of convert/main is in the output folder",
+        "choose another",
+    ),
     (
         {"export": {"a": {"model": "hl", "correctionlib": True}, "a.correctionlib": {"model": "hl"}}},
         "export/a and export/a.correctionlib write the same file",
         "rename one",
     ),
+]
+
+# what the line that each message names begins with
+LINES = [
+    "modles: {}",
+    "sample: x",
+    "main:",
+    "signal: x.root",
+    "a/b:",
+    "which: leadin",
+    "features: hll",
+    "epoch: 3",
+    "epochs: 0",
+    "epochs:",
+    "preset: hl_mass",
+    "input: mian",
+    "x: {}",
+    "x:",
+    "x:",
+    "working_point: 0.6",
+    "- h1",
+    "selection: hrad",
+    "- scal=1.1",
+    "s:",
+    "net: {}",
+    "model: hk",
+    "net:",
+    "x:",
+    "signal:",
+    "a.correctionlib:",
 ]
 
 
@@ -73,7 +107,9 @@ def test_a_mistake_is_told_with_its_key(tmp_path, change, problem, more):
         load_analysis(written(tmp_path, content(**change)))
     assert problem in str(error.value)
     assert more in str(error.value)
-    assert "analysis.yaml" in str(error.value)
+    place = re.search(r"analysis\.yaml, line (\d+)", error.value.parts["where"])
+    line = (tmp_path / "analysis.yaml").read_text().splitlines()[int(place[1]) - 1]
+    assert line.strip().startswith(LINES[WRONG.index((change, problem, more))])
 
 
 def test_losses_that_do_not_compare_choose_nothing(tmp_path):
