@@ -148,7 +148,7 @@ HEPML_INLINE V shrunk_by_tanh(V x) {
 
 HEPML_INLINE V squareplus(V x, float b) {
   const V mean = 0.5F * magnitude(x) + 0.5F * root_of_square_plus(x, b);  // positive: no cancellation
-  const V safe = mean > 0.0F ? mean : set(1.0F);
+  const V safe = mean == 0.0F ? set(1.0F) : mean;
   return x < 0.0F ? 0.25F * b / safe : mean;
 }
 

@@ -1,9 +1,10 @@
 // Further activations and functions. Nothing here overflows, divides by zero or takes the root of a negative
 // number on finite input: what is infinite or NaN is put there.
 
-/// Of a number that is not negative, to half a unit in the last place.
+/// To half a unit in the last place; NaN of a negative number.
 inline float root(float x) {
   const auto a = static_cast<double>(x);
+  if (a < 0.0) return nan;
   if (!(a > 0.0) || x == infinity) return x;
   double y = reinterpreted<double>(std::int64_t{0x5fe6eb50c7b537a9} - (reinterpreted<std::int64_t>(a) >> 1));
   for (int i = 0; i < 4; ++i) y = y * (1.5 - 0.5 * a * y * y);  // Newton's iteration for 1 / sqrt(a)
@@ -207,7 +208,7 @@ struct Squareplus {
     const V a = magnitude(x);
     const V s = select(a > 1e15F, set(1e15F), a);
     const V mean = 0.5F * a + 0.5F * select(a > 1e15F, a, square_root(s * s + alpha));  // no cancellation
-    return select(x < 0.0F, 0.25F * alpha / select(mean > 0.0F, mean, set(1.0F)), mean);
+    return select(x < 0.0F, 0.25F * alpha / select(mean == 0.0F, set(1.0F), mean), mean);
   }
 };
 struct SparsePlus {
