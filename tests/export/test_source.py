@@ -183,6 +183,40 @@ def test_activations(tmp_path):
     Compiled(tmp_path / "net.json", tmp_path).compare({"x": x[np.all(np.isfinite(x), axis=1)]})
 
 
+def test_roots_of_negative_numbers(tmp_path):
+    """The NaN of the library, and of Keras."""
+    activation = {"function": "squareplus", "alpha": -4}
+    layer = {"architecture": "dense", "weights": [], "bias": [], "activation": activation}
+    variables = [{"name": name, "offset": 0, "scale": 1} for name in "abcd"]
+    document = {"inputs": variables, "layers": [layer], "outputs": list("abcd")}
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    compiled = Compiled(tmp_path / "net.json", tmp_path)
+    x = np.array([[-1, 1, 0, 5]], np.float32)
+    right = ops.convert_to_numpy(ops.squareplus(x, -4))
+    assert np.isnan(right).tolist() == [[True, True, True, False]]
+    for found in (compiled.evaluator(x)["outputs"], compiled({"inputs": x})[0]["outputs"]):
+        assert np.allclose(found, right, rtol=1e-6, equal_nan=True)
+
+
+def test_reference_events_of_more_steps_than_the_memory(tmp_path):
+    """They are left out: a Network cannot reproduce them, however right it is."""
+    model = randomised(chain((None, 2), kl.GRU(3)))
+    hepml.export_model(model, tmp_path / "net.json")
+    document = json.loads((tmp_path / "net.json").read_text())
+    steps = [len(event) // 2 for event in document["hepml"]["reference"]["inputs"]["x"]]
+    assert set(steps) == {12}
+    assert Compiled(tmp_path / "net.json", tmp_path, max_steps=12).library.reproduces()
+    written = hepml.export_source(tmp_path / "net.json", tmp_path / "net.hpp", max_steps=11, overwrite=True)
+    assert "reproduces_reference" not in written.path.read_text()
+    reference = document["hepml"]["reference"]
+    short = np.zeros((1, 3, 2), np.float32)
+    reference["inputs"]["x"].append(short.ravel().tolist())
+    reference["outputs"]["output"].append(np.asarray(model(short)).ravel().tolist())
+    del document["hepml"]["model_id"]
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    assert Compiled(tmp_path / "net.json", tmp_path, ["-O3"], max_steps=3).library.reproduces()
+
+
 def forests():
     from sklearn.datasets import make_classification
     from sklearn.ensemble import (

@@ -27,7 +27,7 @@ def header(program: Program, ports: list[Port], results: list[Result], names: Na
     model_id, reference = block.get("model_id"), block.get("reference")
     body = struct(program, ports, results, names)  # asks for weights and kernels
     if reference is not None:
-        body += ["", *_reference(program, ports, results, reference)]
+        body += _reference(program, ports, results, reference)
     text = "\n".join(
         [
             _opening(program, ports, results, names, model_id),
@@ -184,16 +184,24 @@ def _array(name: str, kind: str, values: NDArray[Any]) -> str:
 
 
 def _reference(program: Program, ports: list[Port], results: list[Result], reference: dict[str, Any]) -> list[str]:
-    """A function that evaluates the reference vectors of the file."""
-    n_events = min(MOST_EVENTS, *(len(events) for events in reference["outputs"].values()))
+    """A function that evaluates the reference vectors of the file, if any has no more steps than a `Network`."""
+
+    def fits(event: int) -> bool:
+        sequences = [port for port in ports if port.tensor.is_dynamic]
+        return all(len(reference["inputs"][port.name][event]) <= program.max_steps * _size(port) for port in sequences)
+
+    events = [event for event in range(min(map(len, reference["outputs"].values()))) if fits(event)][:MOST_EVENTS]
+    if not events:
+        return []
     lines = [
+        "",
         "/// Evaluates the reference vectors of the export: are they what the trained network answered?",
         "inline bool reproduces_reference(Network& network) noexcept {",
         "  bool good = true;",
     ]
-    sizes = [max(len(event) for event in reference["outputs"][result.name][:n_events]) for result in results]
+    sizes = [max(len(reference["outputs"][result.name][event]) for event in events) for result in results]
     lines += [f"  float y{k}[{size}];" for k, size in enumerate(sizes)]
-    for event in range(n_events):
+    for event in events:
         arguments = []
         for port in ports:
             values = reference["inputs"][port.name][event]
