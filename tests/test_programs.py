@@ -115,6 +115,13 @@ def test_input_and_variable_together_always_mean_that(tmp_path):
     assert "names a variable twice" in run(RUN, path, text="a.b,a.b\n1,2", code=1)
 
 
+def test_a_table_may_begin_with_the_mark_of_utf_8(vector):
+    """Spreadsheets write it before the first name."""
+    text = "pt,x.1,x.inf\n2,3,1\n"
+    assert run(RUN, vector, text="\ufeff" + text) == run(RUN, vector, text=text)
+    assert run(RUN, vector, text="\ufeff1,2,3\n") == run(RUN, vector, text="1,2,3\n")
+
+
 def test_pixels_have_the_name_of_their_image(tmp_path):
     image = {"name": "et", "shape": [2, 1, 2], "offset": 0, "scale": 1, "variables": []}
     path = network(tmp_path / "net.json", image, labels=["et", "e"])

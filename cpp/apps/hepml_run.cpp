@@ -157,6 +157,7 @@ void run(const char* path) {
   std::string line;
   bool first_line = true;
   for (std::size_t number_of_line = 1; std::getline(std::cin, line); ++number_of_line) {
+    if (number_of_line == 1 && line.compare(0, 3, "\xef\xbb\xbf") == 0) line.erase(0, 3);  // UTF-8's mark
     const auto words = split(line);
     if (words.empty()) continue;
     const std::string where = "line " + std::to_string(number_of_line);

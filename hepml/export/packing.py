@@ -50,7 +50,7 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
     check_not_input(output, [path])
     Evaluator(path)  # what is no network is refused here, with the reason
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
     document["layers"] = [packed(layer, exact=layer["architecture"] == "trees") for layer in document["layers"]]

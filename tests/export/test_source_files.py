@@ -20,6 +20,18 @@ def test_the_same_file_gives_the_same_header(network):
     assert source_text(network("hl"), "net") == source_text(json.loads(network("hl").read_text()), "net")
 
 
+def test_files_may_begin_with_the_mark_of_utf_8(network, run, tmp_path):
+    """As the evaluator reads them; Windows' editors write it."""
+    marked = tmp_path / "marked.json"
+    marked.write_bytes(b"\xef\xbb\xbf" + network("hl").read_bytes())
+    assert source_text(marked, "net") == source_text(network("hl"), "net")
+    assert run("export", marked, "--source", tmp_path / "net.hpp")[0] == 0
+    packed = [
+        hepml.export.packing.compact(path, tmp_path / name) for path, name in ((marked, "a"), (network("hl"), "b"))
+    ]
+    assert packed[0].read_bytes() == packed[1].read_bytes()
+
+
 def test_what_it_cannot_have_is_refused_by_name(tmp_path):
     """On each step there is what lwtnn has there."""
     document = {

@@ -143,7 +143,7 @@ def source_text(
         document = dict(network)
     else:
         evaluator = Evaluator(network)
-        document = json.loads(Path(network).read_text(encoding="utf-8"))
+        document = json.loads(Path(network).read_text(encoding="utf-8-sig"))
     records = evaluator.inputs, evaluator.outputs
     names = Names.of(namespace, *([record.name for record in one] for one in records))
     document = expanded(document)
@@ -163,7 +163,7 @@ def is_network_file(path: Path) -> bool:
     if path.suffix != ".json" or not path.is_file():
         return False
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return False
     return isinstance(document, dict) and {"inputs", "layers", "outputs"} <= document.keys()
