@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import re
 import subprocess
 
 import keras
@@ -17,7 +18,9 @@ def test_names_and_labels(tmp_path):
     model = keras.Model(x := keras.Input((2,), name="float"), kl.Dense(2, name="d")(x))
     hepml.export_model(model, tmp_path / "net.json", labels={"output": ['a"b\\', "é?"]})
     compiled = Compiled(tmp_path / "net.json", tmp_path)
-    assert compiled.written.inputs == ("float_",)
+    assert compiled.written.inputs == ("float_2",)
+    constants = re.findall(r"inline constexpr std::size_t (\w+)", compiled.written.path.read_text())
+    assert constants == ["float_2_size", "output_size"]  # two _ together are the compiler's
     library = compiled.library
     library.label.restype = ctypes.c_char_p
     assert [library.label(k).decode() for k in (0, 1)] == ['a"b\\', "é?"]

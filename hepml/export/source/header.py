@@ -129,7 +129,7 @@ def _opening(program: Program, ports: list[Port], results: list[Result], names: 
         "enum class Status : unsigned char {",
         "  ok,",
         "  not_finite,   // an input or an output is not a number: the outputs are NaN",
-        "  wrong_steps,  // more steps than max_steps, or too few for a window",
+        "  wrong_steps,  // more steps than max_steps, or too few: sequences among the outputs are left as they were",
         "};",
         "",
     ]

@@ -67,7 +67,7 @@ class Names:
         Example:
             >>> names = Names.of("net", ["et", "hl mass", "2d", "float", "f0"], ["et"])
             >>> names.inputs, names.outputs
-            (('et', 'hl_mass', 'x_2d', 'float_', 'f0_'), ('et_',))
+            (('et', 'hl_mass', 'x_2d', 'float_2', 'f0_2'), ('et_2',))
         """
         text = re.sub("//.*", "", kernel_text(set(KERNELS)))
         taken = set(reserved_words()) | OURS | set(re.findall(r"([A-Za-z_]\w+)\s*[({<]", text))
@@ -75,10 +75,11 @@ class Names:
         def identifier(name: str) -> str:
             found = re.sub("_+", "_", re.sub(r"\W", "_", name, flags=re.ASCII)).strip("_") or "input"
             found = f"x_{found}" if found[0].isdigit() else found
-            # a number behind it, since a second _ would be reserved
+            # not an _ alone, since two together are reserved and the constants' names go on with one
             wanted, k = found, 1
             while found in taken or NUMBERED.fullmatch(found):
-                found, k = f"{wanted}_{k if k > 1 else ''}", k + 1
+                k += 1
+                found = f"{wanted}_{k}"
             taken.add(found)
             return found
 
