@@ -42,7 +42,7 @@ class Lines:
     """Where in a YAML file its keys and values are.
 
     Example:
-        >>> lines = Lines(yaml.compose("a: 1\nb:\n  c: [x, y]"))
+        >>> lines = Lines(yaml.compose("a: 1\\nb:\\n  c: [x, y]"))
         >>> lines.of("b", "c"), lines.of("b", "c", 1), lines.of("b", "d"), lines.naming(("b",), "no file 'y'")
         (3, 3, 2, 3)
     """
