@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,17 +26,28 @@ __all__ = [
 ]
 
 Figures = Mapping[str, str] | None
+_BATCH = 4096
 
 
 def convert_input(
-    output: str, place: Place, *, signal: Sequence[str], background: Sequence[str], **options: Any
+    output: str,
+    place: Place,
+    *,
+    signal: Sequence[str],
+    background: Sequence[str],
+    work: Mapping[str, Any],
+    **options: Any,
 ) -> Made:
     """ROOT files to a data file; tells the checksums of what was read."""
     from hepml.dataset import Dataset, convert
     from hepml.ledger import read_json
 
     path = place.folder / output
-    summary = convert(signal or None, background or None, path, jobs=place.jobs, progress=place.progress, **options)
+    how = {"jobs": place.jobs, **work}
+    with _cluster(how.pop("scheduler", None), how.get("timeout", 1800.0)) as workers:
+        summary = convert(
+            signal or None, background or None, path, workers=workers, progress=place.progress, **how, **options
+        )
     read = Dataset.open(path).provenance["inputs"]
     sha256 = {
         file: entry["sha256"]
@@ -41,6 +55,14 @@ def convert_input(
         if entry["sha256"]
     }
     return Made(summary.skipped, sha256)
+
+
+def _cluster(scheduler: str | None, timeout: float) -> AbstractContextManager[Any]:
+    if scheduler is None:
+        return nullcontext()
+    from hepml.scale import Cluster
+
+    return Cluster(scheduler, timeout)
 
 
 def draw_input(data: str, output: str, figures: Figures, place: Place) -> Made:
@@ -121,21 +143,33 @@ def export_network(
     onnx: str | None = None,
     correctionlib: str | None = None,
     namespace: str | None = None,
+    max_steps: int = 256,
+    data: str | None = None,
+    precision: str | None = None,
+    tolerance: float = 0.01,
+    folds: bool = False,
     **options: Any,
 ) -> Made:
     """A run, or of several the one with the lowest validation loss, as JSON for the C++ evaluator, and as more."""
     from hepml.evaluator import Evaluator
     from hepml.export.correction import write_correction
     from hepml.export.onnx import export_onnx
-    from hepml.export.runs import export_run
+    from hepml.export.runs import export_folds, export_run
     from hepml.export.source import SourceFile
     from hepml.training import load_run
 
     found = [load_run(place.folder / path) for path in runs]
     run = min(found, key=lambda one: float(np.mean([member["val_loss"] for member in one.record["members"]])))
     network = place.folder / output
-    header = None if source is None else SourceFile(place.folder / source, namespace)
-    written = export_run(run, network, source=header, **options)
+    if folds:
+        export_folds(run, network, **options)
+        return Made()
+    header = None if source is None else SourceFile(place.folder / source, namespace, max_steps)
+    with TemporaryDirectory() as folder:
+        target = network if data is None else Path(folder) / network.name
+        written = export_run(run, target, source=header, **options)
+        if data is not None and precision is not None:
+            _reduce(target, network, precision, place.folder / data, tolerance)
     if onnx is not None:
         export_onnx(network, place.folder / onnx)
     if correctionlib is not None:
@@ -143,7 +177,24 @@ def export_network(
     return Made()
 
 
-def apply_network(network: str, files: Sequence[Source], output: str, place: Place, **options: Any) -> Made:
+def _reduce(path: Path, output: Path, precision: str, data: Path, tolerance: float) -> None:
+    """Rounds the weights, if decisions on the test split of the model's own data stay what they were."""
+    from hepml.dataset import Dataset
+    from hepml.export.precision import reduce_weights
+
+    dataset = Dataset.open(data)
+    reduce_weights(
+        path,
+        output,
+        precision,
+        lambda names: dataset.batches(names, "test", _BATCH, shuffle=False),
+        tolerance=tolerance,
+    )
+
+
+def apply_network(
+    network: str, files: Sequence[Source], output: str, place: Place, *, work: Mapping[str, Any], **options: Any
+) -> Made:
     """Scores of ROOT files, a file each; goes on with an interrupted scoring."""
     from hepml.friends import apply
 
@@ -151,9 +202,9 @@ def apply_network(network: str, files: Sequence[Source], output: str, place: Pla
         place.folder / network,
         list(files),
         place.folder / output,
-        jobs=place.jobs,
         resume=place.resume,
         progress=place.progress,
+        **{"jobs": place.jobs, **work},
         **options,
     )
     return Made([{"path": one.source, "reason": one.skipped} for one in records if one.skipped is not None])

@@ -12,6 +12,7 @@ from typing import Any
 from hepml.dataset import parse_features
 from hepml.dataset.sources import find_samples, sample_config, task_of
 from hepml.errors import HepmlError, OutputError, SchemaError, nearest
+from hepml.layouts import load_layout
 from hepml.layouts.yamlfile import Lines
 from hepml.ledger import sha256_file
 from hepml.models import PRESETS, Settings, preset_settings
@@ -19,18 +20,13 @@ from hepml.samples import Sample, load_samples
 from hepml.training.decorrelation import variables_of
 from hepml.trees import Source, expand_files
 from hepml.workflow import actions
+from hepml.workflow.options import APPLY, EVALUATION, EXPORT, INPUT, SELECTION, STUDY, TRAIN, WORK, check_export, given
 from hepml.workflow.steps import Step
 
-__all__ = ["EVALUATION", "SELECTION", "Reader"]
+__all__ = ["Reader"]
 
 _SUFFIXES = {"source": ".hpp", "onnx": ".onnx", "correctionlib": ".correctionlib.json"}
 _LOSS = ("task", "weights", "balance", "plane", "disco")  # settings without which validation losses do not compare
-SELECTION: dict[str, Any] = {"which": "leading", "collection": "electron", "overlap": "share"}
-SELECTION |= dict.fromkeys(("convention", "preselection", "max_eta", "min_pt"))
-EVALUATION: dict[str, Any] = {"bootstrap": 1000, "seed": 0, "working_point": 0.8}
-_STUDY: dict[str, Any] = {"selection": None, "reweight": False, "vary": [], "candidates": "repeat"}
-_APPLY: dict[str, Any] = {"which": "leading", "overlap": "refuse"}
-_APPLY |= dict.fromkeys(("collection", "threshold", "signal_efficiency"))
 
 
 class Reader:
@@ -42,7 +38,8 @@ class Reader:
         self.output = self.file(content["output"])
         self.roots: dict[str, tuple[tuple[str, str], ...]] = {}  # files of the inputs
         self.towers: dict[str, list[str]] = {}  # these, and the files of their layouts
-        self.models: dict[str, tuple[str, Settings]] = {}  # their input and settings
+        self.models: dict[str, tuple[str, Settings, int]] = {}  # their input, settings and number of folds
+        self.networks: dict[str, str] = {}  # file or folder of each
         self.figures: dict[str, Any] | None = dict(content.get("figures", {}))
         if not self.figures.pop("draw", True):
             self.figures = None
@@ -53,7 +50,20 @@ class Reader:
 
     def layout(self, item: Mapping[str, Any]) -> str | None:
         name = item.get("layout", self.content.get("layout"))
-        return self.file(name) if name is not None and name.endswith((".yaml", ".yml")) else name
+        if name is None:
+            return None
+        found = self.file(name) if name.endswith((".yaml", ".yml")) else str(name)
+        load_layout(found)  # refuses an unknown or wrong one
+        return found
+
+    def work(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """How the step of an entry is made, as far as the file says it."""
+        found = {key: item[key] for key in WORK if key in item}
+        if {"jobs", "scheduler"} <= set(item):
+            raise SchemaError("jobs and scheduler are both given", fix="give one of them")
+        if "scheduler" in found and os.path.isfile(self.file(found["scheduler"])):
+            found["scheduler"] = self.file(found["scheduler"])
+        return found
 
     def one_of(self, section: str, wanted: str | None, key: str) -> str:
         """A name in a section; the only one if none is given."""
@@ -121,29 +131,37 @@ class Reader:
                 )
 
     def input(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
-        given = sorted({"signal", "background", "samples"} & set(item))
-        if given not in (["background", "signal"], ["samples"]):
+        named = sorted({"signal", "background", "samples"} & set(item))
+        if named not in (["background", "signal"], ["samples"]):
             raise SchemaError(
-                "files are needed", expected="signal and background, or samples", found=", ".join(given) or "neither"
+                "files are needed", expected="signal and background, or samples", found=", ".join(named) or "neither"
             )
         files: dict[str, Any] = {key: self.files(item.get(key)) for key in ("signal", "background")}
         samples = self.file(item["samples"]) if "samples" in item else None
         layout = self.layout(item)
         found = find_samples(files["signal"], files["background"], samples, layout)
-        options = SELECTION | self.content.get("selection", {}) | item.get("selection", {})
-        options["dense"] = item.get("dense", False)
-        skip_bad = item.get("skip_bad", False)
+        options = SELECTION | self.content.get("selection", {}) | item.get("selection", {}) | given(item, INPUT)
+        checksums = expand_files(self.file(item["checksums"]))[0].path if "checksums" in item else None
         own = [{key: value for key, value in sample_config(one).items() if key != "files"} for one in found.samples]
         self.roots[name] = _files_of(found.samples)
         self.towers[name] = [path for _, path in (*self.roots[name], *_layouts_of(found.samples))]
         data = f"data/{name}.h5"
         yield Step(
             f"convert/{name}",
-            partial(actions.convert_input, data, **files, samples=samples, layout=layout, skip_bad=skip_bad, **options),
-            {**options, "skip_bad": skip_bad, "task": task_of(found), "samples": own},
+            partial(
+                actions.convert_input,
+                data,
+                **files,
+                samples=samples,
+                layout=layout,
+                checksums=checksums,
+                work=self.work(item),
+                **options,
+            ),
+            {**options, "task": task_of(found), "samples": own},
             (data,),
             sidecars=(f"{data}.log.json",),
-            files=self.roots[name],
+            files=self.roots[name] + (() if checksums is None else (("checksums", checksums),)),
         )
         if self.inputs_drawn and found.task == "binary":
             yield Step(
@@ -171,11 +189,11 @@ class Reader:
         if "decorrelate" in item:
             changes["disco"] = ",".join(f"{key}={value:g}" for key, value in item["decorrelate"].items())
         chosen = preset_settings(tokens, preset, **changes)
-        more = {key: item.get(key, default) for key, default in (("folds", 0), ("seeds", 1), ("seed", 0))}
+        more = given(item, TRAIN)
         if more["folds"] == 1:
             raise SchemaError("one fold holds everything out", expected="folds: 0, or 2 and more")
         variables_of(chosen)  # refuses unknown ones
-        self.models[name] = source, chosen
+        self.models[name] = source, chosen, more["folds"]
         run, data = f"runs/{name}", f"data/{source}.h5"
         yield Step(
             f"train/{name}",
@@ -205,7 +223,7 @@ class Reader:
             )
         own = sources.pop()
         source = self.one_of("inputs", item.get("input", own), "input")
-        options = EVALUATION | self.content.get("evaluation", {}) | _STUDY
+        options = EVALUATION | self.content.get("evaluation", {}) | STUDY
         options |= {key: value for key, value in item.items() if key in options}
         options["selection"] = _selection(options["selection"])
         options["vary"], extra = self.variations(options["vary"])
@@ -255,32 +273,34 @@ class Reader:
         return changed, tuple(files)
 
     def export(self, name: str, item: Mapping[str, Any]) -> Iterator[Step]:
+        check_export(item)
         if "best_of" in item:
             models = [self.one_of("models", one, "best_of") for one in item["best_of"]]
-            self.comparable(models, item)
+            self.comparable(models)
         else:
             default = name if name in self.models else None
             models = [self.one_of("models", item.get("model", default), "model")]
-        if "namespace" in item and not item.get("source"):
-            raise SchemaError("namespace is for source", expected="source: true")
         if item.get("onnx"):
             from hepml.export.onnx import require_onnx
 
             require_onnx()  # now, not after the training
-        network = f"networks/{name}"
-        more: dict[str, Any] = {key: f"{network}{suffix}" for key, suffix in _SUFFIXES.items() if item.get(key)}
-        options = {key: item[key] for key in ("fold", "seed", "namespace", "lwtnn", "validity") if key in item}
+        if item.get("folds") and (whole := [one for one in models if not self.models[one][2]]):
+            raise SchemaError("a model has no folds", found=whole[0], fix=f"models.{whole[0]}: give it folds")
+        network = self.networks[name] = f"networks/{name}" + ("" if item.get("folds") else ".json")
+        more: dict[str, Any] = {key: f"networks/{name}{suffix}" for key, suffix in _SUFFIXES.items() if item.get(key)}
+        options = {key: item[key] for key in EXPORT if key in item}
+        data = [f"convert/{self.models[models[0]][0]}"] if item.get("precision") else []
+        if data:  # the data of the model: decisions are compared on its test split
+            more["data"] = f"data/{self.models[models[0]][0]}.h5"
         yield Step(
             f"export/{name}",
-            partial(actions.export_network, [f"runs/{one}" for one in models], f"{network}.json", **more, **options),
+            partial(actions.export_network, [f"runs/{one}" for one in models], network, **more, **options),
             {"models": models, **options, **dict.fromkeys(more, True)},
-            (f"{network}.json", *more.values()),
-            needs=(*(f"train/{one}" for one in models), *(f"evaluate/{one}" for one in models)),
+            (network, *(path for key, path in more.items() if key != "data")),
+            needs=(*(f"train/{one}" for one in models), *(f"evaluate/{one}" for one in models), *data),
         )
 
-    def comparable(self, models: list[str], item: Mapping[str, Any]) -> None:
-        if "model" in item or {"fold", "seed"} & set(item):
-            raise SchemaError("best_of chooses the network", fix="leave out model, fold and seed")
+    def comparable(self, models: list[str]) -> None:
         records = [{"input": self.models[one][0], **self.models[one][1].to_dict()} for one in models]
         for key in ("input", *_LOSS):
             if len({record[key] for record in records}) > 1:
@@ -296,24 +316,25 @@ class Reader:
             raise SchemaError("threshold and signal_efficiency are both given", fix="give one of them")
         networks = self.content.get("export", {})
         network = self.one_of("export", item.get("network", name if name in networks else None), "network")
+        if networks[network].get("folds") and "signal_efficiency" in item:
+            raise SchemaError("networks of folds have no working point in common", fix="give a threshold")
         files = expand_files(self.files(item["files"]))
-        options = _APPLY | {key: value for key, value in item.items() if key in _APPLY}
+        options = given(item, APPLY)
         layout = self.layout(item)
-        skip_bad = item.get("skip_bad", False)
         known = layout if layout is None or not os.path.isfile(layout) else f"sha256:{sha256_file(layout)}"
         folder = f"scores/{name}"
         yield Step(
             f"apply/{name}",
             partial(
                 actions.apply_network,
-                f"networks/{network}.json",
+                self.networks[network],
                 files,
                 folder,
                 layout=layout,
-                skip_bad=skip_bad,
+                work=self.work(item),
                 **options,
             ),
-            {**options, "layout": known, "skip_bad": skip_bad},
+            {**options, "layout": known},
             (folder,),
             needs=(f"export/{network}",),
             files=tuple((_label(file), file.path) for file in files),

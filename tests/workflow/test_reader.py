@@ -56,7 +56,7 @@ WRONG = [
     ({"studies": {"s": {"vary": ["scale=1.1"], "reweight": True}}}, "leave reweight out", "studies.s"),
     ({"export": {"net": {}}}, "no name is given, and models has several", "export.net"),
     ({"export": {"net": {"model": "hk"}}}, "model: nothing is called 'hk'", "'hl'"),
-    ({"export": {"net": {"best_of": ["hl", "mass"], "fold": 1}}}, "best_of chooses the network", "export.net"),
+    ({"export": {"net": {"best_of": ["hl", "mass"], "fold": 1}}}, "best_of and fold are both given", "export.net"),
     ({"apply": {"x": {"files": SAMPLE["signal"]}}}, "nothing is called None in export", "an entry in export"),
     (
         {"output": str(Path(SAMPLE["signal"]).parent)},

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow.analyses import ROOT, SAMPLE, UP, content, stamps, tree, written
+from workflow.analyses import SAMPLE, UP, content, stamps, tree, written
 
 import hepml.workflow.books as books_module
 from hepml.cli import main
 from hepml.dataset import convert
-from hepml.workflow import load_analysis, make, plan, reader
+from hepml.workflow import load_analysis, make, plan
 from hepml.workflow.books import Books
 
 SETTINGS = {"layers": 1, "units": 16, "epochs": 30, "patience": 0}
@@ -226,9 +226,3 @@ def test_exit_codes(tmp_path, capsys):
     assert "convert/main: InputFileError" in message
     assert "convert/good: done" in message
     assert (tmp_path / "out/data/good.h5").is_file()
-
-
-def test_the_schema_names_every_option_that_is_read():
-    schema = json.loads((ROOT / "hepml/workflow/analysis.schema.json").read_text())
-    assert set(schema["$defs"]["selection"]["properties"]) == set(reader.SELECTION)
-    assert set(schema["$defs"]["evaluation"]["properties"]) == set(reader.EVALUATION)
