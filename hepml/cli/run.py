@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from hepml.cli.convert import progress_bar
 from hepml.cli.options import JOBS, QUIET
+from hepml.errors import HepmlError
 from hepml.ledger import json_text
 
 if TYPE_CHECKING:
@@ -55,28 +57,35 @@ def command(
     found = load_analysis(analysis)
     common: dict[str, Any] = {"force": force, "any_code": any_code, "rehash": rehash}
     if dry_run:
-        _show(found, plan(found, steps, **common), as_json, dry_run=True)
+        _show(found, plan(found, steps, **common), as_json)
         return 0
     start = time.monotonic()
+    outcomes: dict[str, Outcome] = {}
 
     def telling(outcome: Outcome) -> None:
+        outcomes[outcome.step] = outcome
         if not quiet:
             click.echo(f"[{time.monotonic() - start:5.0f} s] {_line(outcome)}", err=True)
 
-    outcomes = make(
-        found,
-        steps,
-        jobs=jobs,
-        keep_going=keep_going,
-        telling=telling,
-        progress=lambda step: _progress(step, quiet),
-        **common,
-    )
-    _show(found, outcomes, as_json, dry_run=False)
-    errors = [(one.step, one.error) for one in outcomes if one.error is not None]
+    try:
+        made = make(
+            found,
+            steps,
+            jobs=jobs,
+            keep_going=keep_going,
+            telling=telling,
+            progress=lambda step: _progress(step, quiet),
+            **common,
+        )
+    except HepmlError:
+        if outcomes:  # something was begun
+            _show(found, list(outcomes.values()), as_json, total=time.monotonic() - start)
+        raise
+    _show(found, made, as_json, total=time.monotonic() - start)
+    errors = [(one.step, one.error) for one in made if one.error is not None]
     for name, error in errors:
         click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
-    skipped = [(one.step, each) for one in outcomes for each in one.skipped]
+    skipped = [(one.step, each) for one in made for each in one.skipped]
     for name, each in skipped:
         click.echo(f"{name}: skipped {each['path']}: {each['reason']}", err=True)
     return errors[0][1].exit_code if errors else 3 if skipped else 0
@@ -112,19 +121,35 @@ def _progress(step: Step, quiet: bool) -> Iterator[Any]:
         yield None
 
 
-def _show(analysis: Analysis, outcomes: list[Outcome], as_json: bool, *, dry_run: bool) -> None:
+def _show(analysis: Analysis, outcomes: list[Outcome], as_json: bool, *, total: float | None = None) -> None:
+    """The steps and how many are of each state; without a total time they are a plan."""
+    planned = total is None
+    counts = {state: count for state, count in Counter(one.state for one in outcomes).items() if count}
     if as_json:
-        steps = [one.to_dict() for one in outcomes]
-        click.echo(json_text({"output": str(analysis.output), "steps": steps}, indent=1))
+        record: dict[str, Any] = {"output": str(analysis.output), "counts": counts, "seconds": total}
+        click.echo(json_text({**record, "steps": [one.to_dict() for one in outcomes]}, indent=1))
         return
     from rich.markup import escape
     from rich.table import Table
 
     from hepml.cli.show import wide_console
 
-    table = Table(title=f"{'Plan' if dry_run else 'Steps'}: outputs in {escape(str(analysis.output))}")
-    for name in ("step", "state", "why" if dry_run else "outputs"):
-        table.add_column(name, overflow="fold")
+    table = Table(title=f"{'Plan' if planned else 'Steps'}: outputs in {escape(str(analysis.output))}")
+    table.add_column("step", overflow="fold")
+    table.add_column("state")
+    table.add_column("last time" if planned else "time", justify="right")
+    table.add_column("why" if planned else "outputs", overflow="fold")
     for one in outcomes:
-        table.add_row(*map(escape, (one.step, one.state, one.why if dry_run else ", ".join(one.outputs))))
-    wide_console().print(table)
+        seconds = f"{one.seconds:.1f} s" if one.seconds else ""
+        last = one.why if planned or one.state in ("failed", "not run") else ", ".join(one.outputs)
+        table.add_row(*map(escape, (one.step, one.state, seconds, last)))
+    console = wide_console()
+    console.print(table)
+    if planned:
+        to_make = [one for one in outcomes if one.state != "up to date"]
+        known = sum(one.seconds for one in to_make)
+        took = f", which took {known:.0f} s the last time" if known else ""
+        text = f"{len(to_make)} of {len(outcomes)} steps to make{took}"
+    else:
+        text = ", ".join(f"{count} {state}" for state, count in counts.items()) + f" in {total:.1f} s"
+    console.print(text, highlight=False)

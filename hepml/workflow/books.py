@@ -2,7 +2,7 @@
 
     OUTPUT/ledger.json       of each step its configuration, inputs and code, the SHA-256 of its outputs, and its own
     OUTPUT/.checksums.json   SHA-256 of files by path, size, inode and times: so that terabytes are not read again
-    OUTPUT/log.txt           when and where which step was made
+    OUTPUT/log.txt           when and where which step was made, and how long it took
     OUTPUT/.lock             held while `hepml run` works in the folder
 
 ledger.json says nothing of time and place: two folders made from the same inputs hold the same.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ __all__ = ["Books", "damaged_outputs"]
 _FORMAT, _VERSION = "hepml-ledger", 1
 _ENTRY = {"status": str, "owns": [str], "key": dict, "outputs": {str: str}, "skipped": [dict]}
 _TIMES_INSIDE = ("log.txt", ".log.json")  # ends of names of files that say when and where
+_TOOK = re.compile(r"\S+ (\S+) done in (\d+\.\d+) s")  # a line of the log
 _YOUNG = 0.1  # seconds: a file that was changed so short a time ago may change again and keep its times
 
 
@@ -230,6 +232,14 @@ class Books:
         }
         content = {"format": _FORMAT, "format_version": _VERSION, "steps": dict(sorted(self.entries.items()))}
         write_json(self.path, sealed(content))
+
+    def seconds(self) -> dict[str, float]:
+        """What making each step took the last time, as far as the log says it."""
+        path = self.folder / "log.txt"
+        if not path.is_file():
+            return {}
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return {found[1]: float(found[2]) for line in lines if (found := _TOOK.fullmatch(line))}
 
     def log(self, line: str) -> None:
         """A line for people in log.txt, with the time."""

@@ -33,6 +33,7 @@ __all__ = ["make", "plan"]
 
 Key = dict[str, Any]
 _SHOWN = 3  # reasons
+_CODE = {"sources": "Python code", "core": "C++ code"}
 
 
 def plan(
@@ -53,8 +54,8 @@ def plan(
         rehash: read every byte of inputs and outputs, also of files whose size and times are as they were.
 
     Returns:
-        An outcome a step, in the order of making. A step that waits for one that it needs may turn out to be up to
-        date, since only contents count.
+        An outcome a step, in the order of making, with the seconds that it took the last time. A step that waits for
+        one that it needs may turn out to be up to date, since only contents count.
 
     Raises:
         SchemaError: no such step.
@@ -63,6 +64,7 @@ def plan(
     """
     targets = tuple(targets)
     books = Books(analysis.output, rehash)
+    took = books.seconds()
     states: dict[str, Outcome] = {}
     for step in analysis.chosen(targets).values():
         found = _state(step, books, any_code)
@@ -71,7 +73,7 @@ def plan(
             found = replace(found, state=STALE, why="forced")
         elif waiting and found.state == UP_TO_DATE:
             found = replace(found, state=WAITS, why=f"{waiting[0]} comes first")
-        states[step.name] = found
+        states[step.name] = replace(found, seconds=took.get(step.name, 0.0))
     return list(states.values())
 
 
@@ -96,7 +98,8 @@ def make(
         analysis, targets, force, any_code, rehash: as for `plan`.
         jobs: processes that read and score files; the outputs do not depend on their number.
         keep_going: after a failure make all steps that do not need the one that failed; its error is in its outcome.
-        telling: called with the outcome of each step, also when it starts: with the state that it was found in.
+        telling: called with the outcome of each step, also when it starts: with the state that it was found in; after
+            a failure also with those that are not made.
         progress: gives, for a step, a context with what its library function calls with its progress.
 
     Returns:
@@ -110,11 +113,13 @@ def make(
     chosen = analysis.chosen(targets)
     books = Books(analysis.output, rehash)
     states: dict[str, Outcome] = {}
+    failure: HepmlError | None = None
     with books.claimed():
         for step in chosen.values():
             lost = [name for name in step.needs if states[name].state in (FAILED, NOT_RUN)]
-            if lost:
-                states[step.name] = Outcome(step.name, NOT_RUN, f"needs {lost[0]}", step.outputs)
+            if lost or (failure is not None and not keep_going):
+                why = f"needs {lost[0]}" if lost else "stopped after a failure"
+                states[step.name] = Outcome(step.name, NOT_RUN, why, step.outputs)
                 telling(states[step.name])
                 continue
             found = _state(step, books, any_code)
@@ -125,17 +130,18 @@ def make(
                 start = time.perf_counter()
                 try:
                     found = _make(step, books, found, jobs, progress)
+                    books.log(f"{step.name} done in {time.perf_counter() - start:.1f} s")
                 except HepmlError as error:
+                    failure = failure or error
                     found = replace(found, state=FAILED, why=error.problem, error=error)
                     books.log(f"{step.name} failed: {type(error).__name__}: {error.problem}")
-                    if not keep_going:
-                        telling(found)
-                        raise
                 found = replace(found, seconds=time.perf_counter() - start)
                 telling(found)
             there = tuple(name for name in step.outputs if (analysis.output / name).exists())
             states[step.name] = replace(found, outputs=there)
         books.save()
+    if failure is not None and not keep_going:
+        raise failure
     return list(states.values())
 
 
@@ -168,7 +174,6 @@ def _make(
     if not step.resumes:
         key = _key(step, books, known=made.sha256)
     books.end(step, key, made.skipped)
-    books.log(f"{step.name} done")
     return replace(found, state=DONE, skipped=tuple(made.skipped))
 
 
@@ -230,11 +235,12 @@ def _differences(old: Mapping[str, Any], new: Key, any_code: bool) -> list[str]:
     for name in dict.fromkeys([*old["needs"], *new["needs"]]):
         if old["needs"].get(name) != new["needs"].get(name):
             found.append(f"the outputs of {name} have changed")
-    if old["code"] != new["code"] and not any_code:
-        versions = [key["code"].get("version") for key in (old, new)]
-        found.append(
-            "hepml's code has changed" + (f": {versions[0]} -> {versions[1]}" if len(set(versions)) > 1 else "")
-        )
+    if not any_code:
+        parts = [name for key, name in _CODE.items() if old["code"].get(key) != new["code"][key]]
+        versions = dict.fromkeys(str(key["code"].get("version")) for key in (old, new))
+        if parts or len(versions) > 1:
+            arrow = f": {' -> '.join(versions)}" if len(versions) > 1 else ""
+            found.append(f"hepml's {' and '.join(parts) or 'version'} has changed{arrow}")
     return found
 
 

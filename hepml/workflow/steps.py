@@ -98,7 +98,7 @@ class Outcome:
             "done", "failed" or "not run".
         why: the reason, empty where there is none to give.
         outputs: files and folders in the output folder; after a run those that are there.
-        seconds: that making it took.
+        seconds: that making it took; in a plan the last time, 0 if nobody knows.
         skipped: inputs that could not be read, and why.
         error: of a step that failed.
     """

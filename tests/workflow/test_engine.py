@@ -171,11 +171,37 @@ def test_other_code_is_stale_unless_asked(toy, monkeypatch):
     monkeypatch.setattr(engine, "code_version", lambda: {"version": "9.9", "sources": "x", "core": "y"})
     state, why = toy.states()["a"]
     assert state == "stale"
-    assert why.startswith("hepml's code has changed: ")
+    assert why.startswith("hepml's Python code and C++ code has changed: ")
     assert why.endswith(" -> 9.9")
     assert toy.states(any_code=True) == dict.fromkeys("abcd", UP)
     assert toy.make(any_code=True) == ""
     assert toy.make() == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"sources": "x"}, "hepml's Python code has changed"),
+        ({"core": "x"}, "hepml's C++ code has changed"),
+        ({"version": "9.9"}, "hepml's version has changed: "),
+    ],
+)
+def test_which_code_has_changed_is_told(toy, monkeypatch, changed, why):
+    toy.make()
+    new = engine.code_version() | changed
+    monkeypatch.setattr(engine, "code_version", lambda: new)
+    assert toy.states()["a"][1].startswith(why)
+
+
+def test_a_plan_knows_how_long_steps_took(toy):
+    assert {one.seconds for one in plan(toy.analysis)} == {0.0}
+    toy.during = lambda name, _place: time.sleep(0.6 if name == "c" else 0)
+    toy.make()
+    took = {one.step[-1]: one.seconds for one in plan(toy.analysis)}
+    assert took["c"] >= 0.6
+    assert took["a"] < took["c"]
+    (toy.out / "log.txt").unlink()
+    assert {one.seconds for one in plan(toy.analysis)} == {0.0}
 
 
 def test_inputs_are_read_again_only_if_they_may_have_changed(toy, monkeypatch):
@@ -234,6 +260,12 @@ def test_a_failure_stops_all_or_what_needs_it(toy):
     with pytest.raises(DataError, match="no candidates"):
         toy.make()
     assert [name for name, _ in toy.calls] == ["a", "b"]
+    toy.calls.clear()
+    told = {}
+    with pytest.raises(DataError, match="no candidates"):
+        make(toy.analysis, telling=lambda one: told.update({one.step[-1]: (one.state, one.why)}))
+    stopped = ("not run", "stopped after a failure")
+    assert told == {"a": UP, "b": ("failed", "no candidates"), "c": stopped, "d": ("not run", "needs copy/b")}
     toy.calls.clear()
     outcomes = make(toy.analysis, keep_going=True)
     assert [(one.step[-1], one.state) for one in outcomes] == [

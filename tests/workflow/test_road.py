@@ -7,6 +7,7 @@ import filecmp
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -226,3 +227,31 @@ def test_exit_codes(tmp_path, capsys):
     assert "convert/main: InputFileError" in message
     assert "convert/good: done" in message
     assert (tmp_path / "out/data/good.h5").is_file()
+
+
+def test_the_end_is_summed_up(tmp_path, capsys):
+    def told(*words):
+        with pytest.raises(SystemExit):
+            main(["run", str(path), *words])
+        return capsys.readouterr()
+
+    (tmp_path / "bad.root").write_text("no ROOT file")
+    inputs = {"good": SAMPLE, "main": SAMPLE | {"background": "bad.root"}, "more": SAMPLE}
+    path = written(tmp_path, content(inputs=inputs, models={}, figures={"draw": False}))
+    assert "3 of 3 steps to make\n" in told("-n").out
+    failed = told()
+    assert "1 done, 1 failed, 1 not run in " in failed.out  # not only when all is well
+    assert "stopped after a failure" in failed.out
+    assert "\nInputFileError: not a ROOT file" in failed.err
+    found = json.loads(told("--json").out)
+    assert found["counts"] == {"up to date": 1, "failed": 1, "not run": 1}
+    assert found["seconds"] > 0
+    assert found["steps"][1]["error"].startswith("InputFileError: ")
+    shutil.copyfile(SAMPLE["background"], tmp_path / "bad.root")
+    assert "2 of 3 steps to make\n" in told("-n").out
+    assert "1 up to date, 2 done in " in told().out
+    assert "0 of 3 steps to make\n" in told("-n").out
+    path.write_text(path.read_text() + "selection: {min_pt: 20}\n")
+    plan_ = told("-n").out
+    assert plan_.count("min_pt: None -> 20") == 3
+    assert re.search(r"3 of 3 steps to make, which took \d+ s the last time", plan_)
