@@ -46,7 +46,14 @@ def convert_input(
     how = {"jobs": place.jobs, **work}
     with _cluster(how.pop("scheduler", None), how.get("timeout", 1800.0)) as workers:
         summary = convert(
-            signal or None, background or None, path, workers=workers, progress=place.progress, **how, **options
+            signal or None,
+            background or None,
+            path,
+            workers=workers,
+            resume=place.resume,
+            progress=place.progress,
+            **how,
+            **options,
         )
     read = Dataset.open(path).provenance["inputs"]
     sha256 = {

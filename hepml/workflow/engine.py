@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from hepml.errors import HepmlError
+from hepml.errors import HepmlError, OutputError
 from hepml.ledger import code_version, config_hash
 from hepml.stages import stage
 from hepml.workflow.analysis import Analysis
@@ -130,7 +130,7 @@ def make(
                 start = time.perf_counter()
                 try:
                     found = _make(step, books, found, jobs, progress)
-                    books.log(f"{step.name} done in {time.perf_counter() - start:.1f} s")
+                    books.log(f"{step.name} {found.state} in {time.perf_counter() - start:.1f} s")
                 except HepmlError as error:
                     failure = failure or error
                     found = replace(found, state=FAILED, why=error.problem, error=error)
@@ -149,6 +149,34 @@ def _forced(step: Step, targets: tuple[str, ...], force: bool) -> bool:
     return force and (not targets or step.name in targets or step.kind in targets)
 
 
+def _adoptable(step: Step, books: Books) -> bool:
+    """Whether something is in the place of the outputs of a step that was never made, and may be them."""
+    return step.name not in books.entries and step.adopts is not None and (books.folder / step.outputs[0]).exists()
+
+
+def _adopt(step: Step, books: Books, found: Outcome, place: Place) -> Outcome:
+    """Takes an output that something else has made for that of the step; a kill leaves it as it was.
+
+    Raises:
+        OutputError: it is damaged, or of other inputs, options or code; it is left as it is.
+    """
+    path = books.folder / step.outputs[0]
+    try:
+        if step.adopts is not None:
+            step.adopts(path)
+        made = step.action(place)
+    except HepmlError as error:
+        raise OutputError(
+            f"the output of {step.name} exists, and is not what the step makes",
+            where=path,
+            found=": ".join([error.problem, *(error.parts[key] for key in ("where", "found") if key in error.parts)]),
+            fix="move it away, or name another folder as output",
+        ) from error
+    books.end(step, _key(step, books, known=made.sha256), made.skipped)
+    why = "made by something else, from the same inputs, options and code"
+    return replace(found, state=UP_TO_DATE, why=why, skipped=tuple(made.skipped))
+
+
 def _make(
     step: Step,
     books: Books,
@@ -157,6 +185,10 @@ def _make(
     progress: Callable[[Step], AbstractContextManager[Any]],
 ) -> Outcome:
     """Makes a step, and its entry in the books, such that a kill at any moment is noticed."""
+    if found.state == MISSING and _adoptable(step, books):  # forced ones are stale
+        books.log(f"{step.name} looks at what is there on {platform.node()}")
+        with progress(step) as report:
+            return _adopt(step, books, found, Place(books.folder, jobs=jobs, resume=True, progress=report))
     key = _key(step, books, hashed=step.resumes)
     entry = books.entries.get(step.name)
     resume = step.resumes and entry is not None and entry["status"] == "started"
@@ -199,6 +231,8 @@ def _state(step: Step, books: Books, any_code: bool) -> Outcome:
     """What a step is, from the books and the files; what it needs is not looked at, but for its contents."""
     entry = books.entries.get(step.name)
     if entry is None:
+        if _adoptable(step, books):
+            return Outcome(step.name, MISSING, "what is there is kept if it is what the step makes", step.outputs)
         books.refuse_foreign(step)
         return Outcome(step.name, MISSING, "never made", step.outputs)
     skipped = tuple(entry["skipped"])

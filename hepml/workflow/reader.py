@@ -20,6 +20,7 @@ from hepml.samples import Sample, load_samples
 from hepml.training.decorrelation import variables_of
 from hepml.trees import Source, expand_files
 from hepml.workflow import actions
+from hepml.workflow.adopting import check_data, check_run, check_scores
 from hepml.workflow.options import APPLY, EVALUATION, EXPORT, INPUT, SELECTION, STUDY, TRAIN, WORK, check_export, given
 from hepml.workflow.steps import Step
 
@@ -162,6 +163,7 @@ class Reader:
             (data,),
             sidecars=(f"{data}.log.json",),
             files=self.roots[name] + (() if checksums is None else (("checksums", checksums),)),
+            adopts=check_data,
         )
         if self.inputs_drawn and found.task == "binary":
             yield Step(
@@ -202,6 +204,7 @@ class Reader:
             (run,),
             needs=(f"convert/{source}",),
             resumes=True,
+            adopts=check_run,
         )
         options = EVALUATION | self.content.get("evaluation", {})
         yield Step(
@@ -339,6 +342,7 @@ class Reader:
             needs=(f"export/{network}",),
             files=tuple((_label(file), file.path) for file in files),
             resumes=True,
+            adopts=partial(check_scores, most=len(files)),
         )
 
 

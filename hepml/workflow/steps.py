@@ -71,6 +71,8 @@ class Step:
         needs: steps whose outputs it reads.
         files: external files it reads, as (label, path); the label, not the place, is part of what it depends on.
         resumes: whether the action goes on with what an interruption has left.
+        adopts: refuses an output that something else has made, unless it is whole; what passes is given to the action
+            as if it were to go on, which keeps or refuses it. None: such an output is in the way.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Step:
     needs: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     resumes: bool = False
+    adopts: Callable[[Path], None] | None = None
 
     @property
     def kind(self) -> str:
