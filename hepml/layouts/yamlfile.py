@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -13,8 +14,12 @@ import jsonschema
 import yaml
 
 from hepml.errors import InputFileError, SchemaError, check_path, nearest
+from hepml.ledger import check_regular
 
 __all__ = ["Lines", "read_lines", "read_yaml"]
+
+
+_MOST = 1_000_000  # values in a file
 
 
 class _Loader(yaml.SafeLoader):
@@ -22,12 +27,12 @@ class _Loader(yaml.SafeLoader):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: list[Any] = []
+    seen: set[str] = set()
     for key, _ in node.value:
         name = loader.construct_object(key)
-        if name in seen:
+        if repr(name) in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {str(name)!r} is given twice", key.start_mark)
-        seen.append(name)
+        seen.add(repr(name))
     return loader.construct_mapping(node, deep=True)
 
 
@@ -93,8 +98,9 @@ def read_yaml(path: str | Path, package: str, schema: str) -> dict[str, Any]:
 
     Raises:
         DataError: not a path.
-        InputFileError: the file is absent or not text.
-        SchemaError: it is not YAML, or does not follow the schema; the message names the line and the place.
+        InputFileError: the file is absent, a pipe, or not text.
+        SchemaError: it is not YAML, its aliases stand for more than a million values, or it does not follow the schema;
+            the message names the line and the place.
     """
     return read_lines(path, package, schema)[0]
 
@@ -102,6 +108,7 @@ def read_yaml(path: str | Path, package: str, schema: str) -> dict[str, Any]:
 def read_lines(path: str | Path, package: str, schema: str) -> tuple[dict[str, Any], Lines]:
     """As `read_yaml`, with the lines of all that is in the file."""
     path = check_path(path)
+    check_regular(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -113,6 +120,7 @@ def read_lines(path: str | Path, package: str, schema: str) -> tuple[dict[str, A
     try:
         loader = _Loader(text)  # a SafeLoader
         root = loader.get_single_node()
+        _check_size(root, path)
         content: Any = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -124,6 +132,26 @@ def read_lines(path: str | Path, package: str, schema: str) -> tuple[dict[str, A
     lines = Lines(root)
     _validate(content, package, schema, path, lines)
     return dict(content), lines
+
+
+def _check_size(node: yaml.Node | None, path: str) -> None:
+    """Refuses a file that is small, and huge once its aliases are written out, or endless."""
+    sizes: dict[int, float] = {}
+
+    def size(one: Any) -> float:
+        if id(one) not in sizes:
+            sizes[id(one)] = math.inf  # until it is known: what holds itself has no end
+            parts = [each for pair in one.value for each in pair] if isinstance(one, yaml.MappingNode) else one.value
+            sizes[id(one)] = 1 + (0 if isinstance(one, yaml.ScalarNode) else sum(map(size, parts)))
+        return sizes[id(one)]
+
+    if node is not None and size(node) > _MOST:
+        raise SchemaError(
+            "the aliases (*name) stand for more than a file of this kind can hold",
+            where=path,
+            expected=f"at most {_MOST} values, all of them written out",
+            fix="do not trust this file" if math.isinf(sizes[id(node)]) else "write shorter lists",
+        )
 
 
 def _validate(content: object, package: str, schema: str, path: str, lines: Lines) -> None:

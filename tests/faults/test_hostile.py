@@ -317,3 +317,31 @@ def test_a_pickle_given_as_a_model_is_refused(
     with untouched(tmp_path), watched(canary):
         done: Done = run(command, *arguments[command])
     check("H14", done, path)
+
+
+def _bombs() -> dict[str, str]:
+    lists = "&a [x,x,x,x,x,x,x,x,x,x]"
+    for one, two in zip("abcdefgh", "bcdefghi", strict=True):
+        lists += f", &{two} [{', '.join([f'*{one}'] * 10)}]"
+    head = "format: hepml-samples\nversion: 1\ntask: binary\n"
+    return {
+        "aliases": f"{head}samples: [{{name: s, files: [{lists}], label: 1}}]\n",
+        "endless": "format: &a [*a]\n",
+        "keys": "".join(f"k{number}: 1\n" for number in range(20_000)),
+    }
+
+
+@pytest.mark.parametrize("option", ["--samples", "--layout", "ANALYSIS"])
+@pytest.mark.parametrize("kind", _bombs())
+def test_a_small_yaml_file_that_stands_for_a_huge_one_is_refused(
+    kind: str, option: str, sample: dict[str, Path], tmp_path: Path
+) -> None:
+    path, output = tmp_path / "x.yaml", tmp_path / "out.h5"
+    path.write_text(_bombs()[kind])
+    files = ("--signal", sample["electrons"], "--background", sample["jets"]) if option == "--layout" else ()
+    with untouched(tmp_path):
+        done = run("run", path) if option == "ANALYSIS" else run("convert", *files, option, path, "-o", output)
+    assert done.code == 1, done
+    assert done.err.startswith("SchemaError: ")
+    assert len(done.err) < 8000
+    assert ("aliases" in done.err) == (kind != "keys")
