@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from hepml import _core
 from hepml.errors import DataError, nearest
 from hepml.geometry import Geometry
+from hepml.ledger import check_regular
 from hepml.records import InputRecord, OutputRecord, Tags, Variable
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Evaluator:
         threads: at most so many for a call.
 
     Raises:
-        InputFileError: absent, unreadable, truncated or not JSON.
+        InputFileError: absent, unreadable, a pipe, truncated or not JSON.
         SchemaError: JSON, but not a network that this version can evaluate; the message names the place.
         VerificationError: the reference vectors do not reproduce.
 
@@ -103,6 +104,7 @@ class Evaluator:
         threads: int | None = None,
     ) -> None:
         self.threads = _threads(threads)
+        check_regular(os.fspath(path))
         self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse))
 
     @classmethod

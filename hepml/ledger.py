@@ -204,10 +204,11 @@ def read_json(path: str | Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        InputFileError: the file cannot be read or is not JSON.
+        InputFileError: the file cannot be read, is a pipe, or is not JSON.
     """
+    check_regular(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))  # C++ passes over a mark of the encoding too
     except OSError as error:
         raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
     except (ValueError, RecursionError) as error:

@@ -210,6 +210,15 @@ def test_json_round_trip_is_plain_and_atomic(tmp_path: Path) -> None:
         ledger.read_json(path)
 
 
+def test_json_may_begin_with_a_mark_of_its_encoding_and_is_no_pipe(tmp_path):
+    path = tmp_path / "marked.json"
+    path.write_text('{"a": 1}', encoding="utf-8-sig")
+    assert ledger.read_json(path) == {"a": 1}
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(InputFileError, match="not a regular file"):
+        ledger.read_json(tmp_path / "pipe.json")
+
+
 def test_environment_names_versions_without_importing() -> None:
     packages = ledger.environment()["packages"]
     assert packages["numpy"] == np.__version__

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hepml.errors import InputFileError, nearest
+from hepml.ledger import check_regular
 
 __all__ = ["check_listed", "read_checksums"]
 
@@ -23,9 +24,9 @@ def read_checksums(path: str | Path) -> dict[str, str]:
     """Real path of each file -> its SHA-256 (hexadecimal, lower case); names are relative to the folder of the list.
 
     Raises:
-        InputFileError: the list cannot be read, or is of another kind.
+        InputFileError: the list cannot be read, is empty, or is of another kind.
     """
-    path = Path(path)
+    path = check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError as error:
@@ -47,6 +48,8 @@ def read_checksums(path: str | Path) -> dict[str, str]:
         if escaped:
             name = re.sub(r"\\[\\nr]", lambda match: _ESCAPES[match[0]], name)
         sums[os.path.realpath(path.parent / name)] = digits.lower()
+    if not sums:
+        raise InputFileError("the list of checksums is empty", where=path, fix="sha256sum *.root > SHA256SUMS")
     return sums
 
 

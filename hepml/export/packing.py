@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, InputFileError, VerificationError
+from hepml.errors import DataError, VerificationError
 from hepml.evaluator import Evaluator
 from hepml.export.writer import model_id, shortest_decimals
-from hepml.ledger import atomic_path, check_not_input
+from hepml.ledger import atomic_path, check_not_input, read_json
 
 __all__ = ["FEWEST", "check_identity", "compact", "encoded", "expanded", "packed"]
 
@@ -49,10 +49,7 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
     path, output = Path(path), Path(output)
     check_not_input(output, [path])
     Evaluator(path)  # what is no network is refused here, with the reason
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
+    document = read_json(path)
     document["layers"] = [packed(layer, exact=layer["architecture"] == "trees") for layer in document["layers"]]
     block = document.get("hepml", {})
     if block.get("reference"):

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepml.errors import DataError, InputFileError, SchemaError
+from hepml.errors import DataError, SchemaError
+from hepml.ledger import read_json
 
 if TYPE_CHECKING:
     from hepml.export.inputs import InputRecord
@@ -110,10 +111,7 @@ def read_variables(path: str | Path) -> Variables:
         SchemaError: a key is missing or of another kind; the message gives its path.
     """
     path = Path(path)
-    try:
-        root = _At(json.loads(path.read_text(encoding="utf-8")), path)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputFileError("the variables file cannot be read", where=path, found=str(error)[:200]) from error
+    root = _At(read_json(path), path)
     if isinstance(root.value, dict) and "class_labels" in root.value:
         given = GivenInput("inputs", tuple(_variable(item) for item in root.member("inputs").items()))
         labels = tuple(item.text() for item in root.member("class_labels").items())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hepml.dataset.npz import UNREADABLE, arrays_of
 from hepml.errors import TrainingError
-from hepml.ledger import atomic_path
+from hepml.ledger import atomic_path, check_regular
 
 __all__ = ["checkpoint", "read_arrays", "read_checkpoint", "restore", "write_arrays"]
 
@@ -63,8 +63,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz.
 
     Raises:
+        InputFileError: a pipe.
         TrainingError: absent, truncated or damaged.
     """
+    check_regular(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return arrays_of(file)

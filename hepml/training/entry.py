@@ -33,7 +33,7 @@ from hepml.training.decorrelation import check_two_classes, variables_of
 from hepml.training.fit import Fitted, Job, fit_member
 from hepml.training.folds import members
 from hepml.training.network import Recipe
-from hepml.training.run import FORMAT, FORMAT_VERSION, Run, Scores, load_run, write_scores
+from hepml.training.run import FORMAT, FORMAT_VERSION, Run, Scores, load_run, read_record, write_scores
 from hepml.training.source import Source, array_source, data_source
 from hepml.training.verification import checksums_of
 from hepml.training.watch import Progress, Report
@@ -286,10 +286,9 @@ def _status(folder: Path) -> object:
 
 def _compare(folder: Path, config: dict[str, Any]) -> None:
     """Refuses to go on with a run of another configuration, and says what differs."""
-    record = read_json(folder / "run.json")
-    old = record.get("config") or {}
-    if isinstance(old.get("settings"), dict):  # settings that have come since had their defaults
-        old = old | {"settings": {**Settings().to_dict(), **old["settings"]}}
+    record = read_record(folder)
+    old = record["config"]
+    old = old | {"settings": {**Settings().to_dict(), **old["settings"]}}  # those that have come since: their defaults
     # how the convolutions are fitted matters to a fit that goes on, not to one that has ended
     old["sparse"] = config["sparse"] if record.get("status") == "done" else old.get("sparse", False)
     differs = [

@@ -50,6 +50,9 @@ _ENDED_SHAPE = {
     "inputs": [{"name": str, "shape": [int], "variables": [str], "geometry": (dict, type(None))}],
     "members": [{"name": str, "val_loss": NUMBER}],
 }
+_BIN = (list, type(None))
+_THRESHOLD = {"signal_efficiency": NUMBER, "threshold": NUMBER, "pt": _BIN, "eta": _BIN}
+_RANGES = {"events": int, "levels": [NUMBER], "quantities": [dict]}
 _COLUMNS = ("identity", "y", "weight", "split", "fold")
 
 
@@ -161,8 +164,8 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any] | None:
         """What `hepml evaluate` stored, None before."""
-        path = self.path / "metrics.json"
-        return dict(read_json(path)) if path.exists() else None
+        found: dict[str, Any] | None = _stored(self.path / "metrics.json", dict)
+        return found
 
     def ranges(self, member: str = "") -> dict[str, Any] | None:
         """What the inputs were in training, see `hepml.ranges`; None for a run that was made without.
@@ -170,14 +173,29 @@ class Run:
         Args:
             member: the name of a network; "" for `model`.
         """
-        path = self.path / member / "ranges.json"
-        return dict(read_json(path)) if path.exists() else None
+        found: dict[str, Any] | None = _stored(self.path / member / "ranges.json", _RANGES)
+        return found
 
     @property
     def thresholds(self) -> list[dict[str, Any]]:
         """Working points that `hepml evaluate` stored; empty before."""
-        path = self.path / "thresholds.json"
-        return list(read_json(path)) if path.exists() else []
+        return list(_stored(self.path / "thresholds.json", [_THRESHOLD]) or [])
+
+
+def _stored(path: Path, shape: Any) -> Any:
+    """The content of a JSON file of a run; None if there is none.
+
+    Raises:
+        InputFileError: damaged.
+    """
+    if not path.exists():
+        return None
+    found = read_json(path)
+    try:
+        check_shape(found, shape, "$")
+    except ValueError as error:
+        raise InputFileError("not a file that hepml wrote whole", where=path, found=error) from error
+    return found
 
 
 def load_run(path: str | Path) -> Run:

@@ -100,7 +100,7 @@ def _names(folder: Path) -> list[str]:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else b""
     except OSError:  # told by who reads it
         return b""
 

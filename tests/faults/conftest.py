@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from faults.outcomes import Done, run
 from faults.root_files import content, write
+from faults.wholes import make_wholes
 
 from hepml.trees.skimming import skim
 
@@ -77,3 +78,28 @@ def few(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> di
     for name, path in sample.items():
         skim(path, folder / f"{name}.root", lambda events: events.entry % 20 == 0)
     return {name: folder / f"{name}.root" for name in sample}
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data file of 200 candidates, beside its inputs s.root and b.root."""
+    folder = tmp_path_factory.mktemp("whole")
+    signal, background = write(folder / "s.root", content(100, 1)), write(folder / "b.root", content(100, 2))
+    done = run("convert", "--signal", signal, "--background", background, "-o", folder / "data.h5")
+    assert done.code == 0, done.err
+    return folder / "data.h5"
+
+
+@pytest.fixture(scope="session")
+def trained(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on it, of an epoch."""
+    path = tmp_path_factory.mktemp("runs") / "hl"
+    done = run("train", whole, "--features", "hl", "-o", path, "--epochs", 1, "--quiet", "--set", "layers=1")
+    assert done.code == 0, done.err
+    return path
+
+
+@pytest.fixture(scope="session")
+def wholes(whole: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A whole file or folder of every kind that a command reads."""
+    return make_wholes(tmp_path_factory.mktemp("wholes"), whole, trained)

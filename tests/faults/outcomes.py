@@ -19,9 +19,9 @@ from faults.table import FAULTS
 
 from hepml.cli import main
 
-__all__ = ["Done", "check", "run", "snapshot", "spawn", "untouched"]
+__all__ = ["Done", "check", "messages_of", "run", "snapshot", "spawn", "untouched"]
 
-_MESSAGE = re.compile(r"^(\w+Error): ", re.MULTILINE)
+_MESSAGE = re.compile(r"^(?:[\w/]+: )?(\w+Error): ", re.MULTILINE)  # `hepml run` says first which step
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,22 @@ def check(entry: str, done: Done, *named: object) -> None:
     fault = FAULTS[entry]
     assert done.code in fault.codes, done.err
     assert "Traceback" not in done.err
-    messages = _MESSAGE.findall(done.err)
+    messages = messages_of(done)
     assert len(messages) == bool(fault.errors), done.err
     assert set(messages) <= set(fault.errors), done.err
     for name in named:
         assert str(name) in done.err, done.err
 
 
+def messages_of(done: Done) -> list[str]:
+    """The classes that its messages begin with."""
+    return _MESSAGE.findall(done.err)
+
+
 def snapshot(folder: Path) -> dict[str, str]:
     """Every file below a folder, hidden ones too, with the hash of its content."""
     return {
-        path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
         for path in sorted(folder.rglob("*"))
     }
 

@@ -18,27 +18,6 @@ from hepml.dataset import SPLITS
 pytestmark = pytest.mark.usefixtures("bounded")
 
 
-@pytest.fixture(scope="session")
-def whole(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data file of 200 candidates."""
-    from faults.root_files import content, write
-
-    folder = tmp_path_factory.mktemp("whole")
-    signal, background = write(folder / "s.root", content(100, 1)), write(folder / "b.root", content(100, 2))
-    done = run("convert", "--signal", signal, "--background", background, "-o", folder / "data.h5")
-    assert done.code == 0, done.err
-    return folder / "data.h5"
-
-
-@pytest.fixture(scope="session")
-def trained(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on it, of an epoch."""
-    path = tmp_path_factory.mktemp("runs") / "hl"
-    done = run("train", whole, "--features", "hl", "-o", path, "--epochs", 1, "--quiet", "--set", "layers=1")
-    assert done.code == 0, done.err
-    return path
-
-
 @pytest.fixture
 def data(whole: Path, tmp_path: Path) -> Path:
     """A copy to be damaged."""

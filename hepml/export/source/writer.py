@@ -17,7 +17,7 @@ from hepml.export.packing import expanded
 from hepml.export.source.header import header
 from hepml.export.source.names import Names, reserved_words
 from hepml.export.source.network import build
-from hepml.ledger import atomic_path
+from hepml.ledger import atomic_path, read_json
 
 __all__ = ["SourceExport", "SourceFile", "beside", "export_source", "is_network_file", "source_text"]
 
@@ -143,7 +143,7 @@ def source_text(
         document = dict(network)
     else:
         evaluator = Evaluator(network)
-        document = json.loads(Path(network).read_text(encoding="utf-8-sig"))
+        document = read_json(network)
     records = evaluator.inputs, evaluator.outputs
     names = Names.of(namespace, *([record.name for record in one] for one in records))
     document = expanded(document)
@@ -156,14 +156,14 @@ def source_text(
 def is_network_file(path: Path) -> bool:
     """Whether a path names a network file: JSON with inputs, layers and outputs at the top.
 
+    Raises:
+        InputFileError: it is named .json, and absent or no JSON.
+
     Example:
         >>> is_network_file(Path("model.keras"))
         False
     """
-    if path.suffix != ".json" or not path.is_file():
+    if path.suffix != ".json" or path.is_dir():
         return False
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return False
+    document = read_json(path)
     return isinstance(document, dict) and {"inputs", "layers", "outputs"} <= document.keys()
