@@ -185,6 +185,7 @@ def _make(
     progress: Callable[[Step], AbstractContextManager[Any]],
 ) -> Outcome:
     """Makes a step, and its entry in the books, such that a kill at any moment is noticed."""
+    stage("step", step.name)
     if found.state == MISSING and _adoptable(step, books):  # forced ones are stale
         books.log(f"{step.name} looks at what is there on {platform.node()}")
         with progress(step) as report:
@@ -197,7 +198,6 @@ def _make(
         books.clear(step)
         books.begin(step, key)
     books.log(f"{step.name} {'goes on' if resume else 'starts'} on {platform.node()}: {found.why}")
-    stage("step", step.name)
     before = {path: books.stamp(path) for _, path in step.files}
     with progress(step) as report:
         made: Made = step.action(Place(books.folder, jobs=jobs, resume=resume, progress=report))
