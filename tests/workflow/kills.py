@@ -56,11 +56,13 @@ class Road:
         base: a folder.
         library: from `faults.killing.build`.
         figures: whether they are drawn.
+        kinds: of steps that are made, with those that they need.
     """
 
     base: Path
     library: Path
     figures: bool
+    kinds: tuple[str, ...]
 
     @property
     def work(self) -> Path:
@@ -95,8 +97,8 @@ class Road:
 
     @property
     def arguments(self) -> list[str]:
-        """All kinds by name: for the word `train` the harness has a checkpoint written after each epoch."""
-        return ["run", "analysis.yaml", *(kind for kind in KINDS if self.figures or kind != "figures"), "--quiet"]
+        """For the word `train` the harness has a checkpoint written after each epoch."""
+        return ["run", "analysis.yaml", *dict.fromkeys(["train", *self.kinds]), "--quiet"]
 
     def run(self, act: str = "") -> tuple[int, str]:
         return call(self.library, self.work, self.arguments, act)
@@ -151,14 +153,14 @@ def differences(out: Path, whole: Path) -> list[str]:
     return found + [f"{name} is left behind" for name in sorted(more)]
 
 
-def kill_in_steps(road: Road, kills: int, seed: int, kinds: list[str]) -> list[Killed]:
-    """Kills `hepml run` so many times in each step of these kinds, half of them by time."""
+def kill_in_steps(road: Road, kills: int, seed: int) -> list[Killed]:
+    """Kills `hepml run` so many times in each step of the road's kinds, half of them by time."""
     road.fresh()
     found = parts(traced(road.library, road.work, road.arguments))
     shutil.move(road.work / "out", road.whole)
     rng, results = random.Random(seed), []
     for step, (calls, number, took) in found.items():
-        if step.split("/")[0] not in kinds:
+        if step.split("/")[0] not in road.kinds:
             continue
         result = Killed(step)
         chosen = [f"kill:{one}" for one in rng.sample(calls, min(len(calls), kills - kills // 2))]
@@ -195,9 +197,9 @@ def kill_once(road: Road, result: Killed, moment: str) -> None:
 
 
 def main() -> None:
-    """Kills in the steps of the kinds that are named, or of all; exit code 1 if anything was wrong."""
+    """Kills in the steps of the kinds that are named, or of all but figures; exit code 1 if anything was wrong."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("kinds", nargs="*", default=[kind for kind in KINDS if kind != "figures"])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
@@ -213,8 +215,8 @@ def main() -> None:
     for name in LOADED:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as base:
-        road = Road(Path(base), Path(os.environ[FLAG]), options.figures)
-        results = kill_in_steps(road, options.kills, options.seed, options.kinds)
+        road = Road(Path(base), Path(os.environ[FLAG]), options.figures, tuple(options.kinds))
+        results = kill_in_steps(road, options.kills, options.seed)
     for one in results:
         for problem in one.problems:
             print(f"{one.step}: {problem}", file=sys.stderr)
