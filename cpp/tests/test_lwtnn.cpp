@@ -258,5 +258,8 @@ int main() {
   fast_graph<float>();
   fast_graph<double>();
 #endif
+  check::speak_german();
+  sequential_networks();
+  graphs();
   return check::failures == 0 ? 0 : 1;
 }

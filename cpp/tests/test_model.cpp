@@ -240,5 +240,8 @@ int main() {
   malformed();
   images();
   files();
+  check::speak_german();
+  evaluation();
+  malformed();
   return check::failures == 0 ? 0 : 1;
 }
