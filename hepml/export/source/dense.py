@@ -13,7 +13,8 @@ from hepml.export.source.program import Layer, Matrix, Program, Tensor, up
 
 __all__ = ["dense", "linear", "matrix_call"]
 
-NARROW = 4  # outputs of a layer whose matrix is stored by rows
+NARROW = 4  # outputs of a layer whose matrix is stored by rows, if it has more inputs than
+SHORT = 32
 PANEL = 20  # of 8 outputs, at most
 LANES = 8
 
@@ -34,7 +35,7 @@ def matrix_call(program: Program, matrix: Matrix, x: str, y: str, function: str)
     """
     program.kernels.add("dense")
     n_out, n_in = matrix.weights.shape
-    if n_out <= NARROW:
+    if n_out <= NARROW and n_in > SHORT:
         rows = np.zeros((n_out, up(n_in)), np.float32)
         rows[:, :n_in] = matrix.weights
         arguments = f"{program.array(rows)}, {program.array(matrix.bias)}, {y}, {function}"

@@ -37,6 +37,10 @@ class _Gates:
     def _bias(self, part: Layer, key: str) -> NDArray[np.float32]:
         return part.floats(key) if part.data.get(key) else np.zeros(self.n, np.float32)
 
+    @property
+    def is_few(self) -> bool:
+        return self.n <= FEW_UNITS and self.n_in + self.n <= FEW_PRODUCTS
+
     def both(self, gates: slice) -> Matrix:
         """Some gates, for the input and the state."""
         weights, states = np.concatenate(self.weights[gates]), np.concatenate(self.states[gates])
@@ -103,13 +107,21 @@ def lstm(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     functions = f"{_function(program, layer)}, {_function(program, layer, 'inner_activation')}"
     matrix = gates.both(slice(None))
 
-    def step(_: str) -> list[str]:
+    def few(x: str) -> list[str]:
+        n, n_in, size = gates.n, gates.n_in, up(gates.n)
+        weights, bias = np.zeros((n_in + n, 4, size), np.float32), np.zeros((4, size), np.float32)
+        weights[:, :, :n], bias[:, :n] = matrix.weights.T.reshape(n_in + n, 4, n), matrix.bias.reshape(4, n)
+        arrays = f"{program.array(weights)}, {program.array(bias)}"
+        return [f"lstm_step<{n_in}, {n}, {size}>({x}, h, c, {arrays}, {functions});"]
+
+    def many(_: str) -> list[str]:
         return [
             *matrix_call(program, matrix, "z", "sums", "Linear{}"),
             f"lstm_cell<{gates.n}>(sums, c, h, {functions});",
         ]
 
-    return _recurrent(program, gates, inputs, 4, step)
+    # of more, gates without padding between them are fewer vectors
+    return _recurrent(program, gates, inputs, 4, few if gates.is_few and gates.n <= ALIGNED else many)
 
 
 def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
@@ -154,8 +166,7 @@ def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
             f"gru_cell<{n}>(sums, {second}, h, {functions});",
         ]
 
-    is_few = n <= FEW_UNITS and n_in + n <= FEW_PRODUCTS
-    return _recurrent(program, gates, inputs, 3, few if is_few else after if is_after else before)
+    return _recurrent(program, gates, inputs, 3, few if gates.is_few else after if is_after else before)
 
 
 def simplernn(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
@@ -164,10 +175,17 @@ def simplernn(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     activation = function_of(program, layer)[0]
     matrix = gates.both(slice(None))
 
-    def step(_: str) -> list[str]:
+    def few(x: str) -> list[str]:
+        n, n_in, size = gates.n, gates.n_in, up(gates.n)
+        weights, bias = np.zeros((n_in + n, size), np.float32), np.zeros(size, np.float32)
+        weights[:, :n], bias[:n] = matrix.weights.T, matrix.bias
+        arrays = f"{program.array(weights)}, {program.array(bias)}"
+        return [f"rnn_step<{n_in}, {n}, {size}>({x}, h, {arrays}, {activation});"]
+
+    def many(_: str) -> list[str]:
         return [
             *matrix_call(program, matrix, "z", "sums", "Linear{}"),
             f"rnn_cell<{gates.n}>(sums, h, {activation});",
         ]
 
-    return _recurrent(program, gates, inputs, 1, step)
+    return _recurrent(program, gates, inputs, 1, few if gates.is_few else many)

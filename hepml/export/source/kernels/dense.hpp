@@ -5,8 +5,8 @@ constexpr std::size_t most_sums = width == 4 ? 8 : 10;  // vectors of outputs at
 constexpr std::size_t sum_block = 64;  // products summed before they join the total: keeps float32 sums exact
 
 /// P vectors of sums go on over n inputs, U of them at a time in sums of their own, to hide the latency; the
-/// weights of an input lie S floats behind those of the one before.
-template <std::size_t P, std::size_t U, std::size_t S>
+/// weights of an input lie S floats behind those of the one before, and those of its vectors D apart.
+template <std::size_t P, std::size_t U, std::size_t S, std::size_t D = width>
 HEPML_SOURCE_INLINE void go_on(const float* x, std::size_t n, const float* weights, V (&sums)[U][P]) {
   std::size_t i = 0;
   for (; i + U <= n; i += U) {
@@ -15,14 +15,28 @@ HEPML_SOURCE_INLINE void go_on(const float* x, std::size_t n, const float* weigh
       const V value = set(x[i + u]);
       HEPML_SOURCE_UNROLL
       for (std::size_t p = 0; p < P; ++p)
-        sums[u][p] = fma(value, load(weights + (i + u) * S + p * width), sums[u][p]);
+        sums[u][p] = fma(value, load(weights + (i + u) * S + p * D), sums[u][p]);
     }
   }
-  for (; i < n; ++i) {
-    const V value = set(x[i]);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t u = 0; u + 1 < U; ++u) {
+    if (i + u >= n) continue;
+    const V value = set(x[i + u]);
     HEPML_SOURCE_UNROLL
     for (std::size_t p = 0; p < P; ++p)
-      sums[0][p] = fma(value, load(weights + i * S + p * width), sums[0][p]);
+      sums[u][p] = fma(value, load(weights + (i + u) * S + p * D), sums[u][p]);
+  }
+}
+/// Adds the U sums of each vector up in sums[0], in pairs.
+template <std::size_t U, std::size_t P>
+HEPML_SOURCE_INLINE void join(V (&sums)[U][P]) {
+  HEPML_SOURCE_UNROLL
+  for (std::size_t half = U / 2; half != 0; half /= 2) {
+    HEPML_SOURCE_UNROLL
+    for (std::size_t u = 0; u < half; ++u) {
+      HEPML_SOURCE_UNROLL
+      for (std::size_t p = 0; p < P; ++p) sums[u][p] += sums[u + half][p];
+    }
   }
 }
 /// P vectors of outputs of N inputs, added to `total` in blocks.
@@ -31,13 +45,9 @@ HEPML_SOURCE_INLINE void add_products(const float* x, const float* weights, V* t
   for (std::size_t start = 0; start < N; start += sum_block) {
     V sums[U][P] = {};
     go_on<P, U, S>(x + start, smaller(sum_block, N - start), weights + start * S, sums);
+    join(sums);
     HEPML_SOURCE_UNROLL
-    for (std::size_t p = 0; p < P; ++p) {
-      V part = sums[0][p];
-      HEPML_SOURCE_UNROLL
-      for (std::size_t u = 1; u < U; ++u) part += sums[u][p];
-      total[p] += part;
-    }
+    for (std::size_t p = 0; p < P; ++p) total[p] += sums[0][p];
   }
 }
 

@@ -40,24 +40,21 @@ HEPML_SOURCE_INLINE void lstm_cell(const float* gates, float* c, float* h, A act
 }
 
 /// P vectors of sums over NX inputs x and NH of the state h, rows of weights S floats apart, added to
-/// `total`.
-template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t P>
+/// `total`; D as for go_on.
+template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t D = width, std::size_t P>
 HEPML_SOURCE_INLINE void gate_sums(const float* x, const float* h, const float* weights, V (&total)[P]) {
-  constexpr std::size_t U = P == 1 ? 8 : P == 2 ? 4 : 2;
+  constexpr std::size_t U = P == 1 ? 8 : P == 2 || (P == 4 && width == 16) ? 4 : P <= 4 ? 2 : 1;
   V sums[U][P];
   HEPML_SOURCE_UNROLL
   for (std::size_t u = 0; u < U; ++u) {
     HEPML_SOURCE_UNROLL
     for (std::size_t p = 0; p < P; ++p) sums[u][p] = u == 0 ? total[p] : V{};
   }
-  go_on<P, U, S>(x, NX, weights, sums);
-  go_on<P, U, S>(h, NH, weights + NX * S, sums);
+  go_on<P, U, S, D>(x, NX, weights, sums);
+  go_on<P, U, S, D>(h, NH, weights + NX * S, sums);
+  join(sums);
   HEPML_SOURCE_UNROLL
-  for (std::size_t p = 0; p < P; ++p) {
-    total[p] = sums[0][p];
-    HEPML_SOURCE_UNROLL
-    for (std::size_t u = 1; u < U; ++u) total[p] += sums[u][p];
-  }
+  for (std::size_t p = 0; p < P; ++p) total[p] = sums[0][p];
 }
 /// function(bias + the sums of a gate): all P vectors, four at a time, from `First` on.
 template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t First = 0, std::size_t P, class F>
@@ -71,6 +68,41 @@ HEPML_SOURCE_INLINE void gate(const float* x, const float* h, const float* weigh
   HEPML_SOURCE_UNROLL
   for (std::size_t p = 0; p < count; ++p) y[First + p] = function(total[p]);
   if constexpr (First + count < P) gate<NX, NH, S, First + count>(x, h, weights, bias, y, function);
+}
+/// A step of an LSTM of N units that stays in registers. Gates i f c o of an input side by side, of S floats.
+template <std::size_t NX, std::size_t N, std::size_t S, class A, class G>
+HEPML_SOURCE_INLINE void lstm_step(const float* x, float* h, float* c, const float* weights,
+                                   const float* bias, A activation, G inner) {
+  constexpr std::size_t P = vectors(N);
+  constexpr std::size_t Q = width == 8 && 2 * width == S && P == 2 ? 2 : 1;  // vectors of a gate at a time
+  V next[P];
+  HEPML_SOURCE_UNROLL
+  for (std::size_t first = 0; first < P; first += Q) {
+    V gates[4 * Q];
+    HEPML_SOURCE_UNROLL
+    for (std::size_t k = 0; k < 4 * Q; ++k) gates[k] = load(bias + k / Q * S + (first + k % Q) * width);
+    gate_sums<NX, N, 4 * S, S / Q>(x, h, weights + first * width, gates);
+    HEPML_SOURCE_UNROLL
+    for (std::size_t q = 0; q < Q; ++q) {
+      float* const state_at = c + (first + q) * width;
+      const V added = inner(gates[q]) * activation(gates[2 * Q + q]);
+      const V state = fma(inner(gates[Q + q]), load(state_at), added);
+      store(state_at, state);
+      next[first + q] = inner(gates[3 * Q + q]) * activation(state);
+    }
+  }
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) store(h + p * width, next[p]);
+}
+/// h = act(W x + b + U h), likewise.
+template <std::size_t NX, std::size_t N, std::size_t S, class A>
+HEPML_SOURCE_INLINE void rnn_step(const float* x, float* h, const float* weights, const float* bias,
+                                  A activation) {
+  constexpr std::size_t P = vectors(N);
+  V next[P];
+  gate<NX, N, S>(x, h, weights, bias, next, activation);
+  HEPML_SOURCE_UNROLL
+  for (std::size_t p = 0; p < P; ++p) store(h + p * width, next[p]);
 }
 /// h = z h + (1 - z) act(W x + b + U (r h)), of N units. Gates r z and the candidate behind each other, of S
 /// floats; what does not wait for r fills the time that its function takes.
