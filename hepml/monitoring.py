@@ -209,6 +209,8 @@ def compare(
         )
     if counts["events"] <= 0:
         raise DataError("no events were counted")
+    if not any(one["entries"] or one["squares"] for one in counts["quantities"]):
+        raise DataError("the weights add up to nothing", found=f"{counts['events']} events, all of weight 0")
     levels = np.asarray(ranges["levels"], dtype=np.float64)
     pairs = zip(ranges["quantities"], counts["quantities"], strict=True)
     quantities = tuple(_drift(one, found, levels, limits) for one, found in pairs)

@@ -270,7 +270,7 @@ def _profile(values: Floats, score: Floats, weight: Floats, edges: Floats) -> tu
     def sums(terms: Floats) -> Floats:
         return np.asarray(np.bincount(place[inside], terms[inside], minlength=bins), dtype=np.float64)
 
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # weights of both signs may sum to almost 0
         mean = sums(weight * score) / sums(weight)
         squares = sums(weight**2 * (score - np.nan_to_num(mean)[place]) ** 2)
         return mean, np.sqrt(squares) / np.abs(sums(weight))

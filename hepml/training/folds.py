@@ -79,9 +79,20 @@ def _check(source: Source, rows: NDArray[np.int64], what: str, where: str) -> No
         raise DataError(
             f"no rows in the {what} split", where=where, fix="use a larger sample, or write the data with three splits"
         )
-    present = np.unique(source.y[rows]) if source.task != "regression" else np.empty(0)
-    if len(present) < source.n_classes:
-        names = ", ".join(f"{label:g}" for label in present)
-        raise DataError(f"a class is missing in the {what} split", where=where, found=f"labels {names} only")
-    if float(np.sum(source.weight[rows])) <= 0:
+    weight = source.weight[rows]
+    if source.task != "regression":
+        label = source.y[rows].astype(np.int64)
+        counts = np.bincount(label, minlength=source.n_classes)
+        found = ", ".join(f"label {k}: {count}" for k, count in enumerate(counts))
+        if not counts.all():
+            raise DataError(f"a class is missing in the {what} split", where=where, found=found)
+        sums = np.bincount(label, weight, minlength=source.n_classes)
+        if not (sums > 0).all():
+            raise DataError(
+                f"the weights of a class in the {what} split do not sum to more than 0",
+                where=where,
+                found=", ".join(f"label {k}: {total:g}" for k, total in enumerate(sums)),
+                fix="look at the weights; a class without weight cannot be learned",
+            )
+    if not float(np.sum(weight)) > 0:
         raise DataError(f"the weights of the {what} split do not sum to more than 0", where=where)
