@@ -46,6 +46,7 @@ from hepml.ledger import (
 from hepml.stages import stage
 from hepml.trees import Source, expand_files, iterate_events
 from hepml.trees.files import open_file
+from hepml.trees.reading import check_files
 from hepml.working_points import working_point
 
 __all__ = ["Applied", "apply"]
@@ -236,7 +237,7 @@ def apply(
     Raises:
         DataError, GranularityError: as for `score_events`; several inputs for one output file; a folder of other
             networks than the folds of one run.
-        InputFileError: as for `iterate_events`.
+        InputFileError: as for `iterate_events`; a file that cannot be opened, or lacks a branch, before any is scored.
         OutputError: an output exists or cannot be written; with `resume`, it is of something else.
 
     Example:
@@ -275,6 +276,9 @@ def apply(
         overwrite=overwrite,
         evaluation={"network": _identity(network, opened), "options": settings, "code": code_version()},
     )
+    if len(sources) > 1 and not skip_bad:
+        group = opened.group if isinstance(opened, Folds) else None
+        check_files(sources, layout, group=group, collections=(collection,))
     inputs = [_Each(i, source, path) for i, (source, path) in enumerate(zip(sources, outputs, strict=True))]
     results = Processes(jobs, timeout).read(inputs, scoring) if jobs > 1 else here(inputs, scoring)
     done = []

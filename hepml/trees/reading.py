@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from hepml import interruption
 from hepml.errors import DataError, InputFileError, MissingBranchError, check_whole, printable
@@ -21,9 +21,10 @@ from hepml.trees.columns import Columns, Tree
 from hepml.trees.events import Events
 from hepml.trees.files import Source, choose_tree, expand_files, one_file, open_file, reading
 
-__all__ = ["iterate_events", "open_events", "opened", "refuse_layouts"]
+__all__ = ["check_files", "in_attempts", "iterate_events", "open_events", "opened", "refuse_layouts"]
 
 log = logging.getLogger("hepml")
+Chunk = TypeVar("Chunk")
 Files = str | os.PathLike[str] | Source | Iterable[str | os.PathLike[str] | Source]
 
 
@@ -110,7 +111,7 @@ def iterate_events(
     known: dict[str, str] = {}
     for source in expand_files(files):
         with_start = partial(_chunks, source, (layout, tree, weight, group), request, step_size)
-        for events in _in_attempts(source.path, with_start):
+        for events in in_attempts(source.path, with_start, lambda events: events):
             where = f"{events.path}:{events.tree}"
             if known.setdefault(events.sample, where) != where and len(events) and events.entry[0] == 0:
                 log.warning("%s holds the same events as %s", printable(where), printable(known[events.sample]))
@@ -138,17 +139,42 @@ def _chunks(
                 yield assemble(data, binding, request, sample, (begin, end, part))
 
 
-def _in_attempts(path: str, chunks: Callable[[int], Iterator[Events]]) -> Iterator[Events]:
-    """All chunks; after an error of the disk or the net, the file is opened again and read from where it failed."""
+def check_files(
+    sources: Sequence[Source],
+    layout: str | Path | Layout | None = None,
+    *,
+    group: str | None = None,
+    collections: str | Iterable[str] | None = None,
+) -> None:
+    """Opens every file once: what is missing in the last one is told before the first is read.
+
+    Raises:
+        InputFileError, MissingBranchError, DataError: as for `iterate_events`, but for damage in the middle of a file.
+    """
+    request = Request.of(collections, ())
+    for source in sources:
+        with opened(source, layout, group=group) as (data, binding):
+            branches_to_read(data, binding, request)
+
+
+def in_attempts(path: str, chunks: Callable[[int], Iterator[Chunk]], of: Callable[[Chunk], Events]) -> Iterator[Chunk]:
+    """All chunks; after an error of the disk or the net, the file is opened again and read from where it failed.
+
+    Args:
+        path: of the file, for messages.
+        chunks: gives those from an entry on.
+        of: the events of a chunk.
+    """
     attempt = start = 0
     sample: str | None = None
     while True:
         try:
-            for events in chunks(start):
+            for chunk in chunks(start):
+                events = of(chunk)
                 if sample not in (None, events.sample):
                     raise InputFileError("the file was replaced while it was read", where=path)
                 sample = events.sample
-                yield events
+                yield chunk
                 start += len(events)
             return
         except InputFileError as error:

@@ -8,8 +8,9 @@ objects, such as references, are left out and named; so is TObject's `fBits`, wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import MissingBranchError
-from hepml.layouts import Binding, Layout
+from hepml.layouts import Layout
 from hepml.layouts.binding import plain
-from hepml.ledger import atomic_path, check_not_input, check_output
+from hepml.ledger import atomic_path, check_not_input, check_output, check_unchanged, file_state
 from hepml.stages import stage
 from hepml.trees.checksum import sample_checksum
 from hepml.trees.chunk import Request, assemble, branches_to_read
 from hepml.trees.columns import Columns, Tree
 from hepml.trees.events import Events
 from hepml.trees.files import Source, expand_files, reading
-from hepml.trees.reading import opened
+from hepml.trees.reading import in_attempts, opened
 
 __all__ = ["Skim", "skim"]
 
@@ -95,18 +96,21 @@ def skim(
     with atomic_path(output, overwrite) as temporary, uproot.recreate(temporary) as file:
         new: Any = None
         for source in sources:
-            with opened(source, layout, tree) as (data, binding):
-                if new is None:
-                    new = file.mktree(name, _types(plan), title="written by hepml skim")
-                for events, arrays in _chunks(data, binding, plan, step_size):
-                    stage("chunk", f"{source.path}, {len(events)} entries")
-                    mask = np.asarray(keep(events), dtype=np.bool_)
-                    n_read += len(mask)
-                    n_written += int(mask.sum())
-                    if mask.any():
-                        with reading(data.path, "what is to be copied"):
-                            kept = _columns(data, plan, {key: array[mask] for key, array in arrays.items()})
-                        new.extend(kept)
+            if new is None:
+                new = file.mktree(name, _types(plan), title="written by hepml skim")
+            state = None if source.remote else file_state(source.path)
+            chunks = partial(_chunks, source, (layout, tree), plan, step_size)
+            for events, arrays in in_attempts(source.path, chunks, lambda chunk: chunk[0]):
+                stage("chunk", f"{source.path}, {len(events)} entries")
+                mask = np.asarray(keep(events), dtype=np.bool_)
+                n_read += len(mask)
+                n_written += int(mask.sum())
+                if mask.any():
+                    with reading(source.path, "what is to be copied"):
+                        kept = _columns(source.path, plan, {key: array[mask] for key, array in arrays.items()})
+                    new.extend(kept)
+            if state is not None:
+                check_unchanged(source.path, state)
     for branch in left_out:
         log.info("left out: %s", branch)
     return Skim(n_read, n_written, tuple(branch.source for branch in plan), tuple(left_out))
@@ -160,15 +164,19 @@ def _copied(data: Tree, names: list[str]) -> tuple[list[_Branch], list[str]]:
     return plan, left_out
 
 
-def _chunks(data: Tree, binding: Binding, plan: list[_Branch], step_size: int | str) -> Any:
+def _chunks(
+    source: Source, how: tuple[Any, ...], plan: list[_Branch], step_size: int | str, start: int
+) -> Iterator[tuple[Events, Any]]:
+    """The events of a file from an entry on, with the arrays to copy from."""
     request = Request(None, ())
-    sample = sample_checksum(data, binding)
-    names = list(dict.fromkeys([*branches_to_read(data, binding, request), *(branch.source for branch in plan)]))
-    for first, last, arrays in data.iterate(names, step_size, 0, data.n_entries, awkward=True):
-        yield assemble(data, binding, request, sample, (first, last, Columns(data, arrays, first))), arrays
+    with opened(source, *how) as (data, binding):
+        sample = sample_checksum(data, binding)
+        names = list(dict.fromkeys([*branches_to_read(data, binding, request), *(branch.source for branch in plan)]))
+        for first, last, arrays in data.iterate(names, step_size, start, data.n_entries, awkward=True):
+            yield assemble(data, binding, request, sample, (first, last, Columns(data, arrays, first))), arrays
 
 
-def _columns(data: Tree, plan: list[_Branch], arrays: Any) -> dict[str, Any]:
+def _columns(path: str, plan: list[_Branch], arrays: Any) -> dict[str, Any]:
     """The columns of the output: groups of jagged arrays as records, everything else by itself."""
     import awkward as ak
 
@@ -188,7 +196,7 @@ def _columns(data: Tree, plan: list[_Branch], arrays: Any) -> dict[str, Any]:
         else:
             group[branch.name] = array
     for name, group in groups.items():
-        with reading(data.path, f"the collection {name!r}"):
+        with reading(path, f"the collection {name!r}"):
             columns[name] = ak.zip(group)
     return columns
 
