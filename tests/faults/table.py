@@ -55,7 +55,7 @@ ROOT_INPUT: dict[str, Fault] = {
     "R09": Fault("two trees, none named", "the trees are listed", 1, "InputFileError"),
     "R10": Fault(
         "a branch missing in one file of many",
-        "file and branch are named before anything is written",
+        "file and branch are named before anything is written, by apply too: every file is opened once before",
         1,
         "MissingBranchError",
     ),
@@ -68,7 +68,9 @@ ROOT_INPUT: dict[str, Fault] = {
     "R12": Fault("one number an event where a list is due, or the reverse", "refused by name", 1, "DataError"),
     "R07": Fault("never closed: no end, no list of keys", _DAMAGED, 1, "InputFileError"),
     "R13": Fault("a tree without entries", "a warning; the output is made from the others, or is empty", 0),
-    "R14": Fault("no events in any file", "no candidates, with the cut flow", 1, "DataError"),
+    "R14": Fault(
+        "no events in any file", "convert: no candidates, with the cut flow; apply and skim: as R13", 1, "DataError"
+    ),
     "R15": Fault(
         "an event without particles",
         "no object: rejected as no_object, score NaN; an object without towers: an empty image, scored",
@@ -76,7 +78,7 @@ ROOT_INPUT: dict[str, Fault] = {
     ),
     "R17": Fault(
         "10 000 particles in an event",
-        "all are read and counted; none of the inputs made of towers has a length to be cut to",
+        "all are read and counted; nothing is cut by pT, as no input made of towers has a length to be cut to",
         0,
     ),
     "R18": Fault("NaN", "the event is rejected as not_finite, counted by column; score NaN, status not_finite", 0),
@@ -86,7 +88,8 @@ ROOT_INPUT: dict[str, Fault] = {
     "R22": Fault("phi outside of -pi to pi", "the same angle as within", 0),
     "R23": Fault(
         "denormal numbers; numbers beyond 1e30",
-        "kept; as R18. --not-finite raise stops instead. None is ever kept: an image has no place for it",
+        "kept; as R18. --not-finite raise stops instead. None is ever kept: the image would not be finite, and the "
+        "C++ tagger, which scores NaN, would differ from the training",
         0,
     ),
     "R24": Fault(
@@ -94,10 +97,24 @@ ROOT_INPUT: dict[str, Fault] = {
         "counted, and kept in one split and fold; left out with --dedup, counted as duplicate",
         0,
     ),
-    "R25": Fault("all weights zero", "refused where they must be normalised", 1, "DataError"),
-    "R26": Fault("negative weights", "kept, and summed with their signs", 0),
-    "R27": Fault("a weight that is NaN", "the event is left out and counted as not_finite_row", 0),
-    "R28": Fault("one class only, in a file or a fold", "refused with the counts", 1, "DataError"),
+    "R25": Fault(
+        "all weights zero, or those of a class",
+        "refused where they must be normalised, by train, by evaluate and by monitor",
+        1,
+        "DataError",
+    ),
+    "R26": Fault(
+        "negative weights", "kept, learned and summed with their signs; a class whose sum is not positive: as R25", 0
+    ),
+    "R27": Fault(
+        "a weight that is NaN", "the event is left out and counted as not_finite_row; one in an npz is refused (1)", 0
+    ),
+    "R28": Fault(
+        "one class only, in a file, a split or a fold",
+        "refused with the counts, by convert and by train",
+        1,
+        "DataError",
+    ),
     "R05": Fault(
         "a flipped bit",
         "with --checksums, a list of sha256sum, every one is found (300 of 300 a codec). Without it, of 300: zlib 120 "

@@ -53,6 +53,7 @@ def test_a_file_without_entries_is_warned_of(entry: str, do: Do, good: Path, bad
     check(entry, do("apply", bad), "0 entries")
     assert len(scores(tmp_path)[0]) == 0
     check(entry, do("skim", bad))
+    assert "0 entries" in do("inspect", bad).out
 
 
 @pytest.mark.parametrize("entry", ["R14"])
@@ -64,6 +65,11 @@ def test_no_event_at_all_is_an_error(entry: str, net: Path, bad: Path, tmp_path:
     with untouched(tmp_path):
         done = run("convert", "--signal", bad, "--background", other, "-o", tmp_path / "out.h5")
         check(entry, done, "no candidates in the files", "read 0", bad)
+    assert run("apply", net, bad, other, "-o", tmp_path / "out").code == 0
+    assert [len(scores(tmp_path, path.name)[0]) for path in (bad, other)] == [0, 0]
+    assert run("skim", bad, other, "-o", tmp_path / "skimmed.root").code == 0
+    with uproot.open(tmp_path / "skimmed.root") as file:
+        assert file["Delphes"].num_entries == 0
 
 
 @pytest.mark.parametrize("entry", ["R15"])
@@ -140,6 +146,9 @@ def test_a_value_is_kept_or_rejects_its_event_and_is_counted(
     score, status = scores(tmp_path)
     assert np.isnan(score).tolist() == [rejected] + [False] * 29  # the same events, and no other
     assert status.tolist() == [STATUS_NAMES.index("not_finite") if rejected else 0] + [0] * 29
+    check(entry, do("skim", bad))
+    with uproot.open(tmp_path / "out.root") as file:
+        assert file["Delphes"].num_entries == 30 - rejected
     data = Dataset.open(tmp_path / "out.h5")
     for token in data.tokens:
         assert all(np.isfinite(data.raw(token, split)).all() for split in SPLITS)
@@ -275,3 +284,97 @@ def test_a_class_without_events_is_refused_with_the_counts(entry: str, do: Do, b
     write(bad, columns)
     with untouched(tmp_path):
         check(entry, do("convert", bad), "a class has no candidates", "background: 30, signal: 0", "no_object 30")
+
+
+# weights and classes behind the conversion
+
+
+@pytest.fixture
+def weighted(tmp_path: Path) -> Callable[..., Path]:
+    """A data file with such weights of the signal."""
+
+    def make(weights: Any) -> Path:
+        from faults.outcomes import run
+
+        signal = write(tmp_path / "weighted.root", content(100, 1) | {"weight": ak.Array(weights)})
+        background = write(tmp_path / "unweighted.root", content(100, 2))
+        own = layout(tmp_path, "event: {weight: weight}")
+        files = ("--signal", signal, "--background", background)
+        done = run("convert", *files, "--layout", own, "-o", tmp_path / "weighted.h5")
+        assert done.code == 0, done.err
+        return tmp_path / "weighted.h5"
+
+    return make
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+@pytest.mark.parametrize("sign", [0.0, -1.0], ids=["zero", "negative"])
+@pytest.mark.parametrize("entry", ["R25"])
+def test_a_class_without_weight_is_neither_learned_nor_measured(
+    *, entry: str, sign: float, folds: int, weighted: Callable[..., Path], wholes: dict[str, Path], tmp_path: Path
+) -> None:
+    from faults.outcomes import run
+
+    data = weighted(np.full(100, sign))
+    more = ("--folds", folds) if folds else ()
+    with untouched(tmp_path):
+        done = run("train", data, "--features", "hl", "-o", tmp_path / "run", "--quiet", *more)
+        check(entry, done, "weights of a class", data, f"label 1: {sign:g}" if not sign else "label 1: -")
+        if not folds:
+            rounded = ("--precision", "int8", "--data", data)
+            check(entry, run("export", wholes["run"], *rounded, "-o", tmp_path / "o.json"), "weights of the signal sum")
+
+
+@pytest.mark.parametrize("entry", ["R25", "R27"])
+def test_a_monitor_needs_weights(entry: str, wholes: dict[str, Path], tmp_path: Path) -> None:
+    from faults.outcomes import run
+
+    x = np.random.default_rng(1).normal(size=(40, 7)).astype(np.float32)
+    weight = {"R25": np.zeros(40), "R27": np.where(np.arange(40) == 3, np.nan, 1.0)}[entry]
+    np.savez(tmp_path / "x.npz", hl=x, weight=weight)
+    with untouched(tmp_path):
+        done = run("monitor", wholes["net"], tmp_path / "x.npz", "-o", tmp_path / "o.json")
+    assert (done.code, done.err.partition(":")[0]) == (1, "DataError")
+    assert {"R25": "all of weight 0", "R27": "1 not finite"}[entry] in done.err
+
+
+@pytest.mark.parametrize("entry", ["R26"])
+def test_negative_weights_are_learned_and_measured_with_their_signs(
+    entry: str, weighted: Callable[..., Path], tmp_path: Path
+) -> None:
+    from faults.outcomes import run
+
+    data = weighted(np.where(np.arange(100) % 4 == 0, -1.0, 1.0))
+    small = ("--epochs", 1, "--set", "layers=1", "--quiet")
+    check(entry, run("train", data, "--features", "hl", "-o", tmp_path / "run", *small))
+    options = ("--no-figures", "--bootstrap", 20, "--quiet", "--json")
+    done = run("evaluate", tmp_path / "run", data, *options)
+    check(entry, done)
+    assert np.isfinite(json.loads(done.out)["auc"]["value"])
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+@pytest.mark.parametrize("entry", ["R28"])
+def test_a_class_that_is_missing_in_a_fold_is_refused_with_the_counts(
+    *, entry: str, folds: int, tmp_path: Path
+) -> None:
+    from faults.outcomes import run
+
+    signal, background = write(tmp_path / "s.root", content(2, 1)), write(tmp_path / "b.root", content(60, 2))
+    data = tmp_path / "data.h5"
+    assert run("convert", "--signal", signal, "--background", background, "-o", data).code == 0
+    more = ("--folds", folds) if folds else ()
+    with untouched(tmp_path):
+        done = run("train", data, "--features", "hl", "-o", tmp_path / "run", "--quiet", *more)
+        check(entry, done, "a class is missing in the", data, "label 0: ", "label 1: 0")
+
+
+@pytest.mark.parametrize("entry", ["R28"])
+def test_decisions_on_one_class_are_refused(entry: str, wholes: dict[str, Path], tmp_path: Path) -> None:
+    from faults.outcomes import run
+
+    x = np.random.default_rng(1).normal(size=(40, 7)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", hl=x, y=np.ones(40))
+    rounded = ("--precision", "int8", "--data", tmp_path / "x.npz")
+    with untouched(tmp_path):
+        check(entry, run("export", wholes["run"], *rounded, "-o", tmp_path / "o.json"), "no background among 40")
