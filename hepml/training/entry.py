@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hepml.atomic import alone, copy_file
+from hepml.atomic import alone, copy_file, sweep
 from hepml.errors import DataError, InputFileError, OutputError, SchemaError, TrainingError
 from hepml.ledger import (
     check_not_input,
@@ -272,6 +272,8 @@ def _claimed(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool
                     shutil.rmtree(one) if one.is_dir() else one.unlink()
             is_run = False
         done = is_run and read_json(folder / "run.json").get("status") == "done"
+        if done:  # what a process has left that was killed at its very end
+            sweep(folder / "run.json")
         yield load_run(folder) if done else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.atomic import sweep
 from hepml.errors import DataError, TrainingError
 from hepml.ledger import read_json, sha256_array, write_json
 from hepml.models import InputSpec
@@ -83,6 +84,8 @@ def fit_member(job: Job) -> Fitted:
     """
     folder = job.folder
     if (folder / "member.json").exists():
+        sweep(folder / "member.json")
+        job.checkpoint.unlink(missing_ok=True)  # by a process that was killed just before
         scores = read_arrays(folder / "scores.npz")["score"]
         return Fitted(read_json(folder / "member.json"), scores, folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,13 @@
 """A training that was killed ends with the weights of the uninterrupted one; no epoch repeats another's order."""
 
+import importlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from hepml.atomic import _head
 from hepml.errors import HepmlError
 from hepml.training import load_run, train, watch
 from hepml.training.feed import order
@@ -60,6 +62,31 @@ def test_a_training_killed_in_every_epoch_ends_bit_for_bit(tmp_path, network):
     train(output=tmp_path / "cut", progress=False, **toy)
     for name in ("history.csv", "member.json", "model.keras"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.usefixtures("every_epoch")
+@pytest.mark.parametrize("module", ["fit", "entry"])
+def test_a_training_killed_at_its_very_end_leaves_nothing_behind(tmp_path, monkeypatch, module):
+    """Between the last file of a network, or of the run, and the removal of its checkpoint and of the file's lock."""
+    toy = plane() | SETTINGS | {"epochs": 2}
+    train(output=tmp_path / "whole", progress=False, **toy)
+    place = importlib.import_module(f"hepml.training.{module}")
+    original, name = place.write_json, {"fit": "member.json", "entry": "run.json"}[module]
+
+    def killed(path, record):
+        original(path, record)
+        if path.name == name and record.get("status", "done") == "done":
+            path.with_name(f"{_head(path)}lock").touch()
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, "write_json", killed)
+        with pytest.raises(Killed):
+            train(output=tmp_path / "cut", progress=False, **toy)
+    train(output=tmp_path / "cut", progress=False, **toy)
+    cut, whole = ({path.name for path in (tmp_path / one).iterdir()} for one in ("cut", "whole"))
+    assert cut == whole
+    assert (tmp_path / "cut" / "run.json").read_bytes() == (tmp_path / "whole" / "run.json").read_bytes()
 
 
 @pytest.mark.usefixtures("every_epoch")

@@ -158,16 +158,16 @@ def kill_in_steps(road: Road, kills: int, seed: int) -> list[Killed]:
     road.fresh()
     found = parts(traced(road.library, road.work, road.arguments))
     shutil.move(road.work / "out", road.whole)
-    rng, results = random.Random(seed), []
+    results = []
     for step, (calls, number, took) in found.items():
         if step.split("/")[0] not in road.kinds:
             continue
-        result = Killed(step)
+        result, rng = Killed(step), random.Random(f"{seed} {step}")
         chosen = [f"kill:{one}" for one in rng.sample(calls, min(len(calls), kills - kills // 2))]
         chosen += [f"late:step:{number}:{int(took * rng.uniform(0.02, 0.98))}" for _ in range(kills - len(chosen))]
         for moment in chosen:
             kill_once(road, result, moment)
-        print(f"{step}: {result.kills} kills, {len(result.problems)} problems", file=sys.stderr)
+        print(f"{step}: {result.kills} kills, {len(result.problems)} problems", *result.problems, file=sys.stderr)
         results.append(result)
     return results
 
@@ -217,9 +217,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base:
         road = Road(Path(base), Path(os.environ[FLAG]), options.figures, tuple(options.kinds))
         results = kill_in_steps(road, options.kills, options.seed)
-    for one in results:
-        for problem in one.problems:
-            print(f"{one.step}: {problem}", file=sys.stderr)
     if options.output is not None:
         options.output.write_text(json.dumps([asdict(one) for one in results], indent=1) + "\n")
     sys.exit(1 if any(one.problems for one in results) else 0)
