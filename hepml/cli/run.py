@@ -27,6 +27,9 @@ _KERAS = ("train", "study", "export")  # kinds of steps that load it
 @click.argument("steps", nargs=-1, metavar="[STEP...]")
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be made, and why; write nothing.")
 @JOBS
+@click.option(
+    "--at-once", type=click.IntRange(1), default=1, show_default=True, help="Steps at the same time, in processes."
+)
 @click.option("--force", is_flag=True, help="Make the named steps (all, if none is named) even if up to date.")
 @click.option("--keep-going", is_flag=True, help="After a failure make what does not depend on it.")
 @click.option("--any-code", is_flag=True, help="Keep what another version of hepml's code has made.")
@@ -39,6 +42,7 @@ def command(
     steps: tuple[str, ...],
     dry_run: bool,
     jobs: int,
+    at_once: int,
     force: bool,
     keep_going: bool,
     any_code: bool,
@@ -72,6 +76,7 @@ def command(
             found,
             steps,
             jobs=jobs,
+            at_once=at_once,
             keep_going=keep_going,
             telling=telling,
             progress=lambda step: _progress(step, quiet),

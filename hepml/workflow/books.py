@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hepml.atomic import alone
+from hepml.atomic import alone, sweep
 from hepml.dataset.shape import check_shape
 from hepml.errors import InputFileError, OutputError, VerificationError
 from hepml.ledger import check_output, config_hash, make_folder, read_json, sealed, sha256_file, write_json
@@ -106,6 +106,8 @@ class Books:
         check_output(self.path, overwrite=True)
         make_folder(self.folder)
         with alone(self.folder / ".lock", self.folder):
+            for path in (self.path, self._cache):  # what a process has left that was killed while it wrote them
+                sweep(path)
             self.entries = self._read()  # the other one may have ended since
             yield
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from hepml.errors import HepmlError, OutputError
 from hepml.ledger import code_version, config_hash
 from hepml.stages import stage
 from hepml.workflow.analysis import Analysis
 from hepml.workflow.books import Books
+from hepml.workflow.crew import Crew, Here
 from hepml.workflow.steps import (
     DONE,
     FAILED,
@@ -32,8 +33,17 @@ from hepml.workflow.steps import (
 __all__ = ["make", "plan"]
 
 Key = dict[str, Any]
+_Work = Generator[Place, Any, Outcome]
 _SHOWN = 3  # reasons
 _CODE = {"sources": "Python code", "core": "C++ code"}
+
+
+class _Making(NamedTuple):
+    """A step that is being made: what it was, what goes on when its action is done, and since when."""
+
+    found: Outcome
+    work: _Work
+    start: float
 
 
 def plan(
@@ -82,6 +92,7 @@ def make(
     targets: Iterable[str] = (),
     *,
     jobs: int = 1,
+    at_once: int = 1,
     force: bool = False,
     keep_going: bool = False,
     any_code: bool = False,
@@ -89,14 +100,16 @@ def make(
     telling: Callable[[Outcome], object] = lambda _: None,
     progress: Callable[[Step], AbstractContextManager[Any]] = lambda _: nullcontext(),
 ) -> list[Outcome]:
-    """Makes the steps that are not up to date, one after another.
+    """Makes the steps that are not up to date, one after another, or several at once.
 
     A step loses its old outputs before it is made again; one that was interrupted goes on where it can, and gives what
     it would have given. What a step has skipped on request is in its outcome, every time.
 
     Args:
         analysis, targets, force, any_code, rehash: as for `plan`.
-        jobs: processes that read and score files; the outputs do not depend on their number.
+        jobs: processes that read and score files, for each step; the outputs do not depend on their number.
+        at_once: steps that are made at the same time, each in a process of its own, if none needs the other; no
+            progress is told of them, and what they print is in the folder logs. After a failure those at work end.
         keep_going: after a failure make all steps that do not need the one that failed; its error is in its outcome.
         telling: called with the outcome of each step, also when it starts: with the state that it was found in; after
             a failure also with those that are not made.
@@ -114,35 +127,60 @@ def make(
     books = Books(analysis.output, rehash)
     states: dict[str, Outcome] = {}
     failure: HepmlError | None = None
-    with books.claimed():
-        for step in chosen.values():
-            lost = [name for name in step.needs if states[name].state in (FAILED, NOT_RUN)]
-            if lost or (failure is not None and not keep_going):
-                why = f"needs {lost[0]}" if lost else "stopped after a failure"
-                states[step.name] = Outcome(step.name, NOT_RUN, why, step.outputs)
-                telling(states[step.name])
+    waiting, making = list(chosen.values()), dict[str, _Making]()
+    crew = Crew(at_once) if at_once > 1 else Here(progress)
+
+    def told(outcome: Outcome, *, final: bool = True) -> None:
+        if final:
+            there = tuple(name for name in outcome.outputs if (analysis.output / name).exists())
+            outcome = states[outcome.step] = replace(outcome, outputs=there)
+        telling(outcome)
+
+    def begin(step: Step) -> None:
+        lost = [name for name in step.needs if states[name].state in (FAILED, NOT_RUN)]
+        if lost or (failure is not None and not keep_going):
+            why = f"needs {lost[0]}" if lost else "stopped after a failure"
+            told(Outcome(step.name, NOT_RUN, why, step.outputs))
+            return
+        found = _state(step, books, any_code)
+        if _forced(step, targets, force):
+            found = replace(found, state=STALE, why="forced")
+        told(found, final=found.state == UP_TO_DATE)
+        if found.state != UP_TO_DATE:
+            making[step.name] = _Making(found, _make(step, books, found, jobs), time.perf_counter())
+            go_on(step, None)
+
+    def go_on(step: Step, result: Made | HepmlError | None) -> None:
+        """Takes a step to its action, and with the result of that to its end."""
+        nonlocal failure
+        found, work, start = making[step.name]
+        try:
+            crew.start(step, work.throw(result) if isinstance(result, HepmlError) else work.send(result))
+            return
+        except StopIteration as end:
+            found = replace(end.value, seconds=time.perf_counter() - start)
+            books.log(f"{step.name} {found.state} in {found.seconds:.1f} s")
+        except HepmlError as error:
+            failure = failure or error
+            seconds = time.perf_counter() - start
+            found = replace(found, state=FAILED, why=error.problem, error=error, seconds=seconds)
+            books.log(f"{step.name} failed: {type(error).__name__}: {error.problem}")
+        del making[step.name]
+        told(found)
+
+    with books.claimed(), crew:
+        while waiting or making:
+            ready = next((one for one in waiting if all(name in states for name in one.needs)), None)
+            if ready is not None and len(making) < crew.most:
+                waiting.remove(ready)
+                begin(ready)
                 continue
-            found = _state(step, books, any_code)
-            if _forced(step, targets, force):
-                found = replace(found, state=STALE, why="forced")
-            telling(found)
-            if found.state != UP_TO_DATE:
-                start = time.perf_counter()
-                try:
-                    found = _make(step, books, found, jobs, progress)
-                    books.log(f"{step.name} {found.state} in {time.perf_counter() - start:.1f} s")
-                except HepmlError as error:
-                    failure = failure or error
-                    found = replace(found, state=FAILED, why=error.problem, error=error)
-                    books.log(f"{step.name} failed: {type(error).__name__}: {error.problem}")
-                found = replace(found, seconds=time.perf_counter() - start)
-                telling(found)
-            there = tuple(name for name in step.outputs if (analysis.output / name).exists())
-            states[step.name] = replace(found, outputs=there)
+            name, result = crew.wait()
+            go_on(chosen[name], result)
         books.save()
     if failure is not None and not keep_going:
         raise failure
-    return list(states.values())
+    return [states[name] for name in chosen]
 
 
 def _forced(step: Step, targets: tuple[str, ...], force: bool) -> bool:
@@ -154,17 +192,45 @@ def _adoptable(step: Step, books: Books) -> bool:
     return step.name not in books.entries and step.adopts is not None and (books.folder / step.outputs[0]).exists()
 
 
-def _adopt(step: Step, books: Books, found: Outcome, place: Place) -> Outcome:
+def _make(step: Step, books: Books, found: Outcome, jobs: int) -> _Work:
+    """Makes a step, and its entry in the books, such that a kill at any moment is noticed.
+
+    Yields:
+        Where and how the step's action is to be done; is sent what that gave, or the error that it raised.
+    """
+    stage("step", step.name)
+    if found.state == MISSING and _adoptable(step, books):  # forced ones are stale
+        return (yield from _adopt(step, books, found, jobs))
+    key = _key(step, books, hashed=step.resumes)
+    entry = books.entries.get(step.name)
+    resume = step.resumes and entry is not None and entry["status"] == "started"
+    resume = resume and config_hash(books.entries[step.name]["key"]) == config_hash(key)
+    if not resume:
+        books.clear(step)
+        books.begin(step, key)
+    books.log(f"{step.name} {'goes on' if resume else 'starts'} on {platform.node()}: {found.why}")
+    before = {path: books.stamp(path) for _, path in step.files}
+    made = yield Place(books.folder, jobs=jobs, resume=resume)
+    for path, digest in made.sha256.items():
+        books.learn(path, before.get(path), digest)
+    if not step.resumes:
+        key = _key(step, books, known=made.sha256)
+    books.end(step, key, made.skipped)
+    return replace(found, state=DONE, skipped=tuple(made.skipped))
+
+
+def _adopt(step: Step, books: Books, found: Outcome, jobs: int) -> _Work:
     """Takes an output that something else has made for that of the step; a kill leaves it as it was.
 
     Raises:
         OutputError: it is damaged, or of other inputs, options or code; it is left as it is.
     """
     path = books.folder / step.outputs[0]
+    books.log(f"{step.name} looks at what is there on {platform.node()}")
     try:
         if step.adopts is not None:
             step.adopts(path)
-        made = step.action(place)
+        made = yield Place(books.folder, jobs=jobs, resume=True)
     except HepmlError as error:
         raise OutputError(
             f"the output of {step.name} exists, and is not what the step makes",
@@ -175,38 +241,6 @@ def _adopt(step: Step, books: Books, found: Outcome, place: Place) -> Outcome:
     books.end(step, _key(step, books, known=made.sha256), made.skipped)
     why = "made by something else, from the same inputs, options and code"
     return replace(found, state=UP_TO_DATE, why=why, skipped=tuple(made.skipped))
-
-
-def _make(
-    step: Step,
-    books: Books,
-    found: Outcome,
-    jobs: int,
-    progress: Callable[[Step], AbstractContextManager[Any]],
-) -> Outcome:
-    """Makes a step, and its entry in the books, such that a kill at any moment is noticed."""
-    stage("step", step.name)
-    if found.state == MISSING and _adoptable(step, books):  # forced ones are stale
-        books.log(f"{step.name} looks at what is there on {platform.node()}")
-        with progress(step) as report:
-            return _adopt(step, books, found, Place(books.folder, jobs=jobs, resume=True, progress=report))
-    key = _key(step, books, hashed=step.resumes)
-    entry = books.entries.get(step.name)
-    resume = step.resumes and entry is not None and entry["status"] == "started"
-    resume = resume and config_hash(books.entries[step.name]["key"]) == config_hash(key)
-    if not resume:
-        books.clear(step)
-        books.begin(step, key)
-    books.log(f"{step.name} {'goes on' if resume else 'starts'} on {platform.node()}: {found.why}")
-    before = {path: books.stamp(path) for _, path in step.files}
-    with progress(step) as report:
-        made: Made = step.action(Place(books.folder, jobs=jobs, resume=resume, progress=report))
-    for path, digest in made.sha256.items():
-        books.learn(path, before.get(path), digest)
-    if not step.resumes:
-        key = _key(step, books, known=made.sha256)
-    books.end(step, key, made.skipped)
-    return replace(found, state=DONE, skipped=tuple(made.skipped))
 
 
 def _key(step: Step, books: Books, *, hashed: bool = True, known: Mapping[str, str] | None = None) -> Key:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from functools import partial
 from pathlib import Path
 
 import yaml
+
+from hepml.errors import DataError
+from hepml.workflow import Analysis, Step
+from hepml.workflow.steps import Made
 
 ROOT = Path(__file__).parents[2]
 UP = ("up to date", "")
@@ -42,3 +50,56 @@ def tree(folder: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
 
 def stamps(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def copied(place, *, name, needs=(), seconds=0.0, fails=""):
+    """A step for processes of their own: what it is made of, and when it was at work."""
+    texts = [(place.folder / f"{one}.txt").read_text() for one in needs]
+    folder = place.folder / f"{name}.d"
+    folder.mkdir(exist_ok=True)
+    start = time.time()
+    print(f"{name} is at work")
+    (folder / "begun").write_text("begun")
+    time.sleep(seconds)
+    if fails == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fails:
+        raise DataError(fails)
+    (folder / "log.txt").write_text(f"{start} {time.time()}")
+    (place.folder / f"{name}.txt").write_text(f"{name}({','.join(texts)})")
+    return Made()
+
+
+def diamond(folder, **more):
+    """b and c need a, d needs both; `more` is what is special of one, as b={"seconds": 2}."""
+    graph = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
+    steps = {
+        f"copy/{name}": Step(
+            f"copy/{name}",
+            partial(copied, name=name, needs=needs, **more.get(name, {})),
+            {},
+            (f"{name}.txt", f"{name}.d"),
+            needs=tuple(f"copy/{one}" for one in needs),
+        )
+        for name, needs in graph.items()
+    }
+    return Analysis(folder / "diamond.yaml", folder / "out", steps)
+
+
+def children(folder):
+    """Processes whose output is in the folder."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/fd/1"):
+        try:
+            if os.readlink(path).startswith(str(folder)):
+                found.add(int(path.parts[2]))
+        except OSError:  # it has ended, or is not ours
+            continue
+    return found
+
+
+def wait_for(true, seconds=120):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "nothing has happened"
+        time.sleep(0.1)

@@ -12,6 +12,7 @@ import pytest
 from workflow.analyses import UP, stamps, tree
 
 import hepml.workflow.books as books_module
+from hepml.atomic import _head
 from hepml.cli.main import main
 from hepml.errors import DataError, InputFileError, OutputError, SchemaError
 from hepml.workflow import Analysis, Step, engine, make, plan
@@ -336,6 +337,16 @@ def test_a_kill_between_any_two_writes_leaves_a_folder_that_ends_the_same(toy, m
     shutil.rmtree(toy.out)
     toy.make()
     assert tree(toy.out) == found
+
+
+def test_what_a_killed_process_has_left_beside_the_ledger_is_removed(toy):
+    toy.make()
+    before = {path.name for path in toy.out.iterdir()}
+    for name in ("ledger.json", ".checksums.json"):  # killed after the last write, so that none follows
+        (toy.out / f"{_head(toy.out / name)}lock").touch()
+    assert {path.name for path in toy.out.iterdir()} > before
+    assert toy.make() == ""
+    assert {path.name for path in toy.out.iterdir()} == before
 
 
 def test_what_no_step_has_written_is_not_touched(toy):

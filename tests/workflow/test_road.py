@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow.analyses import SAMPLE, UP, content, stamps, tree, written
+from workflow.analyses import SAMPLE, UP, children, content, stamps, tree, wait_for, written
 
 import hepml.workflow.books as books_module
 from hepml.cli import main
@@ -152,6 +152,26 @@ def test_a_killed_run_goes_on_to_the_same_outputs(whole, tmp_path):
     assert "train/mass: unfinished: was interrupted, goes on" in done.stderr
     assert "train/hl: up to date" in done.stderr
     assert "resumed after epoch" in (out / "runs/mass/log.txt").read_text()
+    assert comparable(out) == comparable(whole[0].parent / "out")
+
+
+def test_steps_at_once_that_are_killed_go_on_to_the_same_outputs(whole, tmp_path):
+    path = road(tmp_path)
+    out = tmp_path / "out"
+    begun = [out / f"runs/{name}/run.json" for name in ("hl", "mass")]
+    words = [sys.executable, "-m", "hepml", "run", str(path), "--at-once", "2"]
+    with subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: all(one.exists() for one in begun), 300)
+        process.kill()
+        process.communicate(timeout=60)
+    wait_for(lambda: not children(out))
+    steps = json.loads((out / "ledger.json").read_text())["steps"]
+    assert "started" in {steps[f"train/{name}"]["status"] for name in ("hl", "mass")}
+    done = subprocess.run([*words, "--json"], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["counts"]["done"] >= 6
+    assert (out / "logs/train-hl.txt").is_file()
+    shutil.rmtree(out / "logs")
     assert comparable(out) == comparable(whole[0].parent / "out")
 
 
