@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hepml.errors import HepmlError, InputFileError
 from hepml.ledger import check_regular
 
-__all__ = ["check_own", "checked", "guarded", "has_own", "open_hdf5", "read"]
+__all__ = ["check_own", "check_stored", "checked", "guarded", "has_own", "open_hdf5", "read"]
 
 _AGAIN = "write it again with hepml convert"
 _FOREIGN = "do not trust this file"
@@ -25,12 +25,13 @@ DEEPEST = 32  # groups in groups; hepml has two, Keras a few more
 
 
 @contextmanager
-def open_hdf5(path: Any, name: str | None = None) -> Iterator[h5py.File]:
+def open_hdf5(path: Any, name: str | None = None, *, fix: str = _AGAIN) -> Iterator[h5py.File]:
     """An HDF5 file, open for reading; whatever h5py raises inside the block means that the file is damaged.
 
     Args:
         path: of the file, or an open stream of its bytes.
         name: what to call it in messages.
+        fix: what the reader of a message can do.
 
     Raises:
         InputFileError: absent, not HDF5, truncated or damaged.
@@ -44,7 +45,7 @@ def open_hdf5(path: Any, name: str | None = None) -> Iterator[h5py.File]:
         raise InputFileError("no such file", where=name) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise InputFileError(
-            "not an HDF5 file, or a truncated one", where=name, found=_one_line(error), fix=_AGAIN
+            "not an HDF5 file, or a truncated one", where=name, found=_one_line(error), fix=fix
         ) from error
     try:
         yield file
@@ -61,10 +62,10 @@ def open_hdf5(path: Any, name: str | None = None) -> Iterator[h5py.File]:
         MemoryError,
     ) as error:
         raise InputFileError(
-            "a damaged data file, or one that was not written to its end",
+            "a damaged HDF5 file, or one that was not written to its end",
             where=name,
-            found=_one_line(error),
-            fix=_AGAIN,
+            found=_one_line(error)[:300],
+            fix=fix,
         ) from error
     finally:
         with suppress(OSError, RuntimeError):  # a damaged file may not close; it was only read
@@ -94,12 +95,16 @@ def guarded(file: h5py.File, name: str) -> h5py.Dataset:
         raise InputFileError("a group where a data set is expected", where=where, fix=_AGAIN)
     if node.dtype.kind not in "fiu" or node.dtype.itemsize > 8:
         raise InputFileError("a data set of another type", where=where, expected="numbers", found=node.dtype)
-    _check_stored(node, where)
+    check_stored(node, where)
     return node
 
 
-def _check_stored(node: h5py.Dataset, where: str) -> None:
-    """Refuses a data set that lies elsewhere, or is declared larger than what the file holds of it."""
+def check_stored(node: h5py.Dataset, where: str) -> None:
+    """Refuses a data set that lies elsewhere, or is declared larger than what the file holds of it.
+
+    Raises:
+        InputFileError: so it is, or it holds no values, or objects.
+    """
     if node.dtype.hasobject:
         raise InputFileError("a data set of another type", where=where, expected="numbers", found=node.dtype)
     if node.is_virtual or node.external:
@@ -147,7 +152,7 @@ def check_own(path: Any, name: str | None = None) -> None:
             if not has_one_name(node, seen):
                 raise InputFileError("an object with two names", where=f"{where}:{place}", fix=_FOREIGN)
             if isinstance(node, h5py.Dataset):
-                _check_stored(node, f"{where}:{place}")
+                check_stored(node, f"{where}:{place}")
             elif isinstance(node, h5py.Group):
                 if place.count("/") > DEEPEST:
                     raise InputFileError("groups too deep", where=where, expected=f"at most {DEEPEST}", fix=_FOREIGN)

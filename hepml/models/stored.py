@@ -21,7 +21,17 @@ __all__ = ["load_model"]
 
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _MOST = {"metadata.json": 1 << 20, "config.json": 64 << 20, "model.weights.h5": 4 << 30}  # bytes
-# of Keras, and yet they run code of the file or of a library, or open files that it names
+# where Keras keeps what networks are made of; its other modules fetch, unpack, save, load and configure
+_PLACES = frozenset(
+    f"keras.{name}"
+    for name in (
+        *("layers", "initializers", "regularizers", "constraints", "activations", "ops"),
+        *("dtype_policies", "quantizers", "random", "models"),
+    )
+)
+_INNER = ("keras.src.layers.", "keras.src.models.", "keras.src.ops.")
+_TOP = frozenset({"DTypePolicy", "FloatDTypePolicy", "Functional", "Model", "Sequential"})  # of `keras` itself
+# there, and yet they run code of the file or of a library, or open files that it names
 _REFUSED = frozenset(
     {
         *("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
@@ -99,11 +109,13 @@ def _check_config(path: Path, text: bytes) -> None:
         kind, module, registered = (record.get(key) for key in ("class_name", "module", "registered_name"))
         names = [record["config"]] if isinstance(record.get("config"), str) else []
         own = isinstance(registered, str) and registered.startswith(_OWN)
-        ours = isinstance(module, str) and module.partition(".")[0] == "keras"
+        ours = isinstance(module, str) and (
+            module in _PLACES or module.startswith(_INNER) or (module == "keras" and kind in _TOP)
+        )
         if any(name in _REFUSED for name in (kind, *names)):
             raise _unsafe(path, "an object that runs code or opens files", printable(kind), kind)
         if not (own or ours or (module is None and kind in _VALUES)):
-            raise _unsafe(path, "an object that is not Keras' own", f"{kind!r} of the module {module!r}", kind)
+            raise _unsafe(path, "an object that is no layer of Keras", f"{kind!r} of the module {module!r}", kind)
 
 
 def _records(document: Any) -> Iterator[dict[str, Any]]:

@@ -56,7 +56,7 @@ def test_export_errors(run, keras_file, make, tmp_path):
     assert (code, "bad.keras" in err) == (1, True)
     (tmp_path / "old.h5").write_bytes(b"\x89HDF")
     code, _, err = run("export", tmp_path / "old.h5", "-o", tmp_path / "n.json")
-    assert (code, "not a complete HDF5 file" in err) == (1, True)
+    assert (code, "not an HDF5 file, or a truncated one" in err) == (1, True)
     code, _, err = run("export", tmp_path, "-o", tmp_path / "n.json")
     assert (code, "not that of a run" in err) == (1, True)
     assert run("export", keras_file, "-o", tmp_path / "n.json", "--fold", "0")[0] == 2

@@ -105,14 +105,18 @@ def foreign_function(parts: Parts, canary: Canary) -> None:
     }
 
 
-def get_file(parts: Parts, canary: Canary) -> None:
-    """CVE-2025-8747: a function of Keras itself that fetches and unpacks."""
-    parts.layers[-1]["config"]["activation"] = {
-        "class_name": "function",
-        "module": "keras.utils",
-        "config": "get_file",
-        "registered_name": "get_file",
-    }
+def function(module: str, name: str) -> Any:
+    """A function of Keras itself in the place of an activation, such as one that fetches and unpacks."""
+
+    def change(parts: Parts, canary: Canary) -> None:
+        parts.layers[-1]["config"]["activation"] = {
+            "class_name": "function",
+            "module": module,
+            "config": name,
+            "registered_name": name,
+        }
+
+    return change
 
 
 def unsafe_by_config(parts: Parts, canary: Canary) -> None:
@@ -195,7 +199,11 @@ KERAS: dict[str, Callable[[Parts, Canary], None]] = {
     "CVE-2024-3660 Lambda": lambda_code,
     "CVE-2025-1550 module": foreign_module,
     "CVE-2025-1550 function": foreign_function,
-    "CVE-2025-8747 get_file": get_file,
+    "CVE-2025-8747 get_file": function("keras.utils", "get_file"),
+    "CVE-2025-8747 inner module": function("keras.src.utils.file_utils", "extract_archive"),
+    "CVE-2025-8747 data sets": function("keras.datasets.mnist", "load_data"),
+    "CVE-2025-9906 configuration": function("keras.config", "enable_unsafe_deserialization"),
+    "CVE-2025-9905 load_model": function("keras.models", "load_model"),
     "CVE-2025-9906 safe mode off": unsafe_by_config,
     "CVE-2025-49655 TorchModuleWrapper": layer("TorchModuleWrapper", module_bytes="SECRET"),
     "CVE-2025-12058 StringLookup": layer("StringLookup", vocabulary="SECRET"),

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import HepmlError, InputFileError
+from hepml.dataset.guard import check_stored, open_hdf5
+from hepml.errors import InputFileError
 
 __all__ = ["Architecture", "Arrays", "is_whole_model", "read_architecture", "read_arrays"]
 
@@ -102,17 +103,10 @@ def _texts(path: Path) -> tuple[str, dict[str, str]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """The file; whatever HDF5 stumbles over inside is an InputFileError."""
-    import h5py
-
     if not path.is_file():
         raise InputFileError("no such file", where=path, expected="an HDF5 file of Keras 2")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except HepmlError:
-        raise
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:  # h5py's, by the place of the damage
-        raise InputFileError("not a complete HDF5 file", where=path, found=str(error)[:200]) from error
+    with open_hdf5(path, fix="write it again with the Keras that made it") as file:
+        yield file
 
 
 def _text(value: Any) -> str:
@@ -192,9 +186,8 @@ def _size(dataset: Any, where: str, left: int) -> int:
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f" or dataset.shape is None:
         found = dataset.dtype if isinstance(dataset, h5py.Dataset) else type(dataset).__name__
         raise InputFileError("not an array of numbers", where=where, expected="floating-point numbers", found=found)
-    if dataset.is_virtual or dataset.external:
-        raise InputFileError("the numbers lie in another file", where=where, expected="numbers in this file")
     size = math.prod(int(n) for n in dataset.shape)
     if size > left:
         raise InputFileError("the weights are too large", where=where, expected=f"at most {_MOST} numbers in all")
+    check_stored(dataset, where)
     return size
