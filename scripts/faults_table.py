@@ -22,6 +22,7 @@ SECTIONS = {
     "HDF5 and npz": HDF5_INPUT,
     "Operating system and processes": SYSTEM,
 }
+_TESTS = ("tests/faults", "tests/dataset/test_verify.py")  # the second flips bits of data files
 INTRODUCTION = """\
 # Faults
 
@@ -32,11 +33,11 @@ there is none. Exit codes and messages are explained in [errors.md](errors.md).
 
 
 def tests_of_entries() -> dict[str, list[str]]:
-    """Entry -> the tests whose ids begin with it, file::function below tests/faults, slow ones too."""
-    asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", "", "tests/faults"]
+    """Entry -> the tests whose ids begin with it, file::function below tests/faults or tests, slow ones too."""
+    asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", "", *_TESTS]
     listed = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     found: dict[str, list[str]] = {}
-    for name, entry in re.findall(r"^tests/faults/(\S+?)\[([A-Z]\d\d)\b", listed, re.MULTILINE):
+    for name, entry in re.findall(r"^tests/(?:faults/)?(\S+?)\[([RHS]\d\d)\b", listed, re.MULTILINE):
         if name not in found.setdefault(entry, []):
             found[entry].append(name)
     return found
@@ -47,7 +48,8 @@ def _row(entry: str, fault: Fault, tests: list[str]) -> str:
         return f"| {entry} | {fault.what} | not tested: {fault.absent} | | |"
     error = f"{' or '.join(fault.errors)}: " if fault.errors else ""
     code = ", ".join(map(str, fault.codes))
-    shown = ", ".join(f"`{name.removeprefix('test_').replace('.py::test_', '::')}`" for name in tests)
+    names = (re.sub("(^|/)test_", r"\1", name).replace(".py::test_", "::") for name in tests)
+    shown = ", ".join(f"`{name}`" for name in names)
     return f"| {entry} | {fault.what} | {error}{fault.gives} | {code} | {shown} |"
 
 

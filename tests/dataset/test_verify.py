@@ -30,7 +30,7 @@ def run(*arguments: object) -> int:
     return stop.value.code
 
 
-@pytest.mark.parametrize("layout", ["sparse", "dense"])
+@pytest.mark.parametrize("layout", ["sparse", "dense"], ids=lambda layout: f"H02 {layout}")
 def test_300_flipped_bits_are_all_found(layout: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     whole = request.getfixturevalue(f"{layout}_file").read_bytes()
     copy = tmp_path / "copy.h5"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DAMAGES", "FEW", "PLACES", "Place"]
+__all__ = ["DAMAGES", "FEW", "PLACES", "Place", "fits"]
 
 Line = Callable[[Mapping[str, Path], Path, Path], tuple[object, ...]]
 
@@ -250,6 +250,15 @@ def _analysis(folder: Path, signal: Path, at: Mapping[str, Path]) -> Path:
     return path
 
 
+_ONNX = b"\x08\x0a\x12\x05hepml" + b":\x0c" + b"\x12\x04main" + bytes(400)  # a ModelProto begins so
+_NETWORKS = ("net", "folds", "keras", "model2", "architecture", "booster")
+
+
+def fits(place: Place, damage: str) -> bool:
+    """Whether a damage is one at a place: networks of other programs are tried where a network is due."""
+    return damage not in place.but and (damage not in ("ONNX", "TFLite") or place.whole in _NETWORKS)
+
+
 # what a file may be instead; each is called with the path, which does not exist, and the whole content
 
 
@@ -276,6 +285,8 @@ DAMAGES: dict[str, Callable[[Path, bytes], object]] = {
     "no UTF-8": lambda path, whole: path.write_bytes(b'{"a": "\xff\xfe\x80"}'),
     "nested": lambda path, whole: path.write_bytes(b"[" * 5000),
     "a list": lambda path, whole: path.write_text("[1, 2, null]"),
+    "ONNX": lambda path, whole: path.write_bytes(_ONNX),
+    "TFLite": lambda path, whole: path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(600)),
     "HDF5": lambda path, whole: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(600)),
     "folder": lambda path, whole: path.mkdir(),
     "pipe": lambda path, whole: os.mkfifo(path),

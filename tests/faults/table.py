@@ -157,7 +157,7 @@ _REFUSED = "refused before it is read, by show and verify as damaged (1 or 3); n
 HDF5_INPUT: dict[str, Fault] = {
     "H01": Fault("truncated at any of 12 points", "one message", (1, 3), _EITHER),
     "H02": Fault(
-        "a flipped bit", "verify finds it, wherever it is (300 of 300 in dataset/test_verify)", (1, 3), _EITHER
+        "a flipped bit", "verify finds it, wherever it is: 300 of 300 in a sparse and in a dense file", (1, 3), _EITHER
     ),
     "H03": Fault("another shape", "refused, with both shapes", (1, 3), _EITHER),
     "H04": Fault("another type: float16, big-endian, text, compound, object, reference", "refused", (1, 3), _EITHER),
@@ -177,13 +177,14 @@ HDF5_INPUT: dict[str, Fault] = {
     "H13": Fault(
         "a .keras file with a Lambda, TFSMLayer, TorchModuleWrapper, StringLookup, another module, a tricky registered "
         "name, links or foreign storage among its weights, one file a known CVE",
-        "refused before Keras sees it; nothing is run and no other file opened",
+        "refused before Keras sees it, as all is that is not from Keras' modules of layers; nothing is run, no other "
+        "file opened",
         1,
         "InputFileError",
     ),
     "H14": Fault(
-        "a pickle in an npz, or a pickle, joblib or torch file given as a model",
-        "refused; nothing is unpickled",
+        "a pickle in an npz, or a pickle, joblib or torch file given as a model; ONNX and TFLite given as a network",
+        "refused, as no JSON or no .keras; nothing is unpickled",
         1,
         ("InputFileError", "SchemaError"),
     ),

@@ -31,12 +31,14 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Canary:
     return Canary(tmp_path_factory.mktemp("canary") / "here")
 
 
-COMMANDS = ("show", "verify", "train", "evaluate", "predict")
+COMMANDS = ("show", "verify", "train", "evaluate", "predict", "monitor", "merge", "export --ranges", "export --data")
+TOLD = ("show", "verify", "merge")  # compare checksums first: 3
 
 
 @pytest.fixture
-def do(net: Path, trained: Path, tmp_path: Path) -> Callable[..., Done]:
+def do(net: Path, trained: Path, wholes: dict[str, Path], tmp_path: Path) -> Callable[..., Done]:
     """The commands that read data files, as a function of their name and the file."""
+    output = tmp_path / "o.json"
 
     def command(name: str, path: Path) -> Done:
         return {
@@ -45,6 +47,10 @@ def do(net: Path, trained: Path, tmp_path: Path) -> Callable[..., Done]:
             "train": lambda: run("train", path, "--features", "hl", "-o", tmp_path / "run", "--epochs", 1, "--quiet"),
             "evaluate": lambda: run("evaluate", trained, path, "-o", tmp_path / "out", "--no-figures"),
             "predict": lambda: run("predict", net, path, "-o", tmp_path / "scores.npz"),
+            "monitor": lambda: run("monitor", wholes["net"], path, "-o", output),
+            "merge": lambda: run("merge", path, "-o", tmp_path / "merged.h5"),
+            "export --ranges": lambda: run("export", wholes["keras"], "--ranges", path, "-o", output),
+            "export --data": lambda: run("export", trained, "--precision", "int8", "--data", path, "-o", output),
         }[name]()
 
     return command
@@ -62,8 +68,8 @@ def everywhere(
     for name in commands:
         with untouched(data.parent), watched(canary):
             done = do(name, data)
-            check(entry, done, data, *(named if name not in ("show", "verify") else ()))
-            assert done.code == 1 or name in ("show", "verify")
+            check(entry, done, data, *(named if name not in TOLD else ()))
+            assert done.code == 1 or name in TOLD
             assert all(letter.isprintable() or letter == "\n" for letter in done.err)
             assert len(done.err) < 8000
 
@@ -242,3 +248,58 @@ def test_hostile_names_in_a_whole_file_are_shown_as_plain_text(
         assert all(letter.isprintable() or letter == "\n" for letter in done.out + done.err)
         assert "[bold]" in done.out
     assert verify(path).provenance["samples"][0]["name"] == names[0]
+
+
+# the HDF5 files of others: networks of Keras 2, and the scores of a run
+
+
+def _weights_of(path: Path) -> str:
+    """The name of an array of numbers in a file."""
+    names: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
+    return names[0]
+
+
+def shape_of_a_gibibyte(file: h5py.File, canary: Canary) -> None:
+    file.create_dataset("y/test", (1 << 28,), "f4", chunks=(1 << 20,), compression="gzip")
+
+
+OTHERS = {name: make for name, (make, _) in HOSTILE.items() if name != "H08 group"}
+OTHERS["H05 small"] = shape_of_a_gibibyte
+FILES = ("model2", "weights", "scores")
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("entry", OTHERS)
+def test_hostile_weights_and_scores_are_refused(
+    entry: str, kind: str, wholes: dict[str, Path], canary: Canary, tmp_path: Path
+) -> None:
+    """Data sets of the hostile file are put in the place of one that the command needs."""
+    import shutil
+
+    given = tmp_path / "given"
+    if kind == "scores":
+        shutil.copytree(wholes["run"], given)
+        bad, name = given / "scores.h5", "y"
+    else:
+        bad = tmp_path / "bad.h5"
+        shutil.copy(wholes[kind], bad)
+        name = _weights_of(bad)
+    with h5py.File(bad, "a") as file:
+        file.create_group("wrong/y")
+        file.create_group("wrong/hl")
+        OTHERS[entry](file["wrong"], canary)
+        del file[name]
+        link = file["wrong"].get("y/test", getlink=True)
+        place = "y" if link is None else "y/test"  # a tower of groups is in y itself
+        file[name] = file["wrong"][place] if link is None or isinstance(link, h5py.HardLink) else link
+    asked = {
+        "model2": ("export", bad, "-o", tmp_path / "o.json"),
+        "weights": ("export", wholes["architecture"], "--weights", bad, "-o", tmp_path / "o.json"),
+        "scores": ("evaluate", given, wholes["data"], "-o", tmp_path / "o", "--no-figures"),
+    }[kind]
+    with untouched(tmp_path), watched(canary):
+        done = run(*asked)
+    check(entry[:3], done, bad)
+    assert done.code == 1
