@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hepml.errors import HepmlError
 from hepml.training import load_run, train, watch
 from hepml.training.feed import order
 
-from .conftest import plane, squares
+from .conftest import SMALL, plane, squares
 
 # enough epochs for the learning rate to fall and, with dropout, for random states to matter
 SETTINGS = {
@@ -250,3 +251,27 @@ def test_vectors_come_in_that_order(tmp_path, steps):
     found = run.model.get_weights()
     np.testing.assert_allclose(found[0][:, 0], kernel, rtol=1e-4)
     np.testing.assert_allclose(found[1], bias, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_a_training_killed_just_before_its_checkpoint_is_removed_is_the_unbroken_one(tmp_path, monkeypatch):
+    toy = plane() | SMALL
+
+    unlink = Path.unlink
+
+    def killed(path, **options):
+        if path.name == "checkpoint.npz":
+            raise Killed
+        unlink(path, **options)
+
+    whole = train(output=tmp_path / "whole", progress=False, **toy)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(Killed):
+            train(output=tmp_path / "cut", progress=False, **toy)
+    assert (tmp_path / "cut" / "member.json").exists()
+    assert (tmp_path / "cut" / "checkpoint.npz").exists()
+    assert train(output=tmp_path / "cut", progress=False, **toy).record == whole.record
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == {
+        path.name for path in (tmp_path / "whole").iterdir()
+    }
