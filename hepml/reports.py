@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hepml.atomic import alone
 from hepml.dataset import Dataset
 from hepml.errors import OutputError
 from hepml.evaluation import Evaluation
-from hepml.ledger import atomic_folder, write_json
+from hepml.ledger import atomic_folder, check_output, write_json
 from hepml.metrics import Comparison, to_json
 from hepml.stages import stage
 from hepml.training import Run
@@ -58,13 +59,16 @@ def write_evaluation(
         drawn: names and style, as for `hepml.plots.evaluation_figures`.
 
     Raises:
-        OutputError: a file exists or cannot be written.
+        OutputError: a file exists or cannot be written; another process writes an evaluation of the run.
     """
-    store_thresholds(run, result)
-    if dataset is not None:
-        with atomic_folder(run.path / f"figures{suffix}", overwrite=True) as folder:
-            _draw(result, dataset, folder, telling, drawn)
-    write_json(run.path / f"metrics{suffix}.json", result.to_json(), overwrite=overwrite)
+    metrics = run.path / f"metrics{suffix}.json"
+    with alone(run.path / f".metrics{suffix}-lock", metrics):  # all of them are of one evaluation
+        check_output(metrics, overwrite)
+        store_thresholds(run, result)
+        if dataset is not None:
+            with atomic_folder(run.path / f"figures{suffix}", overwrite=True) as folder:
+                _draw(result, dataset, folder, telling, drawn)
+        write_json(metrics, result.to_json(), overwrite=overwrite)
 
 
 def write_evaluations(

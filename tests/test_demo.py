@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hepml.cli.demo import make_room
+from hepml.errors import OutputError
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
@@ -54,3 +57,25 @@ def test_folder_with_contents_is_refused(demo: tuple[Path, list[dict[str, object
     )
     assert done.returncode == 4
     assert "not empty" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (".data.h5-1.tmp", True),  # what a killed conversion leaves
+        ("data.h5.log.json", True),
+        ("data.h5 net.json", True),
+        ("net.json", False),  # not without data.h5, which is removed last
+        ("notes.txt", False),
+    ],
+)
+def test_overwrite_takes_what_a_demonstration_has_left(there: str, taken: bool, tmp_path: Path) -> None:
+    for name in there.split():
+        (tmp_path / name).write_text("old")
+    if taken:
+        make_room(tmp_path, overwrite=True)
+        assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    else:
+        with pytest.raises(OutputError, match="not empty"):
+            make_room(tmp_path, overwrite=True)
+        assert (tmp_path / there).exists()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 import click
 
+from hepml.atomic import alone, make_folder
 from hepml.errors import OutputError
 from hepml.ledger import json_text
 
 EFFICIENCIES = (0.5, 0.8, 0.9)
+# what a demonstration writes, in the order of removal: as long as anything else is there, data.h5 is
+_OURS = ("figures", "runs", "net.json", "net_hl.json", "data.h5", "data.h5.log.json")
 
 
 @click.command()
@@ -19,7 +23,6 @@ EFFICIENCIES = (0.5, 0.8, 0.9)
 @click.option("--json", "as_json", is_flag=True, help="The table for machines.")
 def command(out: Path, overwrite: bool, as_json: bool) -> None:
     """Towers to images, two trained networks, figures, JSON, and the same score from C++, in a few minutes."""
-    import shutil
     from dataclasses import asdict
 
     from rich.console import Console
@@ -28,22 +31,16 @@ def command(out: Path, overwrite: bool, as_json: bool) -> None:
     from hepml.cli.quiet import load_keras_quietly
     from hepml.demo import run_demo
 
-    if (out / "data.h5").exists() and overwrite:
-        for path in [out / "data.h5", *out.glob("data.h5.*"), *out.glob("net*.json")]:
-            path.unlink()
-        for name in ("runs", "figures"):
-            shutil.rmtree(out / name, ignore_errors=True)
-    elif out.exists() and any(out.iterdir()):
-        raise OutputError("the output folder is not empty", where=out, fix="give --out NEW_FOLDER, or --overwrite")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    with alone(out / ".lock", out):
+        make_room(out, overwrite)
+        start = time.monotonic()
 
-    start = time.monotonic()
+        def report(line: str) -> None:
+            click.echo(f"[{time.monotonic() - start:5.0f} s] {line}", err=True)
 
-    def report(line: str) -> None:
-        click.echo(f"[{time.monotonic() - start:5.0f} s] {line}", err=True)
-
-    load_keras_quietly()
-    rows = run_demo(out, report)
+        load_keras_quietly()
+        rows = run_demo(out, report)
     report(f"done; everything is in {out}")
     if as_json:
         click.echo(json_text([asdict(row) for row in rows], indent=2))
@@ -58,3 +55,12 @@ def command(out: Path, overwrite: bool, as_json: bool) -> None:
         table.add_row(row.features, auc, *rejections, f"{row.parity:.1e}", f"{row.microseconds:.2f}")
     Console(width=140).print(table)
     click.echo("rejection = 1 / background efficiency at that signal efficiency, with its 68 % interval or 95 % limit")
+
+
+def make_room(out: Path, overwrite: bool) -> None:
+    """Refuses a folder that holds anything, or removes an earlier demonstration, whole or not."""
+    there = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    if there and not (overwrite and ("data.h5" in there or there == {"data.h5.log.json"})):
+        raise OutputError("the output folder is not empty", where=out, fix="give --out NEW_FOLDER, or --overwrite")
+    for path in (out / name for name in _OURS if name in there):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
