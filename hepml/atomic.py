@@ -18,9 +18,11 @@ import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
+from hepml import interruption
 from hepml.errors import HepmlError, OutputError
 from hepml.stages import stage
 
@@ -198,6 +200,30 @@ def alone(lock: Path, path: Path) -> Iterator[None]:
     Raises:
         OutputError: another process, or thread, holds it; its file cannot be made.
     """
+    held: FileIO | None = None
+    try:
+        with interruption.deferred():
+            held = _locked(lock, path)
+        yield
+    finally:
+        try:
+            _free(held, lock)
+        finally:
+            _free(held, lock)  # if a signal has come meanwhile
+
+
+def _free(held: FileIO | None, lock: Path) -> None:
+    """Removes a lock's file, as long as it is this process' own, and gives the lock away."""
+    if held is None or held.closed:
+        return
+    if _same(held.fileno(), lock):
+        with contextlib.suppress(OSError):
+            lock.unlink()
+    held.close()
+
+
+def _locked(lock: Path, path: Path) -> FileIO:
+    """A lock's file that this process holds."""
     while True:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -215,14 +241,9 @@ def alone(lock: Path, path: Path) -> Iterator[None]:
         if _same(descriptor, lock):
             break
         os.close(descriptor)  # its last holder has removed it meanwhile
-    try:
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)  # if this process is killed, the next holder may be somebody else
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock.unlink()
-        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o666)  # if this process is killed, the next holder may be somebody else
+    return FileIO(descriptor, "r+")
 
 
 def sweep(path: Path) -> None:

@@ -11,10 +11,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["check", "leave", "listen"]
+__all__ = ["check", "deferred", "leave", "listen"]
 
 _received: int | None = None  # number of the last signal
+_deferred = 0
 
 
 def listen() -> None:
@@ -35,6 +39,28 @@ def check() -> None:
         raise SystemExit(128 + _received)
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """A signal in the block is raised at its end: for what must not be done by half. Handlers run in the main thread.
+
+    Example:
+        >>> with deferred():
+        ...     pass
+    """
+    global _deferred  # noqa: PLW0603
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = _received
+    _deferred += 1
+    try:
+        yield
+    finally:
+        _deferred -= 1
+    if _received != before and not _deferred:
+        check()
+
+
 def leave() -> None:
     """Ends the process with 128 + the number of the signal, if one has been received; what is buffered is written."""
     if _received is None:
@@ -50,4 +76,5 @@ def leave() -> None:
 def _receive(number: int, _frame: object) -> None:
     global _received  # noqa: PLW0603
     _received = number
-    check()
+    if not _deferred:
+        check()

@@ -191,3 +191,61 @@ def test_an_interrupt_ends_a_large_batch():
             assert "KeyboardInterrupt" in process.stderr.read()
         finally:
             process.kill()
+
+
+DEFERRED = """
+with interruption.deferred():
+    with interruption.deferred():
+        signal.raise_signal(getattr(signal, sys.argv[1]))
+    print("done", flush=True)
+print("not here")
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "")])
+def test_what_must_not_be_done_by_half_is_done_first(sent, code):
+    done = python(DROPPED + DEFERRED, sent)
+    assert done.stdout == "done\n"
+    assert code in done.stderr
+    assert done.returncode in (-2, 130, 143)
+
+
+LOCKING = """
+from pathlib import Path
+from hepml import atomic
+opened = atomic.os.open
+def interrupted(*arguments):
+    descriptor = opened(*arguments)
+    signal.raise_signal(signal.SIGTERM)
+    return descriptor
+atomic.os.open = interrupted
+with atomic.atomic_path(Path(sys.argv[2]) / "a.txt"):
+    print("not here")
+"""
+
+
+def test_a_lock_whose_making_was_interrupted_is_removed(tmp_path):
+    done = python(DROPPED + LOCKING, "SIGTERM", tmp_path)
+    assert (done.returncode, done.stdout) == (143, ""), done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+STARTING = """
+import threading, time
+from hepml.dataset.overlap import ahead
+start = threading.Thread.start
+def interrupted(self):
+    start(self)
+    signal.raise_signal(signal.SIGTERM)
+threading.Thread.start = interrupted
+def items():
+    time.sleep(0.5)
+    yield 1
+list(ahead(items()))
+"""
+
+
+def test_a_thread_whose_start_was_interrupted_is_waited_for():
+    done = python(DROPPED + STARTING, "SIGTERM")
+    assert done.returncode == 143, done.stderr
+    assert "ValueError" not in done.stderr

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from hepml import interruption
+
 __all__ = ["ahead", "behind"]
 
 Item = TypeVar("Item")
@@ -29,9 +31,9 @@ def ahead(steps: Generator[Item]) -> Iterator[Item]:
     end = object()
     try:
         with ThreadPoolExecutor(1) as thread:
-            coming: Future[Any] = thread.submit(next, steps, end)
+            coming: Future[Any] = _submitted(thread, next, steps, end)
             while (item := coming.result()) is not end:
-                coming = thread.submit(next, steps, end)
+                coming = _submitted(thread, next, steps, end)
                 yield item
     finally:
         steps.close()
@@ -58,8 +60,14 @@ def behind(work: Callable[[Item], object]) -> Iterator[Callable[[Item], None]]:
             nonlocal last
             if last is not None:
                 last.result()
-            last = thread.submit(work, item)
+            last = _submitted(thread, work, item)
 
         yield put
         if last is not None:
             last.result()
+
+
+def _submitted(thread: ThreadPoolExecutor, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Work for a thread. An exception while the thread is made would leave it running, and nobody waiting for it."""
+    with interruption.deferred():
+        return thread.submit(work, *arguments)
