@@ -23,6 +23,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "predict": ("score", *_OUTPUT),
     "apply": ("chunk", *_OUTPUT),
     "monitor": ("score", *_OUTPUT),
+    "run": ("step", *_OUTPUT),
+    "demo": _OUTPUT,
 }
 
 _log = logging.getLogger("hepml.stages")

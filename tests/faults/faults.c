@@ -1,9 +1,12 @@
-/* Preloaded into a command: counts what it does to the files of a folder, and kills it, or fills the disk, on the way.
+/* Preloaded into a command: counts what it does to the files of a folder, and on the way kills it, stops it, asks it to
+   end, or fills the disk.
 
    FAULTS_FOLDER   only files below it count
    FAULTS_ACT      trace:FILE    appends a line for each stage in the log (stderr) and each call on such a file
                    kill:K:PART   SIGKILL before, in the middle of (a half-written write), or after the K-th call
                    late:STAGE:N:USEC   SIGKILL so long after the N-th line "stage STAGE:" of the log
+                   stop:K:PART   SIGSTOP there, until it is continued
+                   term:STAGE:N:USEC:FILE   SIGTERM as with late; FILE gets the microseconds of the monotonic clock then
                    full:K        from the K-th call on nothing can be added to the folder: ENOSPC
    faults_configure() reads both again; a forked process calls it. */
 #define _GNU_SOURCE
@@ -22,8 +25,8 @@
 #include <unistd.h>
 
 enum { BEFORE, MIDDLE, AFTER };
-static char folder[4096], stage[64];
-static int trace = -1, part;
+static char folder[4096], stage[64], told[4096];
+static int trace = -1, part, sent;
 static long target, full, wanted, delay, calls, seen;
 
 #define REAL(type, name, ...) \
@@ -51,8 +54,16 @@ static void note(const char *format, ...) {
 }
 
 static void end(void) {
-    kill(getpid(), SIGKILL);
-    for (;;) pause();
+    if (sent == SIGTERM) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        char line[32];
+        int file = open(told, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        int length = snprintf(line, sizeof line, "%lld", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+        if (plain_write(file, line, length) != length || close(file)) abort();
+    }
+    kill(getpid(), sent);
+    while (sent == SIGKILL) pause();
 }
 
 __attribute__((constructor)) void faults_configure(void) {
@@ -61,10 +72,15 @@ __attribute__((constructor)) void faults_configure(void) {
     folder[0] = stage[0] = 0;
     target = full = wanted = delay = calls = seen = 0;
     trace = -1;
+    sent = SIGKILL;
     if (!where || !act) return;
     snprintf(folder, sizeof folder, "%s/", where);
     if (!strncmp(act, "trace:", 6)) trace = open(act + 6, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     else if (sscanf(act, "kill:%ld:%15s", &target, kind) == 2) part = kind[0] == 'b' ? BEFORE : kind[0] == 'm' ? MIDDLE : AFTER;
+    else if (sscanf(act, "stop:%ld:%15s", &target, kind) == 2) {
+        part = kind[0] == 'b' ? BEFORE : kind[0] == 'm' ? MIDDLE : AFTER;
+        sent = SIGSTOP;
+    } else if (sscanf(act, "term:%63[^:]:%ld:%ld:%4095s", stage, &wanted, &delay, told) == 4) sent = SIGTERM;
     else if (sscanf(act, "late:%63[^:]:%ld:%ld", stage, &wanted, &delay) != 3) sscanf(act, "full:%ld", &full);
 }
 

@@ -4,7 +4,7 @@ A preloaded library (faults.c) sees what a command writes and which stages its l
 moment: within a write, before or after it, before or after fsync and rename, or so many microseconds into a stage. The
 commands run in forks of one process that has loaded the libraries; what the killed one leaves is on the disk.
 
-python -m faults.killing [--kills N] [--seed S] [--output FILE.json] [COMMAND...]    (in tests/)
+python -m faults.killing [--kills N] [--seed S] [--stages NAME,...] [--output FILE.json] [COMMAND...]    (in tests/)
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from faults.remains import hidden, same, visible, wrong
+from faults.lighter import lighten
+from faults.remains import RUNS, hidden, same, visible, wrong
 
 from hepml.stages import STAGES
 
 __all__ = ["JOBS", "Job", "Killed", "build", "call", "kill_in_stages", "prepare", "same", "traced"]
 
 OLD = b"the old output"
-KERAS = {"train", "export"}
+KERAS = {"train", "vary", "export", "run", "demo"}
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,18 @@ class Job:
         arguments: of the command, with INPUTS for the folder of the inputs; outputs are relative.
         again: what is added when it is started again.
         output: the output that an old one is put in place of, if `--overwrite` is given; "" for none.
+        begun: an input that has to be in the folder itself.
     """
 
     arguments: str
     again: str = "--overwrite"
     output: str = ""
+    begun: str = ""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Of its command."""
+        return STAGES[self.arguments.split()[0]]
 
 
 JOBS = {
@@ -67,7 +75,8 @@ JOBS = {
         "--set learning_rate=0.01 --quiet",
         again="",
     ),
-    "evaluate": Job("evaluate run INPUTS/data.h5 --bootstrap 20"),
+    "evaluate": Job("evaluate run INPUTS/data.h5 --bootstrap 20", begun="run"),
+    "vary": Job("evaluate run INPUTS/data.h5 --bootstrap 20 --vary scale=1.02,noise=0.1", begun="run"),
     "export": Job("export INPUTS/run -o net.json --source net.hpp", output="net.json"),
     "compact": Job("compact INPUTS/net.json -o small.json", output="small.json"),
     "predict": Job("predict INPUTS/net.json INPUTS/data.h5 -o scores.npz", output="scores.npz"),
@@ -76,9 +85,9 @@ JOBS = {
         again="--resume",
         output="scores/signal1.root",
     ),
-    "monitor": Job(
-        "monitor INPUTS/net.json INPUTS/data.h5 -o report.json --max-psi 100 --max-ks 1", output="report.json"
-    ),
+    "monitor": Job("monitor INPUTS/net.json INPUTS/data.h5 --split train -o report.json", output="report.json"),
+    "run": Job("run analysis.yaml --quiet", again="", begun="analysis.yaml"),
+    "demo": Job("demo --out demo"),
 }
 
 
@@ -129,9 +138,27 @@ def prepare(folder: Path, commands: list[str]) -> None:
     if "merge" in commands:
         for k in (1, 2):
             hepml_(f"convert {inputs} -o part{k}.h5 --part {k}/2")
-    if {"evaluate", "export", "compact", "predict", "apply", "monitor"} & {*commands}:
+    if {"evaluate", "vary", "export", "compact", "predict", "apply", "monitor"} & {*commands}:
         hepml_("train data.h5 --features hl -o run --epochs 2 --set layers=1 --set units=8 --quiet")
         hepml_("export run -o net.json")
+    if "run" in commands:
+        (folder / "analysis.yaml").write_text(json.dumps(_analysis(folder)))
+
+
+def _analysis(inputs: Path) -> dict[str, Any]:
+    """A small one with a step of each kind, figures excepted."""
+    files = {name: [str(inputs / f"{name}{k}.root") for k in (1, 2)] for name in ("signal", "background")}
+    return {
+        "format": "hepml-analysis",
+        "version": 1,
+        "output": "out",
+        "inputs": {"main": files},
+        "models": {"hl": {"features": "hl", "settings": {"layers": 1, "units": 8, "epochs": 2}}},
+        "evaluation": {"bootstrap": 10},
+        "export": {"net": {"model": "hl"}},
+        "apply": {"jets": {"files": files["background"][0], "network": "net"}},
+        "figures": {"draw": False},
+    }
 
 
 @contextmanager
@@ -145,25 +172,36 @@ def _environment(**variables: str) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def call(library: Path, folder: Path, arguments: list[str], act: str) -> tuple[int, str]:
-    """Runs a command in a fork, in a folder; gives its exit code, negative for a signal, and what it wrote."""
-    with tempfile.TemporaryFile() as written:
-        sys.stdout.flush()
-        process = os.fork()
-        if not process:
-            try:
-                os.chdir(folder)
-                os.dup2(written.fileno(), 1)
-                os.dup2(written.fileno(), 2)
-                sys.stdout, sys.stderr = (os.fdopen(os.dup(fd), "w", buffering=1) for fd in (1, 2))
-                code = _child(library, folder, arguments, act)
-            except BaseException:
-                logging.getLogger().exception("the fork failed")
-                code = 99
-            os._exit(code)
-        status = os.waitpid(process, 0)[1]
+def begin(library: Path, folder: Path, arguments: list[str], act: str) -> tuple[int, IO[bytes]]:
+    """Begins a command in a fork, in a folder; gives its process and the file that it writes to."""
+    written = tempfile.TemporaryFile()  # noqa: SIM115 (`finish` closes it)
+    sys.stdout.flush()
+    process = os.fork()
+    if not process:
+        try:
+            os.chdir(folder)
+            os.dup2(written.fileno(), 1)
+            os.dup2(written.fileno(), 2)
+            sys.stdout, sys.stderr = (os.fdopen(os.dup(fd), "w", buffering=1) for fd in (1, 2))
+            code = _child(library, folder, arguments, act)
+        except BaseException:
+            logging.getLogger().exception("the fork failed")
+            code = 99
+        os._exit(code)
+    return process, written
+
+
+def finish(process: int, written: IO[bytes]) -> tuple[int, str]:
+    """Waits for a command; gives its exit code, negative for a signal, and what it wrote."""
+    status = os.waitpid(process, 0)[1]
+    with written:
         written.seek(0)
         return os.waitstatus_to_exitcode(status), written.read().decode(errors="replace")
+
+
+def call(library: Path, folder: Path, arguments: list[str], act: str) -> tuple[int, str]:
+    """Runs a command in a fork, in a folder; gives its exit code, negative for a signal, and what it wrote."""
+    return finish(*begin(library, folder, arguments, act))
 
 
 def _child(library: Path, folder: Path, arguments: list[str], act: str) -> int:
@@ -172,10 +210,7 @@ def _child(library: Path, folder: Path, arguments: list[str], act: str) -> int:
     stages = logging.getLogger("hepml.stages")
     stages.setLevel(logging.DEBUG)
     stages.handlers[:] = [logging.StreamHandler(sys.stderr)]
-    if "train" in arguments:
-        from hepml.training import watch
-
-        watch.CHECKPOINT_SECONDS = -1.0  # after every epoch
+    lighten(arguments[0], folder.parent / "inputs")
     with _environment(FAULTS_FOLDER=str(folder), FAULTS_ACT=act):
         ctypes.CDLL(str(library)).faults_configure()
     from hepml.cli import main
@@ -183,6 +218,7 @@ def _child(library: Path, folder: Path, arguments: list[str], act: str) -> int:
     try:
         main(arguments)
     except SystemExit as stop:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one that comes now comes too late
         code = stop.code
         sys.stdout.flush()
         if modules := os.environ.get("FAULTS_MODULES"):
@@ -210,7 +246,7 @@ def traced(library: Path, folder: Path, arguments: list[str]) -> list[tuple[Any,
     return found
 
 
-def _load_modules(library: Path, folder: Path, arguments: list[str]) -> None:
+def load_modules(library: Path, folder: Path, arguments: list[str]) -> None:
     """Imports what a run of a command imports, so that each fork has it."""
     with tempfile.NamedTemporaryFile("r") as file:
         with _environment(FAULTS_MODULES=file.name):
@@ -232,7 +268,8 @@ def moments(trace: list[tuple[Any, ...]], stage: str, n: int, rng: random.Random
         over = next(k for k, one in enumerate(rest) if one[0] == "stage")
         if stage == "write":  # until the same output is synchronised: other stages are passed meanwhile
             over = next(k for k, one in enumerate(rest) if one[0] == "stage" and one[2:] == ("fsync", line[3]))
-            calls += [f"{one[1]}:{part}" for one in rest[:over] if one[2] == "write" for part in ("middle", "after")]
+            written = [one[1] for one in rest[:over] if one[0] == "call" and one[2] == "write"]
+            calls += [f"{number}:{part}" for number in written for part in ("middle", "after")]
             continue
         calls += [
             f"{one[1]}:{part}"
@@ -252,19 +289,40 @@ def moments(trace: list[tuple[Any, ...]], stage: str, n: int, rng: random.Random
     return chosen
 
 
-def _start(command: str, inputs: Path, folder: Path, old: bool) -> tuple[list[str], dict[str, bytes]]:
+def start(command: str, inputs: Path, folder: Path, old: bool) -> tuple[list[str], dict[str, bytes]]:
     """A fresh folder for a command; its arguments, and the files that are there."""
     job = JOBS[command]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     arguments = job.arguments.replace("INPUTS", str(inputs)).split()
-    if command == "evaluate":
-        shutil.copytree(inputs / "run", folder / "run")
+    if name := job.begun:
+        (shutil.copytree if (inputs / name).is_dir() else shutil.copyfile)(inputs / name, folder / name)
     if old:
         (folder / job.output).parent.mkdir(exist_ok=True)
         (folder / job.output).write_bytes(OLD)
         arguments.append("--overwrite")
     return arguments, {name: path.read_bytes() for name, path in visible(folder).items()}
+
+
+def undisturbed(command: str, base: Path, library: Path) -> tuple[list[tuple[Any, ...]], dict[str, Path]]:
+    """What a command does if it is left alone, and its outputs."""
+    inputs, work = base / "inputs", base / "work"
+    arguments, _ = start(command, inputs, work, old=False)
+    load_modules(library, work, arguments)
+    arguments, _ = start(command, inputs, work, old=False)
+    trace = traced(library, work, arguments)
+    reference = base / f"whole-{command}"
+    shutil.rmtree(reference, ignore_errors=True)
+    work.rename(reference)
+    return trace, visible(reference)
+
+
+def differences(work: Path, whole: dict[str, Path]) -> list[str]:
+    """Outputs that are not those of the undisturbed run."""
+    now = visible(work)
+    return sorted(
+        name for name in {*now, *whole} if name not in now or name not in whole or not same(now[name], whole[name])
+    )
 
 
 def kill_in_stages(
@@ -274,6 +332,7 @@ def kill_in_stages(
     *,
     base: Path,
     library: Path,
+    stages: list[str] | None = None,
     report: Callable[[Killed], None] = lambda _: None,
 ) -> list[Killed]:
     """Kills a command `kills` times in each of its stages.
@@ -284,29 +343,23 @@ def kill_in_stages(
         seed: of the choice of the moments.
         base: a folder with `inputs`.
         library: from `build`.
+        stages: only these.
         report: told each stage that is done.
     """
     job, inputs, work = JOBS[command], base / "inputs", base / "work"
-    arguments, _ = _start(command, inputs, work, old=False)
-    _load_modules(library, work, arguments)
-    arguments, _ = _start(command, inputs, work, old=False)
-    trace = traced(library, work, arguments)
-    reference = base / f"whole-{command}"
-    shutil.rmtree(reference, ignore_errors=True)
-    work.rename(reference)
-    whole = visible(reference)
+    trace, whole = undisturbed(command, base, library)
     results, rng = [], random.Random(seed)
-    for stage in STAGES[command]:
+    for stage in job.stages if stages is None else stages:
         result = Killed(command, stage)
         for number, chosen in enumerate(moments(trace, stage, kills, rng)):
             moment = chosen
             old = bool(job.output) and number % 2 == 1
-            arguments, begun = _start(command, inputs, work, old)
+            arguments, begun = start(command, inputs, work, old)
             code, text = call(library, work, arguments, moment)
             while code == 0 and moment.startswith("late:"):  # it was faster than when it was traced
                 head, delay = moment.rsplit(":", 1)
                 moment = f"{head}:{int(delay) // 2}"
-                arguments, begun = _start(command, inputs, work, old)
+                arguments, begun = start(command, inputs, work, old)
                 code, text = call(library, work, arguments, moment)
             where = f"{moment}{' with an old output' if old else ''}"
             if code != -signal.SIGKILL:
@@ -316,25 +369,43 @@ def kill_in_stages(
             if found := wrong(command, work, begun, whole):
                 result.problems.append(f"{where}: wrong after the kill: {found}")
             now = visible(work)
-            result.left_whole += bool(now) and now.keys() == whole.keys() and not old and command != "train"
+            result.left_whole += bool(now) and now.keys() == whole.keys() and not old and command not in RUNS
             result.left_old += old and now[job.output].read_bytes() == OLD
             again = job.again.split() if not old else []  # --overwrite is there
             code, text = call(library, work, [*arguments, *again], "")
-            now = visible(work)
             if code != 0:
                 result.problems.append(f"{where}: started again it ended with {code}: {text[-500:]}")
-            elif now.keys() != whole.keys() or not all(same(now[name], whole[name]) for name in now):
-                differs = [
-                    name
-                    for name in {*now, *whole}
-                    if name not in now or name not in whole or not same(now[name], whole[name])
-                ]
-                result.problems.append(f"{where}: started again it gave another result: {sorted(differs)}")
+            elif differs := differences(work, whole):
+                result.problems.append(f"{where}: started again it gave another result: {differs}")
             elif left := hidden(work):
                 result.problems.append(f"{where}: left behind: {left}")
         report(result)
         results.append(result)
     return results
+
+
+def preload(module: str) -> None:
+    """Starts this process' own work anew with the library; comes back in the process that has it."""
+    if "FAULTS_LIBRARY" in os.environ:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        library = build(Path(folder))
+        environment = {"LD_PRELOAD": str(library), "FAULTS_LIBRARY": str(library), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+        command = [sys.executable, "-m", module, *sys.argv[1:]]
+        sys.exit(subprocess.run(command, env={**os.environ, **environment}, check=False).returncode)
+
+
+@contextmanager
+def prepared(commands: list[str]) -> Iterator[Path]:
+    """A folder with the inputs of commands; the libraries that they need are loaded."""
+    with tempfile.TemporaryDirectory() as base:
+        inputs = Path(base) / "inputs"
+        inputs.mkdir()
+        prepare(inputs, commands)
+        if KERAS & {*commands}:
+            import keras  # noqa: F401
+        yield Path(base)
 
 
 def main() -> None:
@@ -343,15 +414,10 @@ def main() -> None:
     parser.add_argument("commands", nargs="*", default=list(JOBS))
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stages", type=lambda names: names.split(","), help="only these, of all commands")
     parser.add_argument("--output", type=Path, help="all results so far, after each stage")
     options = parser.parse_args()
-    if "FAULTS_LIBRARY" not in os.environ:
-        with tempfile.TemporaryDirectory() as folder:
-            library = build(Path(folder))
-            environment = {"LD_PRELOAD": str(library), "FAULTS_LIBRARY": str(library), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            environment |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-            command = [sys.executable, "-m", "faults.killing", *sys.argv[1:]]
-            sys.exit(subprocess.run(command, env={**os.environ, **environment}, check=False).returncode)
+    preload("faults.killing")
     library = Path(os.environ["FAULTS_LIBRARY"])
     results: list[Killed] = []
 
@@ -365,16 +431,11 @@ def main() -> None:
         if options.output is not None:
             options.output.write_text(json.dumps([asdict(one) for one in results], indent=1) + "\n")
 
-    with tempfile.TemporaryDirectory() as base:
-        inputs = Path(base) / "inputs"
-        inputs.mkdir()
-        prepare(inputs, options.commands)
-        if KERAS & {*options.commands}:
-            import keras  # noqa: F401
-
+    with prepared(options.commands) as base:
         for number, command in enumerate(options.commands):
             seed = f"{options.seed} {number} {command}"
-            kill_in_stages(command, options.kills, seed, base=Path(base), library=library, report=report)
+            more = {"stages": options.stages, "report": report}
+            kill_in_stages(command, options.kills, seed, base=base, library=library, **more)
     sys.exit(1 if any(result.problems for result in results) else 0)
 
 

@@ -6,14 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+RUNS = {"train": "run", "run": "out/runs/hl", "demo": "demo/runs/hl"}  # command -> the run folder that it fills
+
 
 def same(one: Path, other: Path) -> bool:
     """Whether two outputs are equal: byte for byte, ROOT files in content; logs of times and hosts always are."""
     if one.name == "log.txt" or one.name.endswith(".log.json"):
         return True
+    if one.name == "ledger.json":
+        return _ledger(one) == _ledger(other)
     if one.suffix != ".root":
         return one.read_bytes() == other.read_bytes()
     return bool(_content(one) == _content(other))
+
+
+def _ledger(path: Path) -> dict[str, Any]:
+    """The ledger of `hepml run` without the checksums of ROOT files, which hold their date."""
+    from hepml.workflow.books import Books
+
+    steps = Books(path.parent).entries  # raises what is wrong with it
+    return {
+        name: step | {"outputs": {k: None if k.endswith(".root") else v for k, v in step["outputs"].items()}}
+        for name, step in steps.items()
+    }
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -38,27 +53,36 @@ def visible(folder: Path) -> dict[str, Path]:
 
 
 def hidden(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.name.startswith(".")]
+    """What is left behind; the known checksums of `hepml run` are there to stay."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob(".*")]
+    return [name for name in names if name != "out/.checksums.json"]
 
 
 def wrong(command: str, folder: Path, begun: dict[str, bytes], whole: dict[str, Path]) -> list[str]:
     """Files under their own names that are neither as they were nor as they are to be."""
-    if command == "train":
-        return _wrong_run(folder / "run", whole)
-    return [
-        name
-        for name, path in visible(folder).items()
-        if begun.get(name) != path.read_bytes() and not (name in whole and same(path, whole[name]))
-    ]
+    run = RUNS.get(command)
+    found = [] if run is None else _wrong_run(folder, run, whole)
+    for name, path in visible(folder).items():
+        if (run is not None and name.startswith(f"{run}/")) or begun.get(name) == path.read_bytes():
+            continue
+        if path.name == "ledger.json":  # it says how far the steps are
+            try:
+                _ledger(path)
+            except Exception as error:
+                found.append(f"{name}: {error!r}")
+        elif name not in whole or not same(path, whole[name]):
+            found.append(name)
+    return found
 
 
-def _wrong_run(run: Path, whole: dict[str, Path]) -> list[str]:
+def _wrong_run(folder: Path, where: str, whole: dict[str, Path]) -> list[str]:
     """A run that has not ended is refused as a whole; each of its files is whole all the same."""
     import numpy as np
 
     from hepml.errors import HepmlError
     from hepml.training import load_run
 
+    run = folder / where
     try:
         load_run(run)
     except HepmlError:
@@ -80,4 +104,4 @@ def _wrong_run(run: Path, whole: dict[str, Path]) -> list[str]:
             except Exception as error:
                 wrong.append(f"{name}: {error!r}")
         return wrong
-    return [name for name, path in visible(run).items() if not same(path, whole[f"run/{name}"])]
+    return [name for name, path in visible(run).items() if not same(path, whole[f"{where}/{name}"])]

@@ -203,8 +203,9 @@ SYSTEM: dict[str, Fault] = {
         0,
     ),
     "S03": Fault(
-        "SIGTERM or SIGINT in a training",
-        "the state after the last epoch, at most a second older, is in the checkpoint within 5 s",
+        "SIGTERM or SIGINT in a training, SIGTERM in any stage of any command",
+        "a training has the state after its last epoch, at most a second older, in the checkpoint within 5 s; other "
+        "commands end within 5 s and leave nothing half-written",
         (130, 143),
     ),
     "S04": Fault("the output's folder is read-only", "refused before any work is done", 4, "OutputError"),
@@ -221,7 +222,7 @@ SYSTEM: dict[str, Fault] = {
     ),
     "S08": Fault(
         "two processes write one output",
-        "the second is refused at once; the lock of a process that died is free",
+        "the second is refused, and changes nothing; the lock of a process that died is free",
         4,
         "OutputError",
     ),

@@ -1,0 +1,64 @@
+"""S01, S03, S08: a disk that is full, SIGTERM and a second writer in each stage of the commands; see disturbing.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.disturbing import HOWS
+from faults.killing import JOBS
+
+TESTS = Path(__file__).parents[1]
+QUICK = ("skim", "convert")  # all of them in the slow test
+ENTRIES = {"full": "S01", "term": "S03", "two": "S08"}
+
+
+def disturbed(times: int, *options: str) -> list[dict[str, Any]]:
+    """Disturbs commands and gives what happened by stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "disturbed.json"
+        asked = [sys.executable, "-m", "faults.disturbing", "--times", str(times), "--output", output, *options]
+        done = subprocess.run(asked, cwd=TESTS, capture_output=True, text=True, check=False)
+        assert output.exists(), done.stderr
+        found: list[dict[str, Any]] = json.loads(output.read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def results() -> Callable[[], list[dict[str, Any]]]:
+    """One run for all of the quick commands."""
+    return cache(lambda: disturbed(2, *QUICK))
+
+
+def check(rows: list[dict[str, Any]], how: str, command: str) -> None:
+    """No problem in any stage, and none was left out that could be disturbed."""
+    own = [row for row in rows if (row["how"], row["command"]) == (how, command)]
+    assert [row["stage"] for row in own] == [*JOBS[command].stages]
+    assert [problem for row in own for problem in row["problems"]] == []
+    assert all(row["times"] for row in own if how != "two" or row["stage"] == "write")
+    if how == "term":
+        assert max(row["seconds"] for row in own) < 5
+
+
+@pytest.mark.parametrize(
+    ("how", "command"),
+    [pytest.param(how, command, id=f"{ENTRIES[how]} {command}") for how in HOWS for command in QUICK],
+)
+def test_what_disturbs_a_command_leaves_nothing_wrong(how: str, command: str, results) -> None:
+    check(results(), how, command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "command"),
+    [pytest.param(how, command, id=f"{ENTRIES[how]} {command}") for how in HOWS for command in sorted(JOBS)],
+)
+def test_all_commands_are_disturbed_in_all_stages(how: str, command: str) -> None:
+    check(disturbed(3, "--how", how, command), how, command)
