@@ -89,6 +89,13 @@ def test_a_command_that_was_done_when_the_signal_came_says_so(sent, code):
     assert done.returncode == code
 
 
+def test_an_error_that_a_signal_was_turned_into_is_the_signal():
+    failing = "def failing():\n    Destroyed()\n    raise RuntimeError('driver write request failed')\n"
+    done = python(DROPPED + failing + COMMAND.replace("callback=Destroyed", "callback=failing"), "SIGTERM")
+    assert done.returncode == 143
+    assert "driver write request failed" not in done.stderr
+
+
 def test_reading_ends_at_the_next_chunk():
     done = python(DROPPED + CHUNKS, "SIGTERM")
     assert (done.returncode, done.stdout) == (143, "500\n"), done.stderr

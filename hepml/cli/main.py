@@ -102,8 +102,10 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     interruption.listen()
     try:
-        code = _run(arguments)
-        interruption.check()
+        try:
+            code = _run(arguments)
+        finally:
+            interruption.check()  # also if C code has made another error of it, as HDF5 does while it writes
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         interruption.leave()
