@@ -28,6 +28,7 @@ ROAD = [
     "candidates",
     "images",
     "features",
+    "efp",
     "ranges",
     "dataset",
     "scale",

@@ -1,0 +1,1 @@
+"""Energy-flow polynomials."""
