@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults.outcomes import messages_of, run, snapshot
-from faults.places import DAMAGES, FEW, PLACES, Place, fits
+from faults.places import DAMAGES, PLACES, Place, fits, rare
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -38,7 +38,7 @@ CASES = [
     pytest.param(
         *(name, damage),
         id=f"{name} is {damage}",
-        marks=[pytest.mark.slow] if place.slow and damage not in FEW else [],
+        marks=[pytest.mark.slow] if rare(place, damage) else [],
     )
     for name, place in PLACES.items()
     for damage in DAMAGES
