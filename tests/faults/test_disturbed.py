@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from faults.disturbing import HOWS
-from faults.killing import JOBS
+from faults.killing import JOBS, prepare
 
 TESTS = Path(__file__).parents[1]
 QUICK = ("skim", "convert")  # all of them in the slow test
@@ -62,3 +64,39 @@ def test_what_disturbs_a_command_leaves_nothing_wrong(how: str, command: str, re
 )
 def test_all_commands_are_disturbed_in_all_stages(how: str, command: str) -> None:
     check(disturbed(3, "--how", how, command), how, command)
+
+
+LONG = {  # what would go on for minutes, and the stage in which it is asked to end
+    "apply": ("apply INPUTS/net.json {electrons} {jets} -o scores --step-size 2", "chunk"),
+    "evaluate": ("evaluate INPUTS/run INPUTS/data.h5 -o evaluation --bootstrap 300000", "score"),
+    "vary": ("evaluate INPUTS/run INPUTS/data.h5 -o evaluation --bootstrap 1000000 --vary scale=1.1", "score"),
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    prepare(folder, ["evaluate"])
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"S03 long {name}") for name in LONG])
+def test_long_work_ends_within_five_seconds(name: str, prepared: Path, sample: dict[str, Path], tmp_path: Path) -> None:
+    text, stage = LONG[name]
+    arguments = text.replace("INPUTS", str(prepared)).format(**sample).split()
+    command = [sys.executable, "-m", "hepml", "--debug", *arguments]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert any(line.startswith(f"stage {stage}") for line in process.stderr)
+            time.sleep(1)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            sent = time.monotonic()
+            process.communicate(timeout=60)
+            assert time.monotonic() - sent < 5
+        finally:
+            process.kill()
+    assert process.returncode == 143
+    assert list(tmp_path.rglob("*")) == [tmp_path / "scores"] * (tmp_path / "scores").exists()
