@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from hepml.atomic import alone
 from hepml.cli.main import main
 
 
@@ -42,6 +43,15 @@ def test_existing_metrics_are_kept_without_overwrite(data, own, capsys):
     assert "exists" in capsys.readouterr().err
     assert hepml(own / "plain", data, "--overwrite") == 0
     assert (own / "plain/metrics.json").read_bytes() == before  # equal bytes: no time, no host
+
+
+def test_a_second_evaluation_of_a_run_writes_nothing_while_the_first_does(data, own, capsys):
+    assert hepml(own / "plain", data) == 0
+    files = {path: path.read_bytes() for path in (own / "plain").iterdir() if path.is_file()}
+    with alone(own / "plain/.metrics-lock", own / "plain/metrics.json"):
+        assert hepml(own / "plain", data, "--overwrite", "--seed", "7") == 4
+    assert "another process is writing" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (own / "plain").iterdir() if path.is_file()} == files
 
 
 def test_selection_has_its_own_file_and_leaves_thresholds_alone(data, own):
