@@ -216,9 +216,9 @@ SYSTEM: dict[str, Fault] = {
         0,
     ),
     "S07": Fault(
-        "another ROOT, Python or NumPy than the compiled part was built with",
-        absent="the compiled module uses neither ROOT nor NumPy's C interface, hepml.root is compiled by ROOT itself "
-        "as it is loaded, and pip refuses a wheel of another Python",
+        "another ROOT or NumPy than at the time of the build",
+        "nothing: the compiled module links no library of either and asks for no C interface of NumPy; hepml.root is "
+        "compiled by the ROOT that loads it, and pip refuses a wheel of another Python",
     ),
     "S08": Fault(
         "two processes write one output",

@@ -19,9 +19,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from faults.outcomes import check, inputs, run, spawn, untouched
+from faults.table import FAULTS
 from faults.works import Deadly, Hanging
 from training.conftest import plane
 
+from hepml import _core
 from hepml.dataset.processes import Processes
 from hepml.errors import InputFileError, MissingExtraError, TrainingError
 from hepml.evaluator import Evaluator
@@ -169,6 +171,14 @@ def test_a_worker_that_dies_or_hangs_is_reported(
     assert isinstance(result, InputFileError)
     done = SimpleNamespace(code=result.exit_code, err=f"{type(result).__name__}: {result}")
     check(entry, done, words, "events.root")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("entry", ["S07"])
+def test_the_compiled_module_asks_for_nothing_that_changes(entry: str) -> None:
+    assert FAULTS[entry].code is None
+    module = Path(_core.__file__).read_bytes()
+    assert b"libstdc++.so" in module  # names of libraries are found in this way
+    assert not [name for name in (b"_ARRAY_API", b"libCore.so", b"libpython", b"libnpymath") if name in module]
 
 
 @pytest.fixture(scope="module")
