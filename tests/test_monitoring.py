@@ -1,6 +1,7 @@
 """A run against training: the statistics against plain arithmetic on the values, and hepml monitor from the shell."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -165,7 +166,8 @@ def test_the_command(run, net, tmp_path):
     assert "x.b" in out
     report = json.loads((tmp_path / "report.json").read_text())
     assert [one["verdict"] for one in report["quantities"]] == ["ok", "ok"]
-    code, out, _ = run("monitor", net, counts, counts, "--json")
+    shutil.copyfile(counts, tmp_path / "more.json")
+    code, out, _ = run("monitor", net, counts, tmp_path / "more.json", "--json")
     again = json.loads(out)
     assert (code, again["events"], again["quantities"][0]["psi"]) == (0, 4000, report["quantities"][0]["psi"])
     code, out, _ = run("monitor", net, tmp_path / "bad.npz", "--figure", tmp_path / "figures")
@@ -191,5 +193,8 @@ def test_the_command_refuses_other_files(run, net, tmp_path):
     np.savez(tmp_path / "y.npz", x=sample(10), y=np.zeros(10))
     code, _, err = run("monitor", net, tmp_path / "y.npz")
     assert (code, "no input 'y'" in err) == (1, True)
+    (tmp_path / "same.npz").symlink_to("x.npz")
+    code, _, err = run("monitor", net, tmp_path / "x.npz", tmp_path / "same.npz")
+    assert (code, "a file is given twice" in err) == (1, True)
     code, _, err = run("monitor", net, net)
     assert (code, "not a file of counts" in err) == (1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ def command(
     for path in outputs:
         check_not_input(path, [network, *inputs])
         check_output(path, overwrite)
+    _check_twice(inputs)
     evaluator = Evaluator(network)
     if evaluator.ranges is None:
         raise DataError(
@@ -94,6 +96,17 @@ def command(
     else:
         _show(report)
     return 3 if report.beyond else 0
+
+
+def _check_twice(inputs: tuple[Path, ...]) -> None:
+    """Refuses a file that is given twice: its events would count twice."""
+    seen: dict[str, Path] = {}
+    for path in inputs:
+        first = seen.setdefault(os.path.realpath(path), path)
+        if first is not path:
+            raise DataError(
+                "a file is given twice", where=path, found=f"{first} and {path}", fix="leave one of them out"
+            )
 
 
 def _counts(evaluator: Evaluator, path: Path, split: str, weighted: bool) -> Iterator[dict[str, Any]]:
