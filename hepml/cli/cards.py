@@ -259,11 +259,29 @@ def _input(record: Any) -> dict[str, Any]:
 
 
 def _layer(layer: dict[str, Any]) -> dict[str, Any]:
-    sizes = {key: len(value) for key, value in layer.items() if isinstance(value, list) and len(value) > 3}
-    plain = {key: value for key, value in layer.items() if key not in sizes}
-    numbers = sum(size for key, size in sizes.items())
-    numbers += sum(len(plain.pop(key)) for key in ("weights", "bias") if isinstance(plain.get(key), list))
-    return {**plain, "parameters": numbers}
+    """What is set, how many numbers the layer holds, and in which type those are that are not text."""
+    from hepml.export.packing import stored_numbers
+
+    numbers, types = 0, set()
+
+    def settings(value: dict[str, Any]) -> dict[str, Any]:
+        nonlocal numbers
+        kept = {}
+        for key, member in value.items():
+            stored = stored_numbers(member)
+            if stored is not None:
+                types.add(stored[0])
+                numbers += stored[1]
+            elif isinstance(member, list) and (len(member) > 3 or key in ("weights", "bias")):
+                numbers += len(member)
+            elif not isinstance(member, dict):
+                kept[key] = member
+            elif inner := settings(member):
+                kept[key] = inner
+        return kept
+
+    found = settings(layer)
+    return {**found, **({"stored": ", ".join(sorted(types))} if types else {}), "parameters": numbers}
 
 
 def _reference(extra: dict[str, Any]) -> int:

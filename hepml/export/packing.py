@@ -20,7 +20,7 @@ from hepml.evaluator import Evaluator
 from hepml.export.writer import model_id, shortest_decimals
 from hepml.ledger import atomic_path, check_not_input, read_json
 
-__all__ = ["FEWEST", "check_identity", "compact", "encoded", "expanded", "packed"]
+__all__ = ["FEWEST", "check_identity", "compact", "encoded", "expanded", "packed", "stored_numbers"]
 
 FEWEST = 16  # shorter lists stay readable
 _STORED = {"float32": "<f4", "float64": "<f8", "bfloat16": "<u2", "float16": "<f2", "int8": "i1"}
@@ -71,13 +71,23 @@ def expanded(value: Any, *, exact: bool = False) -> Any:
         return [expanded(item, exact=exact) for item in value]
     if not isinstance(value, dict):
         return value
-    kind = next((name for name in _STORED if name in value), None)
-    if kind is not None and "crc32" in value:
+    if (stored := stored_numbers(value)) is not None:
+        kind = stored[0]
         numbers = _numbers(kind, value)
         shortest = kind == "float32" and not exact
         return (np.array(shortest_decimals(numbers), float) if shortest else numbers.astype(float)).tolist()
     exact = exact or value.get("architecture") == "trees"
     return {key: expanded(member, exact=exact) for key, member in value.items()}
+
+
+def stored_numbers(value: Any) -> tuple[str, int] | None:
+    """The type of the numbers of a packed list, and how many there are; None for anything else."""
+    if not isinstance(value, dict) or "crc32" not in value:
+        return None
+    kind = next((name for name in _STORED if name in value), None)
+    if kind is None:
+        return None
+    return kind, len(base64.b64decode(value[kind])) // np.dtype(_STORED[kind]).itemsize
 
 
 def _numbers(kind: str, value: dict[str, Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import hepml
 from hepml.cli import main
 from hepml.cli.cards import card_of
 from hepml.cli.show import _facts
@@ -90,6 +91,24 @@ def test_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert card["parameters"] == 6
     assert card["layers"][0]["parameters"] == 6
     assert card["inputs"][0]["variables"][1] == {"name": "b", "offset": 0.5, "scale": 2.0}
+
+
+def test_layers_are_shown_without_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lists inside of components, and packed ones, too."""
+    gate = {"weights": [0.5] * 24, "U": [0.25] * 144, "bias": []}
+    components = dict.fromkeys("ifco", gate)
+    lstm = {"architecture": "lstm", "components": components, "activation": "tanh", "inner_activation": "sigmoid"}
+    dense = {"architecture": "dense", "weights": [0.125] * 24, "bias": [0, 1], "activation": "linear"}
+    inputs = [{"name": name, "offset": 0, "scale": 1} for name in "ab"]
+    document = {"inputs": inputs, "layers": [lstm, dense], "outputs": ["p", "q"]}
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    hepml.export.packing.compact(tmp_path / "net.json", tmp_path / "small.json")
+    cards = [card_of(tmp_path / name)["layers"] for name in ("net.json", "small.json")]
+    assert [[layer["parameters"] for layer in card] for card in cards] == [[4 * 168, 26]] * 2
+    assert [layer.pop("stored") for layer in cards[1]] == ["float32", "float32"]
+    assert cards[0] == cards[1]
+    assert show(tmp_path / "small.json") == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 140
 
 
 def test_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
