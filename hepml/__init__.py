@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hepml import root
+    from hepml import efp, root
     from hepml.candidates import Candidates, select_candidates
     from hepml.dataset import Dataset, load_combined_data, load_data
     from hepml.errors import HepmlError
@@ -62,6 +62,7 @@ __all__ = [
     "Images",
     "Run",
     "__version__",
+    "efp",
     "export_model",
     "export_source",
     "high_level",
@@ -83,8 +84,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("hepml")
-    if name == "root":
-        return import_module("hepml.root")
+    if name in ("efp", "root"):
+        return import_module(f"hepml.{name}")
     if name in _OWNERS:
         return getattr(import_module(f"hepml.{_OWNERS[name]}"), name)
     raise AttributeError(f"module 'hepml' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 // Everything: load a network, evaluate it event by event, from variables or from towers.
 #include <hepml/columns.hpp>
+#include <hepml/efp.hpp>
 #include <hepml/error.hpp>
 #include <hepml/events.hpp>
 #include <hepml/export.hpp>

@@ -48,6 +48,7 @@ HEPML_INLINE std::size_t piece(std::size_t total, std::size_t most, std::size_t 
 #include "kernels/conv2d.inl"
 #include "kernels/dense.inl"
 #include "kernels/dense_rows.inl"
+#include "kernels/efp.inl"
 #include "kernels/elementwise.inl"
 #include "kernels/functions.inl"
 // and what needs them
@@ -88,6 +89,10 @@ constexpr hepml::kernels::Kernels kernels_named(const char* name) {
           &dot,
           &cells,
           &within,
+          &multiply_doubles,
+          &dot_doubles,
+          &row_times_doubles,
+          &chain_doubles,
           &tower_scratch,
           &tower_forward,
           &tower_backward};

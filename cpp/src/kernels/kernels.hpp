@@ -274,6 +274,17 @@ struct Kernels {
   /// Are the magnitudes of all n at most `limit`? False for NaN.
   bool (*within)(const double* x, double limit, std::size_t n) noexcept;
 
+  /// In double precision, of vectors of `pad` doubles and matrices of pad rows: pad is a multiple of 8, and
+  /// what lies behind the n first is 0. y = a b, element by element, each of so many doubles.
+  void (*multiply_doubles)(const double* a, const double* b, double* y, std::size_t pad) noexcept;
+  double (*dot_doubles)(const double* a, const double* b, std::size_t pad) noexcept;
+  /// y = x matrix.
+  void (*row_times_doubles)(const double* x, const double* matrix, double* y, std::size_t n,
+                            std::size_t pad) noexcept;
+  /// y = a diag(x) b.
+  void (*chain_doubles)(const double* a, const double* x, const double* b, double* y, std::size_t n,
+                        std::size_t pad) noexcept;
+
   /// Floats of scratch that the two below need.
   std::size_t (*tower_scratch)(const TowerLayer& layer);
   void (*tower_forward)(const TowerLayer& layer, const TowerTiles& tiles, float* scratch) noexcept;
