@@ -39,6 +39,7 @@ ALLOWED = {
         "hepml/friends/books.py": "every error means damage",
         "hepml/training/checkpoint.py": "every error is told",
         "hepml/layouts/yamlfile.py": "a schema of the package",
+        "hepml/efp/graphs.py": "a table of the package",
         "hepml/export/validation.py": "a schema of the package",
         "hepml/evaluator.py": "what C++ has parsed",
         "hepml/training/network.py": "what Keras has just written",
