@@ -83,11 +83,14 @@ def test_processes_end_with_their_parent(tmp_path, number):
     script.write_text(SLOW)
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     with subprocess.Popen([sys.executable, script, tmp_path], env=environment, stderr=subprocess.PIPE) as process:
-        begun = [tmp_path / "out" / f"{name}.d" / "begun" for name in "bc"]
-        wait_for(lambda: all(path.exists() for path in begun))
-        assert len(children(tmp_path)) == 2
-        process.send_signal(number)
-        process.wait(30)
+        try:
+            begun = [tmp_path / "out" / f"{name}.d" / "begun" for name in "bc"]
+            wait_for(lambda: all(path.exists() for path in begun))
+            assert len(children(tmp_path)) == 2
+            process.send_signal(number)
+            process.wait(30)
+        finally:
+            process.kill()
     wait_for(lambda: not children(tmp_path))
     states = {one.step[-1]: one.state for one in plan(diamond(tmp_path))}
     assert states == {"a": "up to date", "b": "unfinished", "c": "unfinished", "d": "missing"}
