@@ -37,6 +37,7 @@ __all__ = [
     "sweep",
 ]
 
+_unfinished: dict[Path, tuple[Path, int]] = {}  # temporary name -> output, and the process that writes it
 _OLD = "-old"
 _HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD and a flag of renameat2(2)
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "file too large"}
@@ -174,11 +175,11 @@ def _replacing(path: Path) -> Iterator[Path]:
         made = make_folder(path.parent)
         with alone(path.with_name(f"{_head(path)}lock"), path):
             temporary = _temporary(path)
+            _unfinished[temporary] = path, os.getpid()
             try:
                 yield temporary
             finally:
-                _remove(temporary)
-                _restore(_old(temporary), path)
+                _give_up(temporary, path)
     except HepmlError:
         raise
     except (OSError, RuntimeError, SystemError) as error:
@@ -256,6 +257,23 @@ def copy_file(source: Path, path: Path) -> None:
     """Copies a file, atomically; an existing one is replaced."""
     with atomic_path(path, overwrite=True) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def _give_up(temporary: Path, path: Path) -> None:
+    """Removes what is under a temporary name; an old folder gets its name back."""
+    _remove(temporary)
+    _restore(_old(temporary), path)
+    _unfinished.pop(temporary, None)
+
+
+def _give_up_all() -> None:
+    """The same for all outputs of this process, which may be a fork of the one that writes them."""
+    for temporary, (path, process) in list(_unfinished.items()):
+        if process == os.getpid():
+            _give_up(temporary, path)
+
+
+interruption.at_leaving(_give_up_all)
 
 
 def _remove_empty(folders: list[Path]) -> None:

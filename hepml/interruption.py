@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["check", "deferred", "leave", "listen"]
+__all__ = ["at_leaving", "check", "deferred", "leave", "listen", "received"]
 
 _received: int | None = None  # number of the last signal
 _deferred = 0
+_leaving: list[Callable[[], object]] = []
 
 
 def listen() -> None:
@@ -37,6 +38,11 @@ def check() -> None:
         raise KeyboardInterrupt
     if _received is not None:
         raise SystemExit(128 + _received)
+
+
+def received() -> bool:
+    """Whether a signal has come, whatever C code has made of what its handler raised."""
+    return _received is not None
 
 
 @contextmanager
@@ -61,10 +67,17 @@ def deferred() -> Iterator[None]:
         check()
 
 
+def at_leaving(work: Callable[[], object]) -> None:
+    """Has `leave` call this: for what a signal within the unwinding itself, between two bytecodes, has left."""
+    _leaving.append(work)
+
+
 def leave() -> None:
     """Ends the process with 128 + the number of the signal, if one has been received; what is buffered is written."""
     if _received is None:
         return
+    for work in _leaving:
+        work()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

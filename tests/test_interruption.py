@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,3 +257,57 @@ def test_a_thread_whose_start_was_interrupted_is_waited_for():
     done = python(DROPPED + STARTING, "SIGTERM")
     assert done.returncode == 143, done.stderr
     assert "ValueError" not in done.stderr
+
+
+OTHER_ERROR = """
+import signal, sys, time
+from hepml import interruption
+interruption.listen()
+sys.path.insert(0, sys.argv[1])
+from training.conftest import SMALL, plane
+from hepml.training import train
+times = []
+def once(progress):
+    times.append(time.monotonic())
+    if times[-1] - times[0] > 2.5:  # the state is kept once a second
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as error:
+            raise RuntimeError("of C code") from error
+train(output=sys.argv[2], progress=once, **plane(400), **SMALL | {"epochs": 100_000, "patience": 0})
+"""
+
+
+def test_a_signal_that_became_another_error_leaves_a_checkpoint(tmp_path):
+    """As within a step of TensorFlow."""
+    done = python(OTHER_ERROR, Path(__file__).parent, tmp_path / "run")
+    assert "RuntimeError: of C code" in done.stderr
+    assert (tmp_path / "run" / "checkpoint.npz").exists()
+
+
+UNFINISHED = """
+import os, signal, sys
+from pathlib import Path
+from hepml import interruption
+from hepml.atomic import atomic_folder, atomic_path
+interruption.listen()
+outputs = [atomic_path(Path(sys.argv[1]) / "a.txt"), atomic_folder(Path(sys.argv[1]) / "b")]
+for output in outputs:
+    temporary = output.__enter__()
+    (temporary / "x" if temporary.is_dir() else temporary).write_text("half")
+if not os.fork():
+    os._exit(0) if sys.argv[2] == "fork" else interruption.leave()
+os.wait()
+try:
+    signal.raise_signal(signal.SIGTERM)
+except SystemExit:
+    print(len([path for path in Path(sys.argv[1]).iterdir() if ".tmp" in path.name]), flush=True)
+    interruption.leave()
+"""
+
+
+def test_leaving_removes_what_was_not_unwound(tmp_path):
+    """A signal between two bytecodes of the unwinding leaves a block that nobody ends."""
+    done = python(UNFINISHED, tmp_path, "fork")
+    assert (done.returncode, done.stdout) == (143, "2\n"), done.stderr
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith("lock")] == []

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml import interruption
 from hepml.atomic import sweep
 from hepml.errors import DataError, TrainingError
 from hepml.ledger import read_json, sha256_array, write_json
@@ -134,8 +135,9 @@ def _fit(job: Job, network: Any, attempt: Attempt, feeding: Feeding) -> None:
     watch = watcher(attempt)
     try:
         _epochs(job, network, attempt, feeding, watch)
-    except (KeyboardInterrupt, SystemExit):  # a signal
-        watch.leave()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit) or interruption.received():
+            watch.leave()
         raise
 
 
