@@ -36,7 +36,7 @@ int main(int, char** argv) {
 COMPILERS = [name for name in ("g++", "clang++", "clang++-14") if shutil.which(name)]
 # what the public headers declare, and nothing else
 EXPORTED = re.compile(
-    r"(hepml::(Error|Geometry|Grid|ImageMaker|Model|Monitor|Session|Tagger)::"
+    r"(hepml::(Error|Geometry|Grid|ImageMaker|Model|Monitor|Polynomials|Session|Tagger)::"
     r"|hepml::(all_finite|cpus|expand_hcal|hard_selection|high_level|isolation|mass|name|sigma_etaeta_log|summarise|version)"
     r"(\[abi:cxx11\])?\("
     r"|(typeinfo|typeinfo name|vtable) for hepml::Error$)"

@@ -111,7 +111,7 @@ def test_missing_or_broken_attribute_is_one_error(copy: Path, name: str) -> None
         Dataset.open(copy, verify=True)
     with h5py.File(copy, "a") as file:
         del file.attrs[name]
-    with pytest.raises(InputFileError, match="damaged data file"):
+    with pytest.raises(InputFileError, match="damaged HDF5 file"):
         Dataset.open(copy)
 
 
@@ -225,7 +225,7 @@ INPUT = {"name": "a.root", "sample": "s", "layout": None, "sha256": None, "read"
 def test_attributes_of_another_shape_are_named(copy: Path, name: str, value: object, words: str) -> None:
     with h5py.File(copy, "a") as file:
         file.attrs[name] = json.dumps(value)
-    with pytest.raises(InputFileError, match="damaged data file") as caught:
+    with pytest.raises(InputFileError, match="damaged HDF5 file") as caught:
         Dataset.open(copy)
     assert re.search(words, caught.value.parts["found"])
     with pytest.raises(VerificationError):
