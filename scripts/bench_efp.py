@@ -2,8 +2,7 @@
 
     python scripts/bench_efp.py --electrons FILE.root --jets FILE.root [--events 1000] [-o docs/efp_speed.json]
 
-EnergyFlow takes long: it computes `--peer` of the events, and its ratio to hepml is for those. The lower bound counts
-the multiplications and additions of hepml's own plan at the processor's measured rate of such.
+EnergyFlow takes long: it computes `--peer` of the events, and its ratio to hepml is for those.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def efp(
         ('et_efp_2_1_0_k_1_b_2', [[0.09375, 0.0]])
 
     Source:
-        arXiv:1712.07124, Eq. (1.1), with the measure of Eq. (1.4) and exponents as in arXiv:2010.11998.
+        arXiv:1712.07124, with its hadronic measure, and kappa as in arXiv:2010.11998.
     """
     chosen = _chosen(graphs)
     kappas, betas = _exponents(kappa, "kappa"), _exponents(beta, "beta")

@@ -10,7 +10,7 @@ from hepml.errors import DataError
 
 
 def test_counts_are_those_of_the_paper():
-    """Table II of arXiv:1712.07124, and the set of "Learning to identify electrons"."""
+    """EnergyFlow's, and the set of "Learning to identify electrons"."""
     chosen = graphs("d<=7")
     assert [sum(graph.d == d for graph in chosen) for d in range(8)] == [1, 1, 2, 5, 12, 33, 103, 333]
     assert Counter(graph.n for graph in chosen) == dict(enumerate([1, 7, 23, 77, 133, 145, 81, 23], 1))

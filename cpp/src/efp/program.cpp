@@ -61,7 +61,6 @@ std::uint32_t Program::node(Op op, std::uint32_t a, std::uint32_t b, std::uint32
   }
   if (op == Op::angle) {
     made.symmetric = true;
-    most_angle = std::max(most_angle, a);
   } else if (op == Op::mask) {
     made.symmetric = nodes[a].symmetric && nodes[b].symmetric;
   } else if (op == Op::chain) {
@@ -114,7 +113,6 @@ class Elimination {
   /// The node of the polynomial; none if a hub within a hub were needed.
   std::optional<std::uint32_t> result(bool inner = false) {
     while (left_.size() > 1) {
-      std::optional<Elimination> best;
       const std::size_t size = program_.nodes.size();
       double least = std::numeric_limits<double>::infinity();
       std::uint8_t chosen = 0;

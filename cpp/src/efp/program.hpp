@@ -53,7 +53,6 @@ class Program {
   std::vector<Node> nodes;
   std::vector<std::uint32_t> results;  // node of each graph
   std::vector<std::uint32_t> place;    // slot of each node among those of its kind
-  std::uint32_t most_angle = 0;        // the largest multiple of beta
   std::uint32_t n_vectors = 0, n_matrices = 0, n_numbers = 0;
 
  private:
@@ -62,7 +61,6 @@ class Program {
   std::uint32_t transposed(std::uint32_t matrix);
   std::uint32_t chained(std::uint32_t a, std::uint32_t vector, std::uint32_t b);
   std::uint32_t masked(std::uint32_t a, std::uint32_t b);
-  bool has(const Node& node) const { return known_.count(node.key()) != 0; }
   double cost_from(std::size_t first) const;
   void forget(std::size_t size);
 
