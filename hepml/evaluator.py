@@ -8,7 +8,6 @@ are raw; offset and scale are the file's. `tag` starts from towers, with `hepml:
 from __future__ import annotations
 
 import json
-import operator
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -21,14 +20,13 @@ from hepml import _core
 from hepml.errors import DataError, nearest
 from hepml.geometry import Geometry
 from hepml.ledger import check_regular
+from hepml.processors import threads_of
 from hepml.records import InputRecord, OutputRecord, Tags, Variable
 
 if TYPE_CHECKING:
     from hepml.trees import Towers
 
 __all__ = ["Evaluator", "InputRecord", "OutputRecord", "Tags", "Variable", "cpus"]
-
-MOST_THREADS = 1024
 
 
 def cpus() -> list[str]:
@@ -50,18 +48,6 @@ def _cpu(name: str | None) -> str:
             fix="leave it out for the fastest, or the one that HEPML_CPU names",
         )
     return name or ""
-
-
-def _threads(wanted: int | None) -> int:
-    if wanted is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        n = operator.index(wanted)
-    except TypeError:
-        n = 0
-    if not 1 <= n <= MOST_THREADS:
-        raise DataError("a number of threads that cannot be", expected=f"1 to {MOST_THREADS}", found=repr(wanted))
-    return n
 
 
 class Evaluator:
@@ -103,7 +89,7 @@ class Evaluator:
         sparse: bool = True,
         threads: int | None = None,
     ) -> None:
-        self.threads = _threads(threads)
+        self.threads = threads_of(threads)
         check_regular(os.fspath(path))
         self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse))
 
@@ -119,7 +105,7 @@ class Evaluator:
     ) -> Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
-        evaluator.threads = _threads(threads)
+        evaluator.threads = threads_of(threads)
         evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu), sparse))
         return evaluator
 

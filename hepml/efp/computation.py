@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,15 +13,16 @@ from numpy.typing import NDArray
 from hepml import _core
 from hepml.efp.graphs import Graph, graphs
 from hepml.errors import DataError, nearest
-from hepml.geometry import ECAL, HCAL, Geometry
+from hepml.geometry import PAPER
+from hepml.processors import threads_of
 
 __all__ = ["EFPs", "efp"]
 
-_PARTS = Geometry().hcal_expand
+_PARTS = PAPER.hcal_expand
 # calorimeter -> prefix of names, pixels of a side, widths of a pixel in eta and phi
 _CALORIMETERS = {
-    "ecal": ("et", 31, ECAL.eta_width, ECAL.phi_width),
-    "hcal": ("ht", 32, HCAL.eta_width / _PARTS, HCAL.phi_width / _PARTS),
+    "ecal": ("et", PAPER.ecal_window, PAPER.ecal.eta_width, PAPER.ecal.phi_width),
+    "hcal": ("ht", PAPER.hcal_pixels, PAPER.hcal.eta_width / _PARTS, PAPER.hcal.phi_width / _PARTS),
 }
 # what the reference's code takes as the first and last pixel, instead of their centres
 _EDGES = {"ecal": (0.3875, 15.5 * np.pi / 126), "hcal": (0.4, 4 * np.pi / 31)}
@@ -110,9 +110,7 @@ def efp(
     if pixels not in ("centres", "edges"):
         raise DataError(f"pixels cannot be {pixels!r}", expected="centres, edges")
     program = _program(chosen)
-    use = len(os.sched_getaffinity(0)) if threads is None else threads
-    if use < 1:
-        raise DataError("a number of threads that cannot be", expected="at least 1", found=repr(threads))
+    use = threads_of(threads)
     parts = [
         np.asarray(program.compute(*arrays, normed, list(kappas), list(betas), use))
         for arrays in _constituents(images_or_array, calorimeter, pixels)

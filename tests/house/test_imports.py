@@ -17,6 +17,7 @@ ROAD = [
     "retrying",
     "interruption",
     "geometry",
+    "processors",
     "stages",
     "atomic",
     "ledger",
