@@ -12,8 +12,9 @@ from typing import Any
 
 from hepml.efp.computation import EFPs, efp
 from hepml.efp.graphs import Graph, find_graph
+from hepml.efp.interchange import from_energyflow, to_energyflow
 
-__all__ = ["EFPs", "Graph", "efp", "find_graph"]
+__all__ = ["EFPs", "Graph", "efp", "find_graph", "from_energyflow", "to_energyflow"]
 
 
 class _Callable(ModuleType):

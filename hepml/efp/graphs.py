@@ -16,7 +16,7 @@ from itertools import combinations_with_replacement, product
 
 from hepml.errors import DataError, nearest
 
-__all__ = ["Edges", "Graph", "canonical", "connected", "find_graph", "graphs"]
+__all__ = ["Edges", "Graph", "canonical", "connected", "find_graph", "find_graph_of", "graphs"]
 
 Edges = tuple[tuple[int, int], ...]
 
@@ -193,6 +193,28 @@ def find_graph(name: str) -> Graph:
     return table[name] if len(names) == 1 else _product([table[one] for one in names])
 
 
+def find_graph_of(parts: Sequence[Edges]) -> Graph:
+    """The graph of the canonical edges of its connected parts.
+
+    Raises:
+        DataError: a part of more than 8 edges.
+
+    Example:
+        >>> find_graph_of([((0, 1),), ((0, 1), (0, 2))]).name
+        '2_1_0x3_2_0'
+    """
+    names = _names()
+    for edges in parts:
+        if edges not in names:
+            raise DataError("no graph has these edges", expected="at most 8 in a connected part", found=edges)
+    return find_graph("x".join(names[edges] for edges in parts))
+
+
+@cache
+def _names() -> dict[Edges, str]:
+    return {graph.edges: graph.name for graph in _table().values()}
+
+
 _CONDITION = re.compile(r"\s*([ndcp])\s*(<=|>=|==|=|<|>)\s*(\d+)\s*")
 _HOLDS = {
     "<=": int.__le__,
@@ -209,8 +231,9 @@ def graphs(which: str | Sequence[str] = "papers") -> list[Graph]:
 
     Args:
         which: conditions on n (vertices), d (edges), c (complexity) and p (connected parts), such as "d<=7" or
-            "d<=5, c<=3"; connected graphs unless p is named, and of at most 8 edges. "papers" are the 509 of "Learning
-            to identify electrons": connected, d <= 7, and those of d = 8 and c = 4. Or a name, or several.
+            "d<=5, c<=3"; connected graphs unless p is named, and of at most 8 edges. Sets are joined by |: those of
+            "d<=7|d<=8, c==4" are the 509 of "Learning to identify electrons", for which "papers" stands. Or a name, or
+            several.
 
     Raises:
         DataError: no such condition or name.
@@ -225,19 +248,26 @@ def graphs(which: str | Sequence[str] = "papers") -> list[Graph]:
         return sorted({find_graph(name) for name in which}, key=lambda graph: graph.order)
     if re.fullmatch(r"\d+_\d+_\d+(x\d+_\d+_\d+)*", which):
         return [find_graph(which)]
-    every = sorted(_table().values(), key=lambda graph: graph.order)
     if which == "papers":
-        return [graph for graph in every if graph.d <= 7 or graph.c == 4]
+        which = "d<=7|d<=8, c==4"
+    found = {graph for part in which.split("|") for graph in _holding(part)}
+    return sorted(found, key=lambda graph: graph.order)
+
+
+def _holding(which: str) -> list[Graph]:
+    """The graphs for which all conditions hold."""
     conditions = []
     for text in which.split(","):
         match = _CONDITION.fullmatch(text)
         if match is None:
             raise DataError(
                 "not a condition on graphs",
-                expected='such as "d<=7", "n<4", "c==3", "p==1", joined by commas; "papers"; or names n_d_k',
+                expected='such as "d<=7", "n<4", "c==3", "p==1", joined by commas; sets of them joined by |; "papers"; '
+                "or names n_d_k",
                 found=repr(text),
             )
         conditions.append((match[1], _HOLDS[match[2]], int(match[3])))
+    every = list(_table().values())
     if any(letter == "p" for letter, _, _ in conditions):
-        every += sorted((graph for d in range(2, 9) for graph in _products(d)), key=lambda graph: graph.order)
+        every += [graph for d in range(2, 9) for graph in _products(d)]
     return [one for one in every if all(holds(getattr(one, letter), limit) for letter, holds, limit in conditions)]

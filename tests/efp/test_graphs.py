@@ -18,6 +18,8 @@ def test_counts_are_those_of_the_paper():
     fours = Counter((graph.n, graph.d) for graph in graphs("d<=8, c==4"))
     assert fours == {(4, 6): 1, (4, 7): 1, (4, 8): 3, (5, 7): 2, (5, 8): 7, (6, 8): 9}
     assert len(graphs("papers")) == 509
+    assert graphs("d<=7|d<=8,c==4") == graphs("papers")
+    assert [graph.name for graph in graphs("n==1 | d==1|d<=1")] == ["1_0_0", "2_1_0"]
     assert [len(graphs(f"d=={d}, p>=1")) for d in range(8)] == [1, 1, 3, 8, 23, 66, 212, 686]
 
 
@@ -68,7 +70,13 @@ def test_energyflow_has_the_same_graphs():
 
 @pytest.mark.parametrize(
     ("which", "problem"),
-    [("d<=", "not a condition"), ("x<3", "not a condition"), ("3_3_9", "no graph is named '3_3_9'"), ("", "not a")],
+    [
+        ("d<=", "not a condition"),
+        ("x<3", "not a condition"),
+        ("3_3_9", "no graph is named '3_3_9'"),
+        ("", "not a"),
+        ("d<=2|", "not a"),
+    ],
 )
 def test_what_names_no_graph_is_refused(which, problem):
     with pytest.raises(DataError, match=problem):
