@@ -24,6 +24,7 @@ COMMANDS = {
     "merge": ("hepml.cli.merge", "Parts of a conversion, from jobs of their own, to one data.h5."),
     "train": ("hepml.cli.train", "Train a network on data.h5, recorded completely."),
     "evaluate": ("hepml.cli.evaluate", "Held-out metrics with intervals, figures, working points."),
+    "plot": ("hepml.cli.plot", "Figures of what needs no run and no data: the graphs of energy-flow polynomials."),
     "export": ("hepml.cli.export", "Write a trained network as JSON for the C++ evaluator."),
     "compact": ("hepml.cli.compact", "A network file that is smaller and loads faster."),
     "predict": ("hepml.cli.predict", "Score arrays with the C++ evaluator."),

@@ -11,6 +11,7 @@ from hepml.plots.decisions import calibration_curves, confusion_matrix
 from hepml.plots.dependence import sculpting, variable_dependence
 from hepml.plots.evaluation import comparison_figures, dataset_figures, evaluation_figures, training_figures
 from hepml.plots.features import VARIABLES, Variable, distribution, distributions
+from hepml.plots.graphs import draw_graph, graph_catalogue, save_graphs
 from hepml.plots.history import training_curves
 from hepml.plots.images import candidate_images, mean_image, mean_images, pixel_grid
 from hepml.plots.monitoring import Drifted, drift_panels
@@ -40,16 +41,19 @@ __all__ = [
     "dataset_figures",
     "distribution",
     "distributions",
+    "draw_graph",
     "drawing",
     "drift_panels",
     "efficiency_profile",
     "evaluation_figures",
+    "graph_catalogue",
     "mean_image",
     "mean_images",
     "pixel_grid",
     "residual_profile",
     "roc_curves",
     "save",
+    "save_graphs",
     "score_distributions",
     "sculpting",
     "systematic_changes",
