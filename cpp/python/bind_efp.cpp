@@ -72,6 +72,7 @@ void bind_efp(nb::module_& m) {
           },
           nb::arg("graphs"), nb::arg("cpu") = "")
       .def_prop_ro("size", &hepml::Polynomials::size)
+      .def("multiplications", &hepml::Polynomials::multiplications, nb::arg("constituents"))
       .def("compute", &compute, nb::arg("weight"), nb::arg("eta"), nb::arg("phi"), nb::arg("offsets"),
            nb::arg("normed"), nb::arg("kappas"), nb::arg("betas"), nb::arg("threads"));
 }

@@ -52,6 +52,17 @@ void memory_is_taken_once() {
   CHECK(allocations == count && found == before);
 }
 
+void multiplications_are_counted() {
+  const auto of = [](const Polynomials::Graph& graph, std::size_t n) {
+    return Polynomials({graph}).multiplications(n);
+  };
+  CHECK(of({1, {}}, 10) == 0);
+  CHECK(of({2, {{0, 1}}}, 10) == 110);                  // a matrix times a vector, and a dot product
+  CHECK(of({2, {{0, 1}, {0, 1}, {0, 1}}}, 10) == 310);  // and the third power of the angles
+  CHECK(of({3, {{0, 1}, {0, 2}, {1, 2}}}, 10) == 10 * 55 + 100 + 100 + 110);
+  CHECK(Polynomials({{2, {{0, 1}}}, {3, {{0, 1}, {1, 2}}}}).multiplications(10) < 110 + 220);  // shared
+}
+
 void what_cannot_be() {
   const auto code = [](const std::vector<Polynomials::Graph>& graphs) {
     return ERROR_OF(Polynomials{graphs}).code();
@@ -90,6 +101,7 @@ void operator delete(void* p, std::size_t) noexcept {
 int main() {
   values();
   memory_is_taken_once();
+  multiplications_are_counted();
   what_cannot_be();
   return check::failures == 0 ? 0 : 1;
 }

@@ -49,6 +49,10 @@ class HEPML_API Polynomials {
   /// How many graphs.
   std::size_t size() const noexcept;
 
+  /// Multiplications, most of them with an addition, for one kappa and beta of an event of so many
+  /// constituents; without the powers of weights and angles.
+  double multiplications(std::size_t constituents) const noexcept;
+
   /// The polynomials of an event for all kappas and betas: values[(graph * kappas + k) * betas + b].
   ///
   /// Constituents are given by weight (an energy or a pT), eta and phi; those of weight 0 are none. With

@@ -196,6 +196,16 @@ std::size_t Polynomials::size() const noexcept {
   return parts_->program.results.size();
 }
 
+double Polynomials::multiplications(std::size_t constituents) const noexcept {
+  const auto n = static_cast<double>(constituents);
+  double total = 0;
+  for (const efp::Node& node : parts_->program.nodes) {
+    const bool repeated = node.inner || node.op == efp::Op::gather;
+    total += (repeated ? n : 1) * efp::Program::multiplications(node, n);
+  }
+  return total;
+}
+
 void Polynomials::compute(span<const double> weight, span<const double> eta, span<const double> phi,
                           bool normed, span<const double> kappas, span<const double> betas,
                           span<double> values, Memory& memory) const {

@@ -91,6 +91,29 @@ double Program::cost_from(std::size_t first) const {
   return total;
 }
 
+double Program::multiplications(const Node& node, double n) {
+  switch (node.op) {
+    case Op::chain:
+      return (node.symmetric ? n * (n + 1) / 2 : n * n) * n + n * n;
+    case Op::apply:
+    case Op::mask:
+      return n * n;
+    case Op::times:
+    case Op::dot:
+      return n;
+    case Op::gather:
+    case Op::product:
+      return 1;
+    case Op::angle: {
+      double times = 0;
+      for (std::uint32_t power = node.a; power > 1; power /= 2) times += 1 + power % 2;
+      return times * n * n;
+    }
+    default:
+      return 0;
+  }
+}
+
 void Program::forget(std::size_t size) {
   while (nodes.size() > size) {
     known_.erase(nodes.back().key());

@@ -53,6 +53,9 @@ class Program {
   std::vector<Node> nodes;
   std::vector<std::uint32_t> results;  // node of each graph
   std::vector<std::uint32_t> place;    // slot of each node among those of its kind
+  /// Of one node, once, with n constituents; half of a symmetric product is enough.
+  static double multiplications(const Node& node, double n);
+
   std::uint32_t n_vectors = 0, n_matrices = 0, n_numbers = 0;
 
  private:
