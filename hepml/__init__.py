@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hepml.features import FEATURE_NAMES, high_level, mass
     from hepml.geometry import ECAL, HCAL, Geometry, Grid
     from hepml.images import Images, make_images
+    from hepml.metrics import average_decision_ordering
     from hepml.training import Run, load_run, train
     from hepml.trees import Events, iterate_events, open_events
 
@@ -40,6 +41,7 @@ _OWNERS = {
     "Dataset": "dataset",
     "load_data": "dataset",
     "load_combined_data": "dataset",
+    "average_decision_ordering": "metrics",
     "Run": "training",
     "train": "training",
     "load_run": "training",
@@ -62,6 +64,7 @@ __all__ = [
     "Images",
     "Run",
     "__version__",
+    "average_decision_ordering",
     "efp",
     "export_model",
     "export_source",

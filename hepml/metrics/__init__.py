@@ -14,6 +14,7 @@ from hepml.metrics.delong import auc_difference, auc_error
 from hepml.metrics.dependence import Dependence, distance_correlation, jensen_shannon, score_dependence
 from hepml.metrics.intervals import clopper_pearson, percentile_interval, weighted_efficiency_interval
 from hepml.metrics.multiclass import multiclass_metrics, regression_metrics
+from hepml.metrics.ordering import DecisionOrdering, DisorderedPairs, average_decision_ordering
 from hepml.metrics.overtraining import ks_test, overtraining_gaps
 from hepml.metrics.rejection import (
     EFFICIENCIES,
@@ -57,7 +58,9 @@ __all__ = [
     "ClassRejection",
     "Comparison",
     "Confusion",
+    "DecisionOrdering",
     "Dependence",
+    "DisorderedPairs",
     "Gap",
     "MultiClass",
     "Overtraining",
@@ -73,6 +76,7 @@ __all__ = [
     "auc",
     "auc_difference",
     "auc_error",
+    "average_decision_ordering",
     "bin_edges",
     "binned_efficiency",
     "calibration_curve",

@@ -82,6 +82,7 @@ constexpr hepml::kernels::Kernels kernels_named(const char* name) {
           &add,
           &prepare,
           &filled,
+          &common_at,
           &combine,
           &reduce,
           &standardize,

@@ -155,3 +155,15 @@ std::uint64_t filled(const float* x, std::size_t n) noexcept {
   }
   return bits;
 }
+
+std::uint64_t common_at(const std::uint64_t* a, const std::uint32_t* at, std::size_t n,
+                        const std::uint64_t* b) noexcept {
+  std::uint64_t sums[4] = {};
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (std::size_t k = 0; k < 4; ++k)
+      sums[k] += static_cast<std::uint64_t>(__builtin_popcountll(a[i + k] & b[at[i + k]]));
+  }
+  for (; i < n; ++i) sums[0] += static_cast<std::uint64_t>(__builtin_popcountll(a[i] & b[at[i]]));
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}

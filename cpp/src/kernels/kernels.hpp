@@ -257,6 +257,9 @@ struct Kernels {
 
   /// A bit for each of n <= 64 elements that is not 0.
   std::uint64_t (*filled)(const float* x, std::size_t n) noexcept;
+  /// Bits that are set in both of a[i] and b[at[i]], of n words.
+  std::uint64_t (*common_at)(const std::uint64_t* a, const std::uint32_t* at, std::size_t n,
+                             const std::uint64_t* b) noexcept;
 
   /// y[i] = combination(a[i * a_step], b[i * b_step]); a step is 0 or 1. y may be a or b.
   void (*combine)(Combination combination, const float* a, std::size_t a_step, const float* b,
