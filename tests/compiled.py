@@ -3,16 +3,22 @@
 import ctypes
 import itertools
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import keras
 import numpy as np
+from keras import layers as kl
 
 import hepml
 from hepml.export.source import export_source
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+CLANG = next(
+    filter(None, map(shutil.which, ["clang++", *(f"clang++-{version}" for version in range(20, 13, -1))])), None
+)
+COMPILERS = ["g++", *([CLANG] if CLANG else [])]
 _numbers = itertools.count()
 
 
@@ -127,3 +133,14 @@ def chain(shape, *layers):
 def graph(shape, function):
     x = keras.Input(shape, name="x")
     return keras.Model(x, function(x))
+
+
+def everything_at_once():
+    """A network of everything that needs memory between calls: an image and a sequence."""
+    image, steps = keras.Input((9, 8, 1), name="image"), keras.Input((None, 3), name="steps")
+    y = kl.Conv2D(102, 3, padding="same", activation="relu")(image)
+    few = kl.Conv2D(2, 3, padding="same", activation="relu")(image)
+    y, few = (kl.Flatten()(kl.MaxPooling2D(2, padding="same")(x)) for x in (y, few))
+    y = kl.Concatenate()([y, few, kl.GRU(7)(kl.Conv1D(5, 2, padding="same")(steps))])
+    model = keras.Model([image, steps], kl.Dense(3, activation="softmax")(kl.Dense(20, activation="tanh")(y)))
+    return randomised(model)

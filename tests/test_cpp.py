@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compiled import COMPILERS
 
 import hepml
 
@@ -33,7 +34,6 @@ int main(int, char** argv) {
   }
 }
 """
-COMPILERS = [name for name in ("g++", "clang++", "clang++-14") if shutil.which(name)]
 # what the public headers declare, and nothing else
 EXPORTED = re.compile(
     r"(hepml::(Error|Geometry|Grid|ImageMaker|Model|Monitor|Polynomials|Session|Tagger)::"

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import nlohmann_json
 import numpy as np
 import pytest
+from compiled import COMPILERS
 from sklearn.ensemble import GradientBoostingClassifier
 
 import hepml
@@ -22,8 +22,6 @@ ROOT = Path(__file__).parents[1]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 # With the instructions of this processor everywhere, code that must not use them is to stay as it is.
 FLAGS = [["-std=c++17", "-O2"], ["-std=c++20", "-O3", "-march=native"]]
-# clang makes other choices of a * b + c in the kernels
-COMPILERS = [name for name in ("g++", "clang++", "clang++-14") if shutil.which(name)]
 # towers.bin of examples/trigger in, a line of bits for each event: score and what the network saw
 TOWERS = """
 #include <hepml/hepml.hpp>
@@ -70,6 +68,7 @@ def header(tmp_path_factory):
     return path
 
 
+# clang makes other choices of a * b + c in the kernels
 @pytest.fixture(scope="module", params=[(name, flags) for name in COMPILERS for flags in FLAGS], ids=str)
 def programs(request, header, tmp_path_factory):
     """The example and a program for towers, each linked with the one file that has the implementation."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from compiled import everything_at_once
 
 from hepml.export import export_model
 from hepml.features import FEATURE_NAMES
@@ -51,3 +52,11 @@ def network(make, tmp_path_factory):
         return path
 
     return exported
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory):
+    """The exported file of a network of everything that needs memory between calls."""
+    path = tmp_path_factory.mktemp("source") / "net.json"
+    export_model(everything_at_once(), path)
+    return path

@@ -1,44 +1,18 @@
 """Generated C++ source: the numbers of the evaluator, on its own, and whole or not at all."""
 
-import importlib.util
 import json
-import re
-import shutil
-import subprocess
-import sys
-from functools import cache
 
 import keras
 import numpy as np
 import pytest
-from compiled import WARNINGS, Compiled, chain, events, graph, randomised
+from compiled import COMPILERS, Compiled, chain, events, graph, randomised
 from keras import layers as kl
 from keras import ops
 
 import hepml
 from hepml.export.source.activations import FUNCTIONS, ROWS
 
-COMPILERS = ["g++", *([found] if (found := shutil.which("clang++")) else [])]
 PRESETS = ["hl", "mass", "hl_and_mass", "et", "ht", "et_and_ht", "et_and_ht_and_hl"]
-
-
-@cache
-def recurrent_text():
-    """A network of everything that needs memory between calls: an image and a sequence."""
-    image, steps = keras.Input((9, 8, 1), name="image"), keras.Input((None, 3), name="steps")
-    y = kl.Conv2D(102, 3, padding="same", activation="relu")(image)
-    few = kl.Conv2D(2, 3, padding="same", activation="relu")(image)
-    y, few = (kl.Flatten()(kl.MaxPooling2D(2, padding="same")(x)) for x in (y, few))
-    y = kl.Concatenate()([y, few, kl.GRU(7)(kl.Conv1D(5, 2, padding="same")(steps))])
-    model = keras.Model([image, steps], kl.Dense(3, activation="softmax")(kl.Dense(20, activation="tanh")(y)))
-    return randomised(model)
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    path = tmp_path_factory.mktemp("source") / "net.json"
-    hepml.export_model(recurrent_text(), path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -323,66 +297,6 @@ def test_sequences_that_meet_have_as_many_steps(merge, tmp_path):
         assert set(compiled(given)[1]) == {0 if n_a == n_b else 2}
 
 
-def test_no_floating_point_exception(everything, tmp_path):
-    """At 1e30, where overflow, division by zero and invalid operations would trap."""
-    hepml.export_source(everything, tmp_path / "net.hpp")
-    (tmp_path / "net.cpp").write_text(
-        "#include <cfenv>\n#include <cstdio>\n"
-        '#include "net.hpp"\n'
-        "int main() {\n"
-        "  static net::Network network;\n"
-        "  static float image[net::image_size], steps[5 * net::steps_size], y[net::output_size];\n"
-        "  std::feclearexcept(FE_ALL_EXCEPT);\n"
-        "  const float values[] = {1e30F, -1e30F, 0.0F, 1e-38F};\n"
-        "  for (float value : values) {\n"
-        "    for (float& x : image) x = value;\n"
-        "    for (float& x : steps) x = -value;\n"
-        "    if (network.run(image, steps, 5, y) != net::Status::ok) return 1;\n"
-        "  }\n"
-        "  return std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0 ? 0 : 2;\n"
-        "}\n"
-    )
-    words = ["g++", "-std=c++17", "-O2", str(tmp_path / "net.cpp"), "-o", str(tmp_path / "net")]
-    subprocess.run(words, check=True)
-    assert subprocess.run([str(tmp_path / "net")], check=False).returncode == 0
-
-
-@pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("flags", ["", "-march=x86-64-v3", "-march=x86-64-v4", "-DHEPML_SOURCE_PLAIN"])
-def test_it_needs_nothing_and_changes_nothing(compiler, flags, everything, tmp_path):
-    hepml.export_source(everything, tmp_path / "net.hpp")
-    text = (tmp_path / "net.hpp").read_text()
-    assert set(re.findall(r"#include (\S+)", text)) == {"<cstddef>", "<cstdint>"}
-    (tmp_path / "net.cpp").write_text(
-        '#include "net.hpp"\n'
-        "void run(net::Network& network, const float* a, const float* b, float* y) { network.run(a, b, 9, y); }\n"
-        "struct Made { net::Network network; };\n"
-        "bool check(Made& made) { return net::reproduces_reference(made.network); }\n"
-        "static_assert(sizeof(net::Network) < 100000);\n"
-    )
-    words = [compiler, "-std=c++17", "-O1", *WARNINGS, "-ffreestanding", "-fno-exceptions", "-c"]
-    words += [*flags.split(), str(tmp_path / "net.cpp"), "-o", str(tmp_path / "net.o")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
-    symbols = subprocess.run(["nm", str(tmp_path / "net.o")], capture_output=True, text=True, check=True).stdout
-    kinds = [line.split()[-2:] for line in symbols.splitlines()]
-    assert {name for kind, name in kinds if kind == "U"} <= {"memcpy", "memset"}
-    # no variable: an object for each thread is enough
-    assert not [name for kind, name in kinds if kind in "bBdD" and not name.startswith("__")]
-
-
-def test_networks_of_one_namespace_do_not_mix(tmp_path):
-    both = []
-    for seed in (1, 2):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        hepml.export_model(randomised(chain((3,), kl.Dense(2)), seed), folder / "net.json")
-        both.append(Compiled(folder / "net.json", folder))
-    given = events(both[0].evaluator)
-    for compiled in both:
-        compiled.compare(given)
-
-
 def test_lwtnn_files(tmp_path):
     """Sequential, with maxout and highway."""
     rng = np.random.default_rng(0)
@@ -406,26 +320,3 @@ def test_lwtnn_files(tmp_path):
     text = (tmp_path / "net.hpp").read_text()
     assert 'inputs_variables[] = {"a", "b", "c", "d"}' in text
     assert 'outputs_labels[] = {"signal", "background"}' in text
-
-
-@pytest.mark.skipif(importlib.util.find_spec("ROOT") is None, reason="needs ROOT's interpreter: pip install --pre root")
-def test_it_can_be_included_in_root(everything, tmp_path):
-    hepml.export_source(everything, tmp_path / "net.hpp")
-    given = events(evaluator := hepml.Evaluator(everything), n=1)
-    numbers = {name: ", ".join(map(repr, array.ravel().tolist())) for name, array in given.items()}
-    (tmp_path / "macro.py").write_text(
-        "import ROOT\n"
-        "assert ROOT.gInterpreter.Declare('#include \"net.hpp\"')\n"
-        "ROOT.gInterpreter.Declare('''float score() {\n"
-        "  static net::Network network;\n"
-        f"  const float image[] = {{{numbers['image']}}}, steps[] = {{{numbers['steps']}}};\n"
-        "  float output[3];\n"
-        "  network.run(image, steps, 5, output);\n"
-        "  return output[1];\n"
-        "}''')\n"
-        "print(ROOT.score())\n"
-    )
-    words = [sys.executable, "-W", "ignore", "macro.py"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert float(done.stdout.splitlines()[-1]) == pytest.approx(evaluator(given)["output"][0, 1], abs=1e-6)
