@@ -70,6 +70,44 @@ def test_what_a_destructor_dropped_is_raised_again(sent, code):
     assert done.returncode in (-2, 130, 143)
 
 
+DROPPED_FOR_GOOD = "Destroyed()\nimport time\nwhile True:\n    time.sleep(0.01)"
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "SystemExit: 143")])
+def test_what_was_dropped_is_raised_again_where_nobody_asks_for_it(sent, code):
+    done = python(DROPPED + DROPPED_FOR_GOOD, sent)
+    assert code in done.stderr
+    assert done.returncode in (-2, 130, 143)
+
+
+UNWINDING = """
+import contextlib, time
+@contextlib.contextmanager
+def cleaned():
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            time.sleep(1.5)
+        print("whole", flush=True)
+class Cleaned:
+    def __enter__(self):
+        pass
+    def __exit__(self, *error):
+        time.sleep(1.5)
+        print("too", flush=True)
+with Cleaned(), cleaned():
+    signal.raise_signal(getattr(signal, sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM"])
+def test_what_cleans_up_is_not_disturbed(sent):
+    done = python(DROPPED + UNWINDING, sent)
+    assert done.stdout == "whole\ntoo\n", done.stderr
+    assert done.returncode in (-2, 130, 143)
+
+
 CODES = pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 
 
