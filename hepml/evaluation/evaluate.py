@@ -17,6 +17,7 @@ from hepml.evaluation.record import Evaluation
 from hepml.evaluation.sample import DEPENDENCE, Sample, load_sample
 from hepml.metrics import (
     EFFICIENCIES,
+    MOST_REPLICAS,
     BinnedEfficiency,
     Dependence,
     Overtraining,
@@ -68,7 +69,7 @@ def evaluate(
         data: the data.h5 that it was trained on, or its path.
         selection: a named subset of the candidates ("hard"), None for all.
         reweight: give the background the (pT, |eta|) spectrum of the signal.
-        bootstrap: replicas for intervals.
+        bootstrap: replicas for intervals, a million at most.
         seed: of the bootstrap.
         working_point: signal efficiency of the confusion matrix and of the profiles against pT, eta and pile-up; one
             of 0.5, 0.7, 0.8, 0.9, 0.95.
@@ -93,8 +94,8 @@ def evaluate(
     dataset = data if isinstance(data, Dataset) else Dataset.open(data)
     if working_point not in EFFICIENCIES:
         raise DataError("no such working point", expected=EFFICIENCIES, found=working_point)
-    if bootstrap < 1:
-        raise DataError("intervals need replicas", expected="bootstrap of at least 1", found=bootstrap)
+    if not 1 <= bootstrap <= MOST_REPLICAS:
+        raise DataError("intervals need replicas", expected=f"bootstrap from 1 to {MOST_REPLICAS}", found=bootstrap)
     sample = load_sample(run, dataset, independent)
     chosen = sample.evaluated & sample.selected(selection)
     if not chosen.any():

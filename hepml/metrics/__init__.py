@@ -6,7 +6,7 @@ Results are the records of `hepml.metrics.results`; every function works with ev
 from __future__ import annotations
 
 from hepml.metrics.binned import binned_efficiency, equal_count_edges
-from hepml.metrics.bootstrap import resample_background, resample_pair
+from hepml.metrics.bootstrap import MOST_REPLICAS, resample_background, resample_pair
 from hepml.metrics.calibration import calibration_curve
 from hepml.metrics.changes import Change, Systematic, score_changes
 from hepml.metrics.confusion import confusion_at, confusion_matrix
@@ -51,6 +51,7 @@ from hepml.metrics.thresholds import bin_edges, derive_thresholds
 __all__ = [
     "CONFIDENCE",
     "EFFICIENCIES",
+    "MOST_REPLICAS",
     "Auc",
     "BinnedEfficiency",
     "Calibration",

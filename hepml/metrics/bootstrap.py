@@ -21,7 +21,10 @@ from hepml.metrics.delong import group_index
 from hepml.metrics.results import Floats, ScoredEvents
 from hepml.metrics.roc import Ordered, order
 
-__all__ = ["Replicas", "repetitions", "resample_background", "resample_pair"]
+__all__ = ["MOST_REPLICAS", "Replicas", "repetitions", "resample_background", "resample_pair"]
+
+MOST_REPLICAS = 1_000_000  # of which an interval is known to a thousandth; the ROC band of so many takes 3.2 GB
+_AT_ONCE = 10_000  # replicas in one call of NumPy, between which a signal is answered
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,13 @@ def resample_background(events: ScoredEvents, targets: Floats, n: int = 1000, se
         (3, 2)
     """
     ordered = order(events)
-    if not ordered.weighted and group_index(events.group) is None:
-        return _by_order_statistics(ordered, targets, n, seed)
     efficiency, passing = np.empty((n, len(targets))), np.empty((n, len(targets)), dtype=np.int64)
     rng = np.random.default_rng(seed)
-    if group_index(events.group) is None:
+    if not ordered.weighted and group_index(events.group) is None:
+        for start in range(0, n, _AT_ONCE):
+            part = slice(start, min(start + _AT_ONCE, n))
+            efficiency[part], passing[part] = _by_order_statistics(ordered, targets, part.stop - start, rng)
+    elif group_index(events.group) is None:
         # inside a class candidates are exchangeable: draw the counts in sorted order, no gather
         sizes = len(ordered.signal), len(ordered.background)
         for replica in range(n):
@@ -127,8 +132,9 @@ def _replica(
     return passing / drawn[-1], position
 
 
-def _by_order_statistics(ordered: Ordered, targets: Floats, n: int, seed: int) -> Replicas:
-    rng = np.random.default_rng(seed)
+def _by_order_statistics(
+    ordered: Ordered, targets: Floats, n: int, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.int64]]:
     n_signal, n_background = len(ordered.signal), len(ordered.background)
     ranked = np.argsort(targets, kind="stable")
     wanted = np.ceil(targets[ranked] * n_signal * (1 - 1e-12)).astype(np.int64).clip(1, n_signal)  # k-th best signal
@@ -147,4 +153,4 @@ def _by_order_statistics(ordered: Ordered, targets: Floats, n: int, seed: int) -
         left, before = left - drawn, passing[:, column]
         counts[:, column] = total
     back = np.argsort(ranked, kind="stable")
-    return Replicas(counts[:, back] / n_background, passing[:, back])
+    return counts[:, back] / n_background, passing[:, back]

@@ -133,8 +133,9 @@ def score_changes(
     weights = np.where(events.label == [[0.0], [1.0]], events.weight, 0.0)
     numbers = (weights[:, None] * counted).reshape(-1, len(events))
     sums = numbers.sum(axis=1).reshape(2, -1)
-    counts = repetitions(events, n if paired else 1, seed)
-    drawn = np.stack([numbers @ one for one in counts]).reshape(-1, 2, numbers.shape[0] // 2)
+    drawn = np.empty((n if paired else 1, 2, numbers.shape[0] // 2))
+    for replica, counts in zip(drawn, repetitions(events, len(drawn), seed), strict=True):
+        replica[:] = (numbers @ counts).reshape(replica.shape)
     changes = {}
     for code in (1, 0):
         value, efficiency = _change(sums[code], code), _efficiencies(sums[code])

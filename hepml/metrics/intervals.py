@@ -13,6 +13,8 @@ from hepml.metrics.results import CONFIDENCE, Floats
 
 __all__ = ["clopper_pearson", "percentile_interval", "weighted_efficiency_interval"]
 
+_AT_ONCE = 1_000_000  # numbers in one call of NumPy, between which a signal is answered
+
 
 def clopper_pearson(passing: ArrayLike, total: ArrayLike, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """Central interval of a binomial probability with guaranteed coverage.
@@ -77,8 +79,12 @@ def percentile_interval(replicas: Floats, level: float = CONFIDENCE) -> tuple[Fl
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     tail = (1 - level) / 2
-    empty = np.isnan(replicas).all(axis=0)
-    kept = np.where(empty, 0.0, replicas)
-    lower = np.nanquantile(kept, tail, axis=0, method="lower")
-    upper = np.nanquantile(kept, 1 - tail, axis=0, method="higher")
-    return np.where(empty, np.nan, lower), np.where(empty, np.nan, upper)
+    columns = replicas.reshape(len(replicas), -1)
+    bounds = np.full((2, columns.shape[1]), np.nan)
+    step = max(1, _AT_ONCE // len(columns))
+    for start in range(0, columns.shape[1], step):
+        some = columns[:, start : start + step]
+        known = ~np.isnan(some).all(axis=0)
+        for row, (part, method) in zip(bounds, ((tail, "lower"), (1 - tail, "higher")), strict=True):
+            row[start : start + step][known] = np.nanquantile(some[:, known], part, axis=0, method=method)
+    return bounds[0].reshape(replicas.shape[1:]), bounds[1].reshape(replicas.shape[1:])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hepml.metrics import (
+    bootstrap,
     clopper_pearson,
     compare_scores,
     make_events,
@@ -47,6 +48,18 @@ def test_order_statistics_and_counting_agree(toys):
     drawn = [resample_background(e, TARGETS, 2000, 6).background_efficiency for e in (alone, relatives)]
     np.testing.assert_allclose(drawn[0].mean(axis=0), drawn[1].mean(axis=0), rtol=0.03)
     np.testing.assert_allclose(drawn[0].std(axis=0), drawn[1].std(axis=0), rtol=0.1)
+
+
+def test_many_replicas_are_drawn_a_part_after_the_other(toys, monkeypatch):
+    events = toys.gaussian(500, 500, 5)
+    few, whole = (resample_background(events, TARGETS, n, 6) for n in (100, 3000))
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 100)
+    parts = resample_background(events, TARGETS, 2950, 6)
+    np.testing.assert_array_equal(parts.background_efficiency[:100], few.background_efficiency)
+    assert not np.array_equal(parts.passing[:100], parts.passing[100:200])
+    for one, other in zip(parts.background_efficiency.T, whole.background_efficiency.T, strict=True):
+        assert abs(one.mean() - other.mean()) < 4 * other.std() * np.sqrt(2 / 2950)
+        assert one.std() == pytest.approx(other.std(), rel=0.1)
 
 
 def coverage(toys, size, targets, repeat, rng):

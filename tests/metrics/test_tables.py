@@ -15,6 +15,7 @@ from hepml.metrics import (
     confusion_at,
     confusion_matrix,
     equal_count_edges,
+    intervals,
     make_events,
     multiclass_metrics,
     percentile_interval,
@@ -51,6 +52,17 @@ def test_percentile_interval_takes_infinities_and_leaves_nan_out():
     assert low[0] == 1
     assert high[0] == np.inf
     assert np.isnan([low[1], high[1]]).all()
+
+
+def test_percentile_interval_does_not_depend_on_how_many_columns_are_taken_at_once(monkeypatch):
+    replicas = np.random.default_rng(1).normal(size=(50, 3, 4))
+    replicas[:, 1, 2] = np.nan
+    replicas[7:, 0, 0] = np.nan
+    whole = percentile_interval(replicas)
+    assert whole[0].shape == (3, 4)
+    monkeypatch.setattr(intervals, "_AT_ONCE", 100)  # two columns
+    for one, other in zip(percentile_interval(replicas), whole, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_probabilities_are_calibrated_and_squeezed_ones_are_not():
