@@ -3,6 +3,7 @@
     OUTPUT/ledger.json       of each step its configuration, inputs and code, the SHA-256 of its outputs, and its own
     OUTPUT/.checksums.json   SHA-256 of files by path, size, inode and times: so that terabytes are not read again
     OUTPUT/log.txt           when and where which step was made, and how long it took
+    OUTPUT/.aside            where a step is made a second time, to be compared with what something else has made
     OUTPUT/.lock             held while `hepml run` works in the folder
 
 ledger.json says nothing of time and place: two folders made from the same inputs hold the same.
@@ -25,7 +26,7 @@ from hepml.errors import InputFileError, OutputError, VerificationError
 from hepml.ledger import check_output, config_hash, make_folder, read_json, sealed, sha256_file, write_json
 from hepml.workflow.steps import Step
 
-__all__ = ["Books", "damaged_outputs"]
+__all__ = ["Books", "damaged_outputs", "files_of"]
 
 _FORMAT, _VERSION = "hepml-ledger", 1
 _ENTRY = {"status": str, "owns": [str], "key": dict, "outputs": {str: str}, "skipped": [dict]}
@@ -47,6 +48,16 @@ def damaged_outputs(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, 
     return books.entries, {step: books.changes(step) for step in books.entries}
 
 
+def files_of(step: Step, folder: Path) -> list[str]:
+    """The files of a step's outputs by path, without those of other steps, hidden ones, and what holds times."""
+    found = []
+    for output in (folder / name for name in step.outputs):
+        files = sorted(output.rglob("*")) if output.is_dir() else [output]
+        names = [file.relative_to(folder).as_posix() for file in files if file.is_file()]
+        found += [name for name in names if not any(f"{name}/".startswith(f"{one}/") for one in step.inner)]
+    return [name for name in found if not name.endswith(_TIMES_INSIDE) and not Path(name).name.startswith(".")]
+
+
 class Books:
     """The ledger and the checksums of an output folder.
 
@@ -62,6 +73,7 @@ class Books:
         self.folder = folder
         self.path = folder / "ledger.json"
         self.entries: dict[str, dict[str, Any]] = self._read()
+        self._aside = folder / ".aside"
         self._cache = folder / ".checksums.json"
         self._known: dict[str, list[Any]] = {}
         if not rehash and self._cache.exists():
@@ -109,7 +121,26 @@ class Books:
             for path in (self.path, self._cache):  # what a process has left that was killed while it wrote them
                 sweep(path)
             self.entries = self._read()  # the other one may have ended since
-            yield
+            self._clear_aside()
+            try:
+                yield
+            finally:
+                self._clear_aside()
+
+    def aside(self, step: Step) -> Path:
+        """A hidden folder in which a step finds all that it needs, as links, and can be made once more."""
+        place = self._aside / step.name.replace("/", "-")
+        for name in step.needs:
+            entry = self.entries[name]
+            for file in dict.fromkeys([*entry["outputs"], *entry["owns"]]):
+                if (self.folder / file).is_file():
+                    make_folder((place / file).parent)
+                    (place / file).symlink_to((self.folder / file).resolve())
+        make_folder(place)
+        return place
+
+    def _clear_aside(self) -> None:
+        shutil.rmtree(self._aside, ignore_errors=True)
 
     def sha256(self, path: str) -> str:
         """Of a file, from its bytes only if it is new or its size, inode or times have changed; of a URL its text.
@@ -207,13 +238,7 @@ class Books:
             self._saved = dict(self._known)
 
     def _written(self, step: Step) -> dict[str, str]:
-        found = {}
-        for output in (self.folder / name for name in step.outputs):
-            files = sorted(output.rglob("*")) if output.is_dir() else [output]
-            for file in files:
-                if file.is_file() and not file.name.endswith(_TIMES_INSIDE) and not file.name.startswith("."):
-                    found[file.relative_to(self.folder).as_posix()] = self.sha256(str(file))
-        return found
+        return {name: self.sha256(str(self.folder / name)) for name in files_of(step, self.folder)}
 
     def _enter(
         self,

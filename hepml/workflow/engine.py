@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from hepml.errors import HepmlError, OutputError
 from hepml.ledger import code_version, config_hash
 from hepml.stages import stage
+from hepml.workflow.adopting import compare
 from hepml.workflow.analysis import Analysis
 from hepml.workflow.books import Books
 from hepml.workflow.crew import Crew, Here
@@ -189,7 +190,7 @@ def _forced(step: Step, targets: tuple[str, ...], force: bool) -> bool:
 
 def _adoptable(step: Step, books: Books) -> bool:
     """Whether something is in the place of the outputs of a step that was never made, and may be them."""
-    return step.name not in books.entries and step.adopts is not None and (books.folder / step.outputs[0]).exists()
+    return step.name not in books.entries and (books.folder / step.outputs[0]).exists()
 
 
 def _make(step: Step, books: Books, found: Outcome, jobs: int) -> _Work:
@@ -227,10 +228,14 @@ def _adopt(step: Step, books: Books, found: Outcome, jobs: int) -> _Work:
     """
     path = books.folder / step.outputs[0]
     books.log(f"{step.name} looks at what is there on {platform.node()}")
+    aside = books.aside(step) if step.adopts is None else None
+    made = Made() if aside is None else (yield Place(aside, jobs=jobs))
     try:
-        if step.adopts is not None:
+        if aside is not None:
+            compare(step, books.folder, aside)
+        elif step.adopts is not None:
             step.adopts(path)
-        made = yield Place(books.folder, jobs=jobs, resume=True)
+            made = yield Place(books.folder, jobs=jobs, resume=True)
     except HepmlError as error:
         raise OutputError(
             f"the output of {step.name} exists, and is not what the step makes",

@@ -20,7 +20,7 @@ from hepml.samples import Sample, load_samples
 from hepml.training.decorrelation import variables_of
 from hepml.trees import Source, expand_files
 from hepml.workflow import actions
-from hepml.workflow.adopting import check_data, check_run, check_scores
+from hepml.workflow.adopting import EVALUATED, check_data, check_run, check_scores
 from hepml.workflow.options import APPLY, EVALUATION, EXPORT, INPUT, SELECTION, STUDY, TRAIN, WORK, check_export, given
 from hepml.workflow.steps import Step
 
@@ -197,6 +197,7 @@ class Reader:
         variables_of(chosen)  # refuses unknown ones
         self.models[name] = source, chosen, more["folds"]
         run, data = f"runs/{name}", f"data/{source}.h5"
+        evaluated = tuple(f"{run}/{file}" for file in EVALUATED)
         yield Step(
             f"train/{name}",
             partial(actions.train_model, data, "_and_".join(tokens), run, settings=chosen, **more),
@@ -204,6 +205,7 @@ class Reader:
             (run,),
             needs=(f"convert/{source}",),
             resumes=True,
+            inner=evaluated,
             adopts=check_run,
         )
         options = EVALUATION | self.content.get("evaluation", {})
@@ -211,7 +213,7 @@ class Reader:
             f"evaluate/{name}",
             partial(actions.evaluate_model, run, data, self.figures, **options),
             {**options, "figures": self.figures},
-            tuple(f"{run}/{file}" for file in ("metrics.json", "thresholds.json", "figures")),
+            evaluated,
             needs=(f"train/{name}", f"convert/{source}"),
         )
 

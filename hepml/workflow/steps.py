@@ -71,8 +71,9 @@ class Step:
         needs: steps whose outputs it reads.
         files: external files it reads, as (label, path); the label, not the place, is part of what it depends on.
         resumes: whether the action goes on with what an interruption has left.
+        inner: outputs of other steps in its folder.
         adopts: refuses an output that something else has made, unless it is whole; what passes is given to the action
-            as if it were to go on, which keeps or refuses it. None: such an output is in the way.
+            as if it were to go on, which keeps or refuses it. None: the step is made aside, and compared.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Step:
     needs: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     resumes: bool = False
+    inner: tuple[str, ...] = ()
     adopts: Callable[[Path], None] | None = None
 
     @property
