@@ -14,7 +14,8 @@
 namespace hepml {
 namespace {
 
-constexpr double most_work = 0x1p36;  // of all reference events that are run
+constexpr double most_work = 0x1p36;    // of all reference events that are run
+constexpr double efp_tolerance = 1e-9;  // of polynomials, relative
 
 /// Re-run the reference vectors of the file, of a slow network the first ones; the first value that does not
 /// reproduce is an Error (verification).
@@ -77,6 +78,28 @@ void verify(const Model& model, const Network& network, const parse::Reference& 
   }
 }
 
+/// Compute the polynomials of the reference images of the file again.
+void verify_polynomials(const efp::ImagePolynomials& polynomials, const parse::EFPs& efps,
+                        const std::vector<Variable>& variables) {
+  efp::ImagePolynomials::Memory memory(polynomials);
+  for (std::size_t event = 0; event < efps.reference.size(); ++event) {
+    const parse::EFPEvent& reference = efps.reference[event];
+    const auto values = polynomials.compute(reference.ecal, reference.hcal, memory);
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const double expected = reference.values[k];
+      if (std::abs(values[k] - expected) <= efp_tolerance * std::abs(expected)) continue;
+      throw Error(Error::Code::verification, {"a polynomial of the images does not reproduce its reference",
+                                              {},
+                                              "hepml.efps.reference[" + std::to_string(event) + "].values[" +
+                                                  std::to_string(k) + "] (" + variables[k].name + ")",
+                                              text::number(expected),
+                                              text::number(values[k]),
+                                              {},
+                                              "the file was changed or damaged: export the network again"});
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> cpus() {
@@ -90,7 +113,14 @@ Model Model::parse(const std::string& text, const LoadOptions& options) {
   parse::Value root = parse::parse_json(text);
   parse::unpack(root);
   Model model(Network::build(parse::read_network(root), kernels, options));
-  if (options.verify) verify(model, *model.network_, model.network_->extension.reference);
+  if (!options.verify) return model;
+  const Network& network = *model.network_;
+  verify(model, network, network.extension.reference);
+  if (network.polynomials != nullptr) {
+    const auto input = std::find_if(network.inputs.begin(), network.inputs.end(),
+                                    [](const Input& one) { return one.name == parse::efp_input; });
+    verify_polynomials(*network.polynomials, network.extension.efps, input->variables);
+  }
   return model;
 }
 

@@ -4,15 +4,17 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "model_maker.hpp"
 #include "parse/text.hpp"
 
 namespace hepml {
 namespace {
 
-enum class Token { et, ee, ht, he, hl, mass, et_mass, ee_mass };
+enum class Token { et, ee, ht, he, hl, mass, et_mass, ee_mass, efp };
 
 struct TokenRow {
   const char* name;
@@ -20,11 +22,24 @@ struct TokenRow {
 };
 
 constexpr TokenRow tokens[] = {
-    {"et", Token::et}, {"ee", Token::ee},     {"ht", Token::ht},           {"he", Token::he},
-    {"hl", Token::hl}, {"mass", Token::mass}, {"et_mass", Token::et_mass}, {"ee_mass", Token::ee_mass},
+    {"et", Token::et},           {"ee", Token::ee},           {"ht", Token::ht},
+    {"he", Token::he},           {"hl", Token::hl},           {"mass", Token::mass},
+    {"et_mass", Token::et_mass}, {"ee_mass", Token::ee_mass}, {parse::efp_input, Token::efp},
 };
 
-std::vector<std::size_t> shape_of(Token token, const Geometry& geometry) {
+/// What the numbers of the input `efp` are.
+const efp::ImagePolynomials& need_polynomials(const Model& model) {
+  if (const auto& found = ModelMaker::network(model).polynomials) return *found;
+  throw Error(Error::Code::usage, {"the model does not say what the numbers of its input 'efp' are",
+                                   {},
+                                   "hepml.efps",
+                                   "the definition of each polynomial",
+                                   "none",
+                                   {},
+                                   "export it with the names of the polynomials and its geometry"});
+}
+
+std::vector<std::size_t> shape_of(Token token, const Model& model, const Geometry& geometry) {
   const auto square = [](int n) { return std::vector<std::size_t>{std::size_t(n), std::size_t(n), 1}; };
   switch (token) {
     case Token::et:
@@ -35,6 +50,8 @@ std::vector<std::size_t> shape_of(Token token, const Geometry& geometry) {
       return square(geometry.hcal_window * geometry.hcal_expand);
     case Token::hl:
       return {n_features};
+    case Token::efp:
+      return {need_polynomials(model).size()};
     default:
       return {1};
   }
@@ -97,7 +114,7 @@ struct Tagger::Parts {
                      text::nearest(input.name, known),
                      "fill a Session's inputs instead"});
       }
-      const auto shape = shape_of(found->token, geometry);
+      const auto shape = shape_of(found->token, model, geometry);
       if (input.shape != shape) {
         throw Error(Error::Code::usage,
                     {"the input " + text::quoted(input.name) + " does not fit the geometry",
@@ -109,6 +126,12 @@ struct Tagger::Parts {
                      {}});
       }
       if (found->token == Token::hl) check_names(input);
+      if (found->token == Token::efp) {
+        polynomials = &need_polynomials(model);
+        memory.emplace(*polynomials);
+        if (polynomials->uses(efp::Source::hcal))
+          hcal_pixels.resize(static_cast<std::size_t>(geometry.hcal_pixels()));
+      }
       needed.push_back(found->token);
     }
     const auto ecal = static_cast<std::size_t>(geometry.ecal_pixels());
@@ -157,13 +180,21 @@ struct Tagger::Parts {
       case Token::ee_mass:
         input[0] = invariant_mass(MassKind::ee);
         break;
+      case Token::efp: {
+        if (!hcal_pixels.empty()) expand_hcal(geometry, hcal_et, hcal_pixels);
+        const auto values = polynomials->compute(ecal_et, hcal_pixels, *memory);
+        for (std::size_t i = 0; i < values.size(); ++i) input[i] = efp::rounded(values[i]);
+        break;
+      }
     }
   }
 
   Session session;
   ImageMaker maker;
   std::vector<Token> needed;  // of each input
-  std::vector<float> ecal_et, ecal_e, hcal_et, hcal_e;
+  std::vector<float> ecal_et, ecal_e, hcal_et, hcal_e, hcal_pixels;
+  const efp::ImagePolynomials* polynomials = nullptr;  // of the session's model
+  std::optional<efp::ImagePolynomials::Memory> memory;
   Candidate candidate;
   Status status = Status::no_object;
   float score = std::numeric_limits<float>::quiet_NaN();

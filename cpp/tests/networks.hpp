@@ -175,4 +175,50 @@ inline std::string tagger_network(const std::string& more_in_block = "", std::ui
          R"(},"ecal_window":31,"hcal_window":8,"hcal_expand":4,"search":8})" + more_in_block + "}}";
 }
 
+/// A polynomial of the images: its name without _k_<kappa>_b_<beta>, and its edges.
+struct Polynomial {
+  const char* graph;
+  std::size_t n;
+  const char* edges;
+  const char* kappa;
+  const char* beta;
+  bool normed = true;
+};
+
+inline std::string efps(const std::vector<Polynomial>& columns) {
+  std::string text;
+  for (const Polynomial& one : columns) {
+    const std::string graph = one.graph, kappa = one.kappa, beta = one.beta;
+    text += (text.empty() ? "" : ",") + (R"({"name":")" + graph + "_k_" + kappa + "_b_" + beta) +
+            R"(","calorimeter":")" + (graph[0] == 'e' ? "ecal" : "hcal") + R"(","n":)" +
+            std::to_string(one.n) + R"(,"edges":)" + one.edges + R"(,"kappa":)" + kappa + R"(,"beta":)" +
+            beta + R"(,"normed":)" + (one.normed ? "true}" : "false}");
+  }
+  return R"("efps":{"version":1,"columns":[)" + text + "]}";
+}
+
+/// A dense network on polynomials of the images of the paper's geometry.
+inline std::string efp_network(const std::vector<Polynomial>& columns, std::uint32_t seed = 1) {
+  Random random(seed);
+  const std::size_t n = columns.size();
+  std::string text = chain(0, 0, n,
+                           {dense(random.many(16 * n), random.many(16), "\"tanh\""),
+                            dense(random.many(16), {0.0F}, "\"sigmoid\"")},
+                           1);
+  const auto name = text.find(R"("x")");
+  text.replace(name, 3, R"("efp")");
+  const std::string from = variables("v", n);
+  std::string to = "[";
+  for (const Polynomial& one : columns)
+    to += (to.size() == 1 ? "" : ",") +
+          (R"({"name":")" + std::string(one.graph) + "_k_" + one.kappa + "_b_") + one.beta +
+          R"(","offset":0,"scale":1})";
+  text.replace(text.find(from), from.size(), to + "]");
+  const std::string tagger = tagger_network();
+  const auto geometry = tagger.find(R"("geometry":)");
+  text.pop_back();
+  return text + R"(,"hepml":{"format_version":1,"model_id":"abc",)" + efps(columns) + "," +
+         tagger.substr(geometry);
+}
+
 }  // namespace networks

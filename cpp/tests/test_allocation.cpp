@@ -152,6 +152,47 @@ void per_event() {
   CHECK(passed <= 1000);
 }
 
+const std::vector<networks::Polynomial> polynomials{{"et_efp_3_3_1", 3, "[[0,1],[0,2],[1,2]]", "1", "2"},
+                                                    {"et_efp_2_1_0", 2, "[[0,1]]", "0.5", "1"},
+                                                    {"ht_efp_3_2_0", 3, "[[0,1],[0,2]]", "2", "1"}};
+
+/// From the first event on, whatever its size: from no tower to every pixel filled.
+void of_polynomials() {
+  const auto model = hepml::Model::parse(networks::efp_network(polynomials));
+  networks::Random random(9);
+  std::vector<std::vector<hepml::Tower>> ecal, hcal;
+  for (std::size_t n : {0U, 1U, 40U, 13U, 700U, 40U}) {
+    ecal.push_back(towers(random, n, 0.3));
+    hcal.push_back(towers(random, n / 10, 0.3));
+  }
+  std::vector<hepml::Tower> full, all;
+  for (int i = 0; i < 200; ++i) {
+    for (int j = 0; j < 252; ++j)
+      full.push_back({1.0 + 0.01 * ((7 * i + j) % 11), model.geometry()->ecal.eta_center(i),
+                      model.geometry()->ecal.phi_center(j), 2});
+  }
+  for (int i = 0; i < 50; ++i) {
+    for (int j = 0; j < 62; ++j)
+      all.push_back({1, model.geometry()->hcal.eta_center(i), model.geometry()->hcal.phi_center(j), 2});
+  }
+  ecal.push_back(full);
+  hcal.push_back(all);
+  hepml::Tagger tagger(model);
+  allocations = 0;
+  counting = true;
+  float sum = 0;
+  std::size_t n_good = 0;
+  for (std::size_t event = 0; event < 1000; ++event) {
+    const std::size_t k = event == 500 ? 6 : event % 200 == 199 ? 4 : event % 4;
+    const float score = tagger(ecal[k], hcal[k], 0.01 * static_cast<double>(random.next()), 0.1);
+    sum += tagger.status() == hepml::Status::ok ? score : 0.0F;
+    n_good += tagger.status() == hepml::Status::ok ? 1 : 0;
+  }
+  counting = false;
+  CHECK(allocations == 0);
+  CHECK(n_good > 700 && sum > 0);
+}
+
 /// Counting the inputs of a Session, with NaN among them.
 void monitored() {
   std::string text = networks::chain(0, 0, 30, {networks::dense({}, {}, "\"tanh\"")}, 30);
@@ -209,8 +250,8 @@ void file(const char* path, std::size_t n_events) {
 }
 
 /// One Model, 16 threads, each with its Session: the bits of one thread.
-void threads() {
-  const auto model = hepml::Model::parse(networks::tagger_network());
+void threads(const std::string& network) {
+  const auto model = hepml::Model::parse(network);
   networks::Random random(6);
   const auto ecal = towers(random, 300, 0.6);
   const auto hcal = towers(random, 80, 0.6);
@@ -234,7 +275,9 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) file(argv[i], std::strtoul(argv[1], nullptr, 10));
   if (argc > 1) return check::failures == 0 ? 0 : 1;
   per_event();
+  of_polynomials();
   monitored();
-  threads();
+  threads(networks::tagger_network());
+  threads(networks::efp_network(polynomials));
   return check::failures == 0 ? 0 : 1;
 }

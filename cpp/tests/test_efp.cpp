@@ -50,6 +50,12 @@ void memory_is_taken_once() {
   const std::size_t count = allocations;
   for (int k = 0; k < 100; ++k) polynomials.compute(z, x, y, true, exponent, exponent, found, memory);
   CHECK(allocations == count && found == before);
+  Polynomials::Memory reserved;
+  polynomials.reserve(40, reserved);
+  CHECK(polynomials.bytes(40) >= 4 * 40 * 40 * sizeof(double) && polynomials.bytes(0) < polynomials.bytes(9));
+  const std::size_t taken = allocations;
+  polynomials.compute(z, x, y, true, exponent, exponent, found, reserved);
+  CHECK(allocations == taken && found == before);
 }
 
 void multiplications_are_counted() {

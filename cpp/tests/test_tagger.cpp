@@ -3,7 +3,9 @@
 #include <hepml/hepml.hpp>
 
 #include <array>
+#include <cfenv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "check.hpp"
@@ -69,6 +71,80 @@ void same_as_by_hand() {
   }
 }
 
+const std::vector<networks::Polynomial> polynomials{
+    {"et_efp_3_3_1", 3, "[[0,1],[0,2],[1,2]]", "1", "2"},
+    {"et_efp_2_1_0", 2, "[[0,1]]", "0.5", "1"},
+    {"ht_efp_1_0_0", 1, "[]", "2", "1"},
+    {"et_efp_2_1_0x2_2_0", 4, "[[0,1],[2,3],[3,2]]", "-1", "0.5"},
+    {"ht_efp_3_2_0", 3, "[[0,1],[2,1]]", "0", "4"},
+    {"et_efp_2_2_0", 2, "[[0,1],[0,1]]", "0.5", "1"},
+    {"et_efp_2_1_0", 2, "[[0,1]]", "2", "1", false}};
+
+/// Each polynomial alone, of the pixels of the images.
+void polynomials_by_hand() {
+  const auto model = hepml::Model::parse(networks::efp_network(polynomials));
+  hepml::Tagger tagger(model);
+  hepml::Session session(model);
+  hepml::ImageMaker maker(*model.geometry(), model.convention());
+  hepml::Polynomials::Memory memory;
+  std::vector<float> et(961), ee(961), ht(64), he(64), pixels(1024);
+  for (std::uint32_t event = 0; event < 20; ++event) {
+    const double eta = -1.5 + 0.15 * event, phi = -3.1 + 0.31 * event;
+    const auto ecal = towers(event, 60, eta, phi);
+    const auto hcal = towers(event + 100, event == 7 ? 0 : 10, eta, phi);
+    const float score = tagger(ecal, hcal, eta, phi);
+    CHECK(tagger.status() == Status::ok);
+    maker.fill(maker.find(ecal, hcal, eta, phi), ecal, hcal, {et, ee, ht, he});
+    hepml::expand_hcal(*model.geometry(), ht, pixels);
+    for (std::size_t k = 0; k < polynomials.size(); ++k) {
+      const bool of_ecal = polynomials[k].graph[0] == 'e';
+      const auto& image = of_ecal ? et : pixels;
+      const int side = of_ecal ? 31 : 32;
+      const double parts = of_ecal ? 1 : 4;
+      const hepml::Grid& grid = of_ecal ? model.geometry()->ecal : model.geometry()->hcal;
+      std::vector<double> weight, eta_of, phi_of;
+      for (int i = 0; i < side * side; ++i) {
+        weight.push_back(static_cast<double>(image[static_cast<std::size_t>(i)]));
+        eta_of.push_back((i % side - 0.5 * (side - 1)) * grid.eta_width() / parts);
+        phi_of.push_back((0.5 * (side - 1) - i / side) * grid.phi_width() / parts);
+      }
+      hepml::Polynomials::Graph graph{polynomials[k].n, {}};
+      const std::string edges = polynomials[k].edges;
+      for (std::size_t at = edges.find("[", 1); at != std::string::npos; at = edges.find("[", at + 1))
+        graph.edges.emplace_back(edges[at + 1] - '0', edges[at + 3] - '0');
+      const std::array<double, 1> kappa{std::atof(polynomials[k].kappa)},
+          beta{std::atof(polynomials[k].beta)};
+      std::array<double, 1> value{};
+      hepml::Polynomials({graph}).compute(weight, eta_of, phi_of, polynomials[k].normed, kappa, beta, value,
+                                          memory);
+      CHECK(std::abs(static_cast<double>(tagger.session().input("efp")[k]) - value[0]) <=
+            1e-6 * std::abs(value[0]));
+      CHECK((value[0] == 0) == (event == 7 && !of_ecal));
+      session.input("efp")[k] = tagger.session().input("efp")[k];
+    }
+    CHECK(session.run()[0] == score);
+  }
+}
+
+/// What has no value makes the score NaN, without a trap; a model is as good as new afterwards.
+void polynomials_without_a_value() {
+  const auto model = hepml::Model::parse(networks::efp_network(polynomials));
+  hepml::Tagger tagger(model);
+  auto ecal = towers(3, 50, 0, 0);
+  const auto hcal = towers(4, 10, 0, 0);
+  const float good = tagger(ecal, hcal, 0, 0);
+  CHECK(good > 0 && good < 1);
+  ecal.push_back({-2, 0.21, 0.21, -2});  // has no root
+  CHECK(std::isnan(tagger(ecal, hcal, 0, 0)) && tagger.status() == Status::not_finite);
+  CHECK(std::isnan(tagger.logit()) && std::fetestexcept(FE_INVALID | FE_OVERFLOW | FE_DIVBYZERO) == 0);
+  ecal = {{1e25, 0.01, 0.01, 1e25}, {1e25, 0.1, 0.01, 1e25}};  // beyond float32 with kappa = 2
+  CHECK(std::isnan(tagger(ecal, hcal, 0, 0)) && tagger.status() == Status::not_finite);
+  ecal = {{5, 0.01, 0.01, 5}, {-5, 0.1, 0.01, -5}};  // nothing to divide by
+  CHECK(std::isnan(tagger(ecal, hcal, 0, 0)) && tagger.status() == Status::not_finite);
+  CHECK(std::fetestexcept(FE_INVALID | FE_OVERFLOW | FE_DIVBYZERO) == 0);
+  CHECK(tagger(towers(3, 50, 0, 0), hcal, 0, 0) == good && tagger.status() == Status::ok);
+}
+
 void rejections() {
   const auto model = hepml::Model::parse(networks::tagger_network(thresholds()));
   hepml::Tagger tagger(model);
@@ -111,12 +187,19 @@ void unfit_models() {
   const auto swapped = hepml::Model::parse(text);
   CHECK(check::contains(ERROR_OF(hepml::Tagger t(swapped)).what(), "are not hepml's"));
   CHECK(check::contains(error.what(), "nearest:"));
+  text = networks::efp_network(polynomials);
+  text.replace(text.find("\"efps\""), 6, "\"more\"");
+  const auto undefined = hepml::Model::parse(text);
+  CHECK(check::contains(ERROR_OF(hepml::Tagger t(undefined)).what(), "hepml.efps"));
 }
 
 }  // namespace
 
 int main() {
   same_as_by_hand();
+  polynomials_by_hand();
+  std::feclearexcept(FE_ALL_EXCEPT);
+  polynomials_without_a_value();
   rejections();
   unfit_models();
   return check::failures == 0 ? 0 : 1;

@@ -24,7 +24,8 @@ class HEPML_API Polynomials {
     /// Pairs of different vertices, a pair for each edge; each vertex has one, but for the point.
     std::vector<std::pair<std::uint8_t, std::uint8_t>> edges{};
   };
-  /// What an event is computed in. It grows with the largest event, and then allocates no more.
+  /// What an event is computed in. It grows with the largest event, and then allocates no more; with
+  /// reserve() it never does. One may serve several Polynomials in turn.
   class HEPML_API Memory {
    public:
     Memory();
@@ -52,6 +53,12 @@ class HEPML_API Polynomials {
   /// Multiplications, most of them with an addition, for one kappa and beta of an event of so many
   /// constituents; without the powers of weights and angles.
   double multiplications(std::size_t constituents) const noexcept;
+
+  /// Room for events of so many constituents: compute() then does not allocate. The pages of it that no event
+  /// has needed yet take address space only.
+  void reserve(std::size_t constituents, Memory& memory) const;
+  /// How large that room is.
+  std::size_t bytes(std::size_t constituents) const noexcept;
 
   /// The polynomials of an event for all kappas and betas: values[(graph * kappas + k) * betas + b].
   ///

@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t lanes = 8;  // vectors are padded to so many doubles
 constexpr double pi = 3.14159265358979323846;
 
-std::size_t padded(std::size_t n) {
-  return (n + lanes - 1) / lanes * lanes;
+std::size_t padded(std::size_t n) noexcept {
+  return std::max((n + lanes - 1) / lanes * lanes, lanes);
 }
 
 /// Squared distances to theta^beta.
@@ -59,22 +59,33 @@ struct Polynomials::Parts {
   const kernels::Kernels* kernels = nullptr;
 };
 
+namespace {
+
+/// Doubles for an event of `pad` constituents.
+std::size_t room(std::size_t pad, const efp::Program& program) noexcept {
+  return (2 + program.n_matrices) * pad * pad + (4 + program.n_vectors) * pad + program.n_numbers;
+}
+
+}  // namespace
+
 struct Polynomials::Memory::Numbers {
-  std::vector<double> all;
-  std::size_t pad = 0;
+  std::unique_ptr<double[]> all;  // not initialized: pages that are not used cost nothing
+  std::size_t size = 0, pad = 0;
   double *weight = nullptr, *eta = nullptr, *phi = nullptr;  // of the constituents
   double *z = nullptr, *squares = nullptr, *angles = nullptr;
   double *vectors = nullptr, *matrices = nullptr, *numbers = nullptr;
 
   /// Room for events of n constituents.
   void reserve(std::size_t n, const efp::Program& program) {
-    pad = std::max(padded(n), lanes);
-    const std::size_t size =
-        (2 + program.n_matrices) * pad * pad + (4 + program.n_vectors) * pad + program.n_numbers;
-    if (all.size() < size + lanes) all.assign(size + lanes, 0.0);
-    double* at = all.data();
+    pad = padded(n);
+    const std::size_t needed = room(pad, program) + lanes;
+    if (size < needed) {
+      all.reset(new double[needed]);
+      size = needed;
+    }
+    double* at = all.get();
     while (reinterpret_cast<std::uintptr_t>(at) % 64 != 0) ++at;
-    const auto take = [&at](std::size_t size) { return std::exchange(at, at + size); };
+    const auto take = [&at](std::size_t n_doubles) { return std::exchange(at, at + n_doubles); };
     squares = take(pad * pad);
     angles = take(pad * pad);
     matrices = take(program.n_matrices * pad * pad);
@@ -204,6 +215,14 @@ double Polynomials::multiplications(std::size_t constituents) const noexcept {
     total += (repeated ? n : 1) * efp::Program::multiplications(node, n);
   }
   return total;
+}
+
+void Polynomials::reserve(std::size_t constituents, Memory& memory) const {
+  memory.numbers_->reserve(constituents, parts_->program);
+}
+
+std::size_t Polynomials::bytes(std::size_t constituents) const noexcept {
+  return (room(padded(constituents), parts_->program) + lanes) * sizeof(double);
 }
 
 void Polynomials::compute(span<const double> weight, span<const double> eta, span<const double> phi,

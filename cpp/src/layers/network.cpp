@@ -35,6 +35,10 @@ class Builder {
     if (sparse_) mark_sparse();
     for (const Input& input : network_.inputs) network_.has_sequences |= input.shape.size() == 2;
     network_.extension = std::move(file_.extension);
+    if (const auto& columns = network_.extension.efps.columns; !columns.empty()) {
+      network_.polynomials = std::make_unique<const efp::ImagePolynomials>(*network_.extension.geometry,
+                                                                           columns, network_.kernels->name);
+    }
     return std::move(network_);
   }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "efp/images.hpp"
 #include "layers/layer.hpp"
 #include "parse/file.hpp"
 
@@ -44,6 +45,8 @@ class Network {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
   parse::Extension extension;
+  std::unique_ptr<const efp::ImagePolynomials>
+      polynomials;  // of the input `efp`, if the file says what they are
   std::size_t n_parameters = 0;
 
   const layers::Kernels* kernels = nullptr;

@@ -139,6 +139,7 @@ Extension read_extension(const At& block, const File& file) {
     for (std::size_t i = 0; i < thresholds.size(); ++i)
       extension.thresholds.push_back(read_threshold(thresholds.item(i)));
   }
+  if (block.has("efps")) extension.efps = read_efps(block.member("efps"), file, extension.geometry);
   if (block.has("ranges")) extension.ranges = read_ranges(block.member("ranges"), file);
   if (block.has("validity")) extension.validity = read_validity(block.member("validity"));
   if (block.has("reference")) extension.reference = read_reference(block.member("reference"), file);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "efp/images.hpp"
 #include "parse/json.hpp"
 
 // A network file as records: lwtnn's graph form with hepml's extensions, or lwtnn's sequential form turned
@@ -47,6 +48,18 @@ struct Reference {
   double tolerance = 1e-6;
 };
 
+/// Images of which each polynomial is known, to be reproduced at load.
+struct EFPEvent {
+  std::vector<float> ecal, hcal;  // empty where no polynomial needs it
+  std::vector<double> values;
+};
+
+/// What the numbers of the input `efp` are.
+struct EFPs {
+  std::vector<efp::Column> columns;
+  std::vector<EFPEvent> reference;
+};
+
 struct Extension {
   int format_version = 0;
   std::string model_id;
@@ -54,6 +67,7 @@ struct Extension {
   std::optional<Geometry> geometry;
   Convention convention = Convention::standard;
   std::vector<Threshold> thresholds;
+  EFPs efps;
   Ranges ranges;
   std::vector<std::pair<std::string, std::string>> validity;
   Reference reference;
@@ -70,13 +84,17 @@ struct File {
 /// In lwtnn a sequence may have the name of a vector; here it gets this behind it.
 constexpr const char* sequence_suffix = "_sequence";
 
+/// The input whose numbers may be polynomials of the images.
+constexpr const char* efp_input = "efp";
+
 /// Throws Error. The records refer to `root`, which must outlive them.
 File read_network(const Value& root);
 
 /// The object "hepml"; the inputs give the sizes that the reference vectors must have.
 Extension read_extension(const At& block, const File& file);
 
-/// The objects "ranges" and "validity" of it.
+/// The objects "efps", "ranges" and "validity" of it.
+EFPs read_efps(const At& at, const File& file, const std::optional<Geometry>& geometry);
 Ranges read_ranges(const At& at, const File& file);
 std::vector<std::pair<std::string, std::string>> read_validity(const At& at);
 
