@@ -139,6 +139,7 @@ def network_inputs(evaluator: Evaluator, candidates: Candidates) -> dict[str, ND
         "mass": lambda: mass(images).astype(np.float32)[:, None],
         "et_mass": lambda: mass(images, "et").astype(np.float32)[:, None],
         "ee_mass": lambda: mass(images, "ee").astype(np.float32)[:, None],
+        "efp": lambda: evaluator.efp(makers["et"](), makers["ht"]()),
     }
     return {record.name: makers[record.name]() for record in evaluator.inputs}
 
@@ -176,10 +177,14 @@ def check_network(evaluator: Evaluator) -> Geometry:
         )
     known = {"hl": FEATURE_NAMES, **{name: (name,) for name in MASS_NAMES}, **dict.fromkeys(IMAGE_NAMES, ())}
     for record in evaluator.inputs:
+        if record.name == "efp" and evaluator.metadata.get("efps"):
+            continue
         if record.name not in known:
             raise DataError(
                 f"the network's input {record.name!r} cannot be made from towers",
-                expected="inputs named " + ", ".join((*IMAGE_NAMES, "hl", *MASS_NAMES)),
+                expected="inputs named "
+                + ", ".join((*IMAGE_NAMES, "hl", *MASS_NAMES))
+                + ", and efp if the file defines it",
                 found=record.name,
                 fix="make the inputs yourself and use hepml predict",
             )

@@ -264,6 +264,38 @@ class Evaluator:
         counts: dict[str, Any] = json.loads(self._core.count(batch, steps, weights))
         return counts
 
+    def efp(self, ecal_et: ArrayLike | None = None, hcal_et: ArrayLike | None = None) -> NDArray[np.float32]:
+        """The input `efp` of images, with the bits of `hepml::Tagger`: the polynomials that the file defines.
+
+        Args:
+            ecal_et, hcal_et: raw ET images of the file's geometry, (n, rows, columns[, 1]); None for a calorimeter that
+                no polynomial needs.
+
+        Returns:
+            float32, (n, polynomials): 0 of an empty image.
+
+        Raises:
+            DataError: the file defines no polynomials; no images of a calorimeter that they need, or others.
+        """
+        efps = self.metadata.get("efps")
+        if efps is None or self.geometry is None:
+            raise DataError(
+                "the network does not say what the numbers of its input 'efp' are",
+                where="hepml.efps",
+                fix="export it with the names of the polynomials and its geometry, or give the input as it is",
+            )
+        needed = {column["calorimeter"] for column in efps["columns"]}
+        sides = {"ecal": self.geometry.ecal_window, "hcal": self.geometry.hcal_pixels}
+        images = {"ecal": np.empty(0, np.float32), "hcal": np.empty(0, np.float32)}
+        for name, given in (("ecal", ecal_et), ("hcal", hcal_et)):
+            if name in needed:
+                record = InputRecord(f"{name}_et", (sides[name], sides[name], 1), ())
+                images[name] = _array(record, np.empty((0, 0)) if given is None else given)
+        sizes = {name: len(images[name]) for name in sorted(needed)}
+        if len(set(sizes.values())) > 1:
+            raise DataError("not as many images of one calorimeter as of the other", found=str(sizes))
+        return np.asarray(self._core.efp(*images.values(), max(sizes.values()), self.threads))
+
     def tag(self, ecal: Towers, hcal: Towers, row: ArrayLike, eta: ArrayLike, phi: ArrayLike) -> Tags:
         """Towers to scores with `hepml::Tagger`: hottest cell, images, variables, network.
 

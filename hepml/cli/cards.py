@@ -244,6 +244,7 @@ def network_card(path: Path) -> dict[str, Any]:
         "geometry": extra.get("geometry"),
         "convention": extra.get("convention"),
         "collection": extra.get("collection"),
+        "efps": (extra.get("efps") or {}).get("columns", []),
         "thresholds": extra.get("thresholds", []),
         "input_ranges": extra.get("input_ranges", {}),
         "ranges": extra.get("ranges"),

@@ -11,16 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hepml.cli.inputs import Arrays, input_batches
+from hepml.cli.inputs import Arrays, Polynomials, input_batches
 from hepml.ledger import check_not_input, check_output, json_text
 
 if TYPE_CHECKING:
     from hepml.export.source import SourceFile
+    from hepml.training import Run
 
 
-def _batches(path: Path, names: Sequence[str]) -> Iterator[Arrays]:
+def _batches(path: Path, efp: Polynomials | None, names: Sequence[str]) -> Iterator[Arrays]:
     """What the inputs are where the network is valid: an npz, or the training split of a data.h5."""
-    return (arrays for arrays, _ in input_batches(path, names))
+    return (arrays for arrays, _ in input_batches(path, names, efp=efp))
+
+
+def _polynomials(run: Run | None) -> Polynomials | None:
+    """What makes the input `efp` of a run from images."""
+    from hepml.efp.columns import compute_columns
+
+    columns = next((spec.variables for spec in run.inputs if spec.name == "efp"), ()) if run is not None else ()
+    return (lambda et, ht: compute_columns(et, ht, columns).astype("float32")) if columns else None
 
 
 def _validity(words: Sequence[str]) -> dict[str, str]:
@@ -150,6 +159,7 @@ def command(
         check_output(path, overwrite)
     if len({path.absolute() for path in outputs}) < len(outputs):
         raise click.UsageError("two outputs have one name")
+    run = None
     if source.is_dir():
         from hepml.training import load_run
 
@@ -176,14 +186,14 @@ def command(
         click.echo(json_text(keras2_template(source, weights)))
         return
     options: dict[str, Any] = {
-        "ranges": None if ranges is None else partial(_batches, ranges),
+        "ranges": None if ranges is None else partial(_batches, ranges, _polynomials(run)),
         "validity": given,
         "source": None if header is None else SourceFile(header, namespace, max_steps),
         "lwtnn": lwtnn,
         "overwrite": overwrite,
     }
     with _target(output, precision) as target:
-        if source.is_dir():
+        if run is not None:
             written = export_run(run, target, fold=fold, seed=seed, **options)
         elif of_xgboost:
             written = export_booster_file(source, target, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,23 @@ from hepml.ledger import check_regular
 
 if TYPE_CHECKING:
     from hepml.dataset import Dataset
+    from hepml.evaluator import Evaluator
 
-__all__ = ["Arrays", "dataset_batches", "input_batches", "labelled_batches", "open_dataset", "read_npz"]
+__all__ = [
+    "Arrays",
+    "Polynomials",
+    "dataset_batches",
+    "input_batches",
+    "labelled_batches",
+    "open_dataset",
+    "polynomials_of",
+    "read_npz",
+]
 
 Arrays = dict[str, NDArray[Any]]
+Polynomials = Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float32]]  # of the ET images of both calorimeters
+Labelled = tuple[Arrays, NDArray[Any], NDArray[np.float64]]
+_EFP, _IMAGES = "efp", ("et", "ht")
 _CHUNK = 4096
 _HDF5 = (".h5", ".hdf5")
 
@@ -78,8 +91,35 @@ def _check_keys(path: Path, keys: Sequence[str], names: Sequence[str], more: Seq
             )
 
 
-def open_dataset(path: Path, names: Sequence[str], convention: str | None = None) -> Dataset:
+def polynomials_of(evaluator: Evaluator) -> Polynomials | None:
+    """What makes the input `efp` of a network from images; None where the file does not say."""
+    return evaluator.efp if evaluator.metadata.get("efps") else None
+
+
+def _stored(names: Sequence[str], efp: Polynomials | None) -> list[str]:
+    """What is read for these inputs: images in the place of what is made from them."""
+    if efp is None or _EFP not in names:
+        return list(names)
+    return list(dict.fromkeys([name for name in names if name != _EFP] + list(_IMAGES)))
+
+
+def _batches(data: Dataset, names: Sequence[str], split: str, efp: Polynomials | None) -> Iterator[Labelled]:
+    """Raw inputs, labels and weights of a split, 4096 rows at a time."""
+    for x, y, weight in data.batches(_stored(names, efp), split, _CHUNK, shuffle=False):
+        made = {} if efp is None or _EFP not in names else {_EFP: efp(x["et"], x["ht"])}
+        yield {name: made[name] if name in made else x[name] for name in names}, y, weight
+
+
+def open_dataset(
+    path: Path, names: Sequence[str], convention: str | None = None, efp: Polynomials | None = None
+) -> Dataset:
     """A data.h5 that holds these inputs, of the network's convention (None: any).
+
+    Args:
+        path: the file.
+        names: of the inputs.
+        convention: the network's.
+        efp: what makes the input `efp` from images, which the file then has to hold.
 
     Raises:
         InputFileError: it cannot be read.
@@ -88,12 +128,12 @@ def open_dataset(path: Path, names: Sequence[str], convention: str | None = None
     from hepml.dataset import Dataset
 
     data = Dataset.open(path)
-    for name in names:
+    for name in _stored(names, efp):
         if name not in data.tokens:
             raise DataError(
                 f"the data file does not hold the input {name!r}",
                 where=path,
-                expected=", ".join(names),
+                expected=", ".join(_stored(names, efp)),
                 found=", ".join(data.tokens),
             )
     if convention is not None and convention != data.convention:
@@ -106,14 +146,21 @@ def open_dataset(path: Path, names: Sequence[str], convention: str | None = None
     return data
 
 
-def dataset_batches(data: Dataset, names: Sequence[str], split: str) -> Iterator[Arrays]:
+def dataset_batches(
+    data: Dataset, names: Sequence[str], split: str, efp: Polynomials | None = None
+) -> Iterator[Arrays]:
     """The raw inputs of a split, 4096 rows at a time."""
-    for x, _, _ in data.batches(list(names), split, _CHUNK, shuffle=False):
-        yield dict(x)
+    return (x for x, _, _ in _batches(data, names, split, efp))
 
 
 def input_batches(
-    path: Path, names: Sequence[str], split: str = "train", *, convention: str | None = None, weighted: bool = False
+    path: Path,
+    names: Sequence[str],
+    split: str = "train",
+    *,
+    convention: str | None = None,
+    weighted: bool = False,
+    efp: Polynomials | None = None,
 ) -> Iterator[tuple[Arrays, NDArray[np.float64] | None]]:
     """Raw inputs and weights, of an npz or of a split of a data.h5.
 
@@ -123,14 +170,15 @@ def input_batches(
         split: of a data.h5.
         convention: that a data.h5 has to have.
         weighted: take the weights of a data.h5. Those of an npz are under the key `weight`, and taken if there.
+        efp: what makes the input `efp` from the images of a data.h5.
 
     Yields:
         Arrays by name, and a weight for each event or None.
     """
     if path.suffix in _HDF5:
-        data = open_dataset(path, names, convention)
-        for x, _, given in data.batches(list(names), split, _CHUNK, shuffle=False):
-            yield dict(x), given if weighted else None
+        data = open_dataset(path, names, convention, efp)
+        for x, _, given in _batches(data, names, split, efp):
+            yield x, given if weighted else None
         return
     arrays = read_npz(path, names, ("weight",))
     weight = _column(path, arrays, "weight") if "weight" in arrays else None
@@ -138,12 +186,11 @@ def input_batches(
 
 
 def labelled_batches(
-    path: Path, names: Sequence[str], convention: str | None = None
+    path: Path, names: Sequence[str], convention: str | None = None, efp: Polynomials | None = None
 ) -> Iterator[tuple[Arrays, NDArray[Any], NDArray[np.float64] | None]]:
     """Raw inputs, labels and weights: of the test split of a data.h5, or of an npz with the key `y` (and `weight`)."""
     if path.suffix in _HDF5:
-        data = open_dataset(path, names, convention)
-        yield from data.batches(list(names), "test", _CHUNK, shuffle=False)
+        yield from _batches(open_dataset(path, names, convention, efp), names, "test", efp)
         return
     arrays = read_npz(path, [*names, "y"], ("weight",))
     weight = _column(path, arrays, "weight") if "weight" in arrays else None

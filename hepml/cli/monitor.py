@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hepml.cli.inputs import input_batches
+from hepml.cli.inputs import input_batches, polynomials_of
 from hepml.cli.options import FINITE
 from hepml.errors import DataError
 from hepml.identity import SPLITS
@@ -116,9 +116,9 @@ def _counts(evaluator: Evaluator, path: Path, split: str, weighted: bool) -> Ite
         yield read_counts(path)
         return
     names = [record.name for record in evaluator.inputs]
-    convention = evaluator.metadata.get("convention")
+    convention, efp = evaluator.metadata.get("convention"), polynomials_of(evaluator)
     for one in SPLITS if split == "all" and path.suffix != ".npz" else (split,):
-        for arrays, weight in input_batches(path, names, one, convention=convention, weighted=weighted):
+        for arrays, weight in input_batches(path, names, one, convention=convention, weighted=weighted, efp=efp):
             yield evaluator.count(arrays, weight)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepml.cli.inputs import labelled_batches
-from hepml.ledger import read_json
+from hepml.cli.inputs import labelled_batches, polynomials_of
+from hepml.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from hepml.export.precision import Reduced
@@ -18,12 +18,13 @@ def reduce_to(path: Path, output: Path, precision: str, data: Path, *, tolerance
     """Rounds the weights of a network file, with decisions compared on a data.h5 or an npz."""
     from hepml.export.precision import reduce_weights
 
-    convention = read_json(path)["hepml"].get("convention")
+    network = Evaluator(path, verify=False)
+    convention, efp = network.metadata.get("convention"), polynomials_of(network)
     return reduce_weights(
         path,
         output,
         precision,
-        lambda names: labelled_batches(data, names, convention),
+        lambda names: labelled_batches(data, names, convention, efp),
         tolerance=tolerance,
         overwrite=overwrite,
     )

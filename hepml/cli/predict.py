@@ -11,7 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.cli.inputs import Arrays, dataset_batches, open_dataset, read_npz
+from hepml.cli.inputs import Arrays, dataset_batches, open_dataset, polynomials_of, read_npz
 from hepml.errors import DataError
 from hepml.identity import SPLITS
 from hepml.ledger import atomic_path, check_not_input, check_output, json_text
@@ -82,11 +82,12 @@ def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) ->
                 where=path,
                 fix="give the inputs as npz, or name the output otherwise",
             )
-    data = open_dataset(path, [record.name for record in evaluator.inputs], evaluator.metadata.get("convention"))
+    names, efp = [record.name for record in evaluator.inputs], polynomials_of(evaluator)
+    data = open_dataset(path, names, evaluator.metadata.get("convention"), efp)
     _warn_of_folds(evaluator, data)
     parts: dict[str, list[NDArray[Any]]] = {record.name: [] for record in evaluator.outputs}
     for name in splits:
-        for batch in dataset_batches(data, [record.name for record in evaluator.inputs], name):
+        for batch in dataset_batches(data, names, name, efp):
             for key, values in evaluator(batch, logits=logits).items():
                 parts[key].append(values)
     empty = {

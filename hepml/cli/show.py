@@ -248,6 +248,8 @@ def _show_network(card: dict[str, Any], console: Console) -> None:
             span = f"{low[0]:.4g} .. {high[0]:.4g}" if low else "-"
             rows.append((each["name"], _text(each["shape"]), None, None, span))
     console.print(_table("Inputs", ["input", "variable", "offset", "scale", "trained range"], rows))
+    if card["efps"]:
+        console.print(_table("Energy-flow polynomials", _EFP_COLUMNS, [_efp(each) for each in card["efps"]]))
     layers = [
         (n, layer["architecture"], _details(layer), layer["parameters"]) for n, layer in enumerate(card["layers"])
     ]
@@ -261,6 +263,15 @@ def _show_network(card: dict[str, Any], console: Console) -> None:
     if thresholds:
         console.print(_table("Thresholds", ["signal efficiency", "threshold", "pT", "eta"], thresholds))
     _facts(console, {str(key): value for key, value in provenance.items()})
+
+
+_EFP_COLUMNS = ["polynomial", "image", "edges", "kappa", "beta", "z"]
+
+
+def _efp(column: Mapping[str, Any]) -> tuple[str, ...]:
+    edges = " ".join(f"{i}-{j}" for i, j in column["edges"])
+    exponents = f"{column['kappa']:g}", f"{column['beta']:g}"
+    return column["name"], column["calorimeter"], edges, *exponents, "fraction" if column["normed"] else "ET"
 
 
 def _show_scores(card: dict[str, Any], console: Console) -> None:

@@ -23,6 +23,7 @@ from hepml.export.deployment import Ranges, deployment
 from hepml.export.graph import add_model, key_of, traced
 from hepml.export.inputs import InputRecord, add_inputs, describe_inputs
 from hepml.export.network import Network, Value
+from hepml.export.polynomials import polynomials
 from hepml.export.reference import in_float64, keras_outputs, prepared, reference_events
 from hepml.export.sequential import sequential_document
 from hepml.export.source.writer import SourceFile, beside
@@ -157,15 +158,17 @@ def export_model(
     if variables is not None:
         apply_variables(records, variables)
     network, names, document = _network(model, records, labels, lwtnn, variables)
+    known = shared(records, "geometry", None if geometry is None else dict(geometry))
     document["hepml"] = {
         "format_version": FORMAT_VERSION,
         "model_id": None,
         "features": features,
-        "geometry": shared(records, "geometry", None if geometry is None else dict(geometry)),
+        "geometry": known,
         "convention": shared(records, "convention", convention),
         "collection": shared(records, "collection", collection),
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
+        **polynomials(records, known),
         **deployment(records, ranges, validity),
         **({} if fold is None else {"fold": dict(fold)}),
         "provenance": _provenance(provenance),

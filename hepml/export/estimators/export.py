@@ -24,6 +24,7 @@ from hepml.export.estimators.events import threshold_events
 from hepml.export.estimators.reading import read_estimator
 from hepml.export.inputs import InputRecord
 from hepml.export.model import FORMAT_VERSION, Export, shared
+from hepml.export.polynomials import polynomials
 from hepml.export.reference import N_REFERENCE, given_events, random_events
 from hepml.export.source.writer import SourceFile, beside
 from hepml.export.verification import LOGIT_TOLERANCE, N_VERIFICATION, TOLERANCE, Differences
@@ -70,15 +71,17 @@ def export_estimator(
     if features is None and inputs is not None:
         features = "_and_".join(record.name for record in records)
     document = _network(reading, records, _labels(reading, labels))
+    known = shared(records, "geometry", None if geometry is None else dict(geometry))
     document["hepml"] = {
         "format_version": FORMAT_VERSION,
         "model_id": None,
         "features": features,
-        "geometry": shared(records, "geometry", None if geometry is None else dict(geometry)),
+        "geometry": known,
         "convention": shared(records, "convention", convention),
         "collection": shared(records, "collection", collection),
         "thresholds": [dict(threshold) for threshold in thresholds],
         "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
+        **polynomials(records, known),
         **deployment(records, ranges, validity),
         "provenance": _provenance(reading, provenance),
         "reference": _reference(reading, records),
