@@ -80,6 +80,33 @@ def monitored(path: Path) -> None:
     export_model(model, path, ranges=lambda _names: [batch], validity={"runs": "1-9"}, fold=fold, overwrite=True)
 
 
+def polynomials(path: Path) -> None:
+    """A network of energy-flow polynomials of images."""
+    names = ("et_efp_3_3_1_k_0.5_b_2", "ht_efp_2_1_0x2_2_0_k_-1_b_1")
+    model = keras.Sequential([keras.Input((2,), name="efp"), layers.Dense(1, "sigmoid")])
+    export_model(model, path, inputs=[InputSpec("efp", (2,), names, PAPER.to_dict())], overwrite=True)
+
+
+def malformed(path: Path) -> None:
+    """Definitions of polynomials that cannot be, each beside the network that it was."""
+    changes: dict[str, dict[str, Any]] = {
+        "vertex": {"edges": [[0, 1], [0, 2], [1, 3]]},
+        "loop": {"edges": [[0, 1], [0, 2], [1, 1]]},
+        "alone": {"edges": [[0, 1], [0, 1], [0, 1]]},
+        "dense": {"n": 5, "edges": [[i, j] for j in range(5) for i in range(j)]},
+        "many": {"edges": [[0, 1]] * 100},
+        "calorimeter": {"calorimeter": "muon"},
+        "kappa": {"kappa": 1e308},
+        "name": {"beta": 1},
+        "image": {"calorimeter": "hcal"},
+    }
+    text = path.read_text()
+    for name, change in changes.items():
+        document = json.loads(text)
+        document["hepml"]["efps"]["columns"][0] |= change
+        path.with_name(f"{path.stem}_{name}.json").write_text(json.dumps(document, separators=(",", ":")))
+
+
 def shorten(path: Path) -> None:
     """Two reference events are enough, and what the evaluator does not read is left out."""
     document = json.loads(path.read_text())
@@ -127,8 +154,10 @@ def main() -> None:
         )
     (folder / "plain.json").unlink()
     monitored(folder / "monitored.json")
+    polynomials(folder / "efp.json")
     for path in folder.glob("*.json"):
         shorten(path)
+    malformed(folder / "efp.json")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ namespace hepml::parse {
 namespace {
 
 constexpr std::size_t newest_version = 1;
-constexpr std::size_t most_columns = 8192;
+constexpr std::size_t most_columns = 4096;
 constexpr std::size_t most_vertices = 16;
-constexpr std::size_t most_edges = 32;
+constexpr std::size_t most_edges = 16;
 constexpr std::size_t most_pixels = 4096;  // of an image
 constexpr std::size_t most_events = 4;     // of reference, and so many pixels that are not 0 in each image
 constexpr std::size_t most_filled = 32;
