@@ -9,7 +9,6 @@
 #include <hepml/hepml.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -23,7 +22,7 @@
 #include "arrays.hpp"
 #include "batch.hpp"
 #include "interruptible.hpp"
-#include "model_maker.hpp"
+#include "polynomials.hpp"
 #include "results.hpp"
 #include "threads.hpp"
 
@@ -194,36 +193,6 @@ struct Towers {
   std::vector<Tower> towers;
 };
 
-/// (events, columns) of the input `efp`, of ET images of both calorimeters; one that no column uses may be
-/// empty.
-Out<float> polynomials(const Evaluator& evaluator, const Floats& ecal, const Floats& hcal, std::size_t n,
-                       std::size_t threads) {
-  const Network& network = ModelMaker::network(evaluator.model());
-  if (network.polynomials == nullptr) throw std::invalid_argument("the file defines no polynomials");
-  const efp::ImagePolynomials& all = *network.polynomials;
-  const std::array<const Floats*, 2> images{&ecal, &hcal};
-  std::array<std::size_t, 2> sizes{};
-  for (const auto source : {efp::Source::ecal, efp::Source::hcal}) {
-    const auto i = static_cast<std::size_t>(source);
-    const std::size_t side = efp::side(*network.extension.geometry, source);
-    sizes[i] = all.uses(source) ? side * side : 0;
-    if (all.uses(source) && images[i]->size() != n * side * side)
-      throw std::invalid_argument("images of another size");
-  }
-  auto values = array<float>({n, all.size()});
-  float* out = values.data();
-  Interruptible loop;
-  share((n + Batch::most - 1) / Batch::most, threads, loop, [&](std::size_t block, const auto& go_on) {
-    efp::ImagePolynomials::Memory memory(all);
-    for (std::size_t k = block * Batch::most; k < n && k < (block + 1) * Batch::most && go_on(); ++k) {
-      const auto found =
-          all.compute({ecal.data() + k * sizes[0], sizes[0]}, {hcal.data() + k * sizes[1], sizes[1]}, memory);
-      std::transform(found.begin(), found.end(), out + k * all.size(), efp::rounded);
-    }
-  });
-  return values;
-}
-
 using TowerColumns = std::tuple<Integers, Doubles, Doubles, Doubles, Doubles>;
 
 std::tuple<Out<float>, Out<float>, Out<std::uint8_t>> tag(const Evaluator& evaluator,
@@ -386,8 +355,13 @@ void bind_inference(nb::module_& m) {
           "-> arrays (n, ...) float32")
       .def("count", &Evaluator::count, nb::arg("inputs"), nb::arg("steps"), nb::arg("weights"),
            "arrays as for evaluate, and a weight for each event or none -> the counts of a Monitor, as JSON")
-      .def("efp", &polynomials, nb::arg("ecal"), nb::arg("hcal"), nb::arg("n"), nb::arg("threads"),
-           "n ET images of each calorimeter that a polynomial needs -> (n, columns) float32")
+      .def(
+          "efp",
+          [](const Evaluator& e, const Floats& ecal, const Floats& hcal, std::size_t n, std::size_t threads) {
+            return polynomials(e.model(), ecal, hcal, n, threads);
+          },
+          nb::arg("ecal"), nb::arg("hcal"), nb::arg("n"), nb::arg("threads"),
+          "n ET images of each calorimeter that a polynomial needs -> (n, columns) float32")
       .def("tag", &tag, nb::arg("ecal"), nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"),
            "towers (offsets, et, e, eta, phi) of two calorimeters and seeds -> score, logit, status of each "
            "seed")
