@@ -1,1 +1,7 @@
 """tmva_bridge: TMVA's methods, files and option strings for people whose analysis lives in ROOT's TMVA."""
+
+from hepml.errors import HepmlError
+from tmva_bridge.methods import Method
+from tmva_bridge.weights import read_weights
+
+__all__ = ["HepmlError", "Method", "read_weights"]

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import hepml
+import tmva_bridge
 
 
 def modules() -> list[str]:
-    found = [info.name for info in pkgutil.walk_packages(hepml.__path__, "hepml.")]
+    packages = (hepml, tmva_bridge)
+    found = [info.name for one in packages for info in pkgutil.walk_packages(one.__path__, f"{one.__name__}.")]
     return sorted(name for name in found if not name.startswith("hepml._core") and name != "hepml.__main__")
 
 
