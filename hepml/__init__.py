@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hepml import efp, root
     from hepml.candidates import Candidates, select_candidates
-    from hepml.dataset import Dataset, load_combined_data, load_data
+    from hepml.dataset import Dataset, EFPFile, load_combined_data, load_data, write_efps
     from hepml.errors import HepmlError
     from hepml.evaluator import Evaluator
     from hepml.export import export_model, export_source
@@ -39,6 +39,8 @@ _OWNERS = {
     "high_level": "features",
     "mass": "features",
     "Dataset": "dataset",
+    "EFPFile": "dataset",
+    "write_efps": "dataset",
     "load_data": "dataset",
     "load_combined_data": "dataset",
     "average_decision_ordering": "metrics",
@@ -56,6 +58,7 @@ __all__ = [
     "HCAL",
     "Candidates",
     "Dataset",
+    "EFPFile",
     "Evaluator",
     "Events",
     "Geometry",
@@ -79,6 +82,7 @@ __all__ = [
     "root",
     "select_candidates",
     "train",
+    "write_efps",
 ]
 
 

@@ -16,6 +16,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "skim": ("chunk", *_OUTPUT),
     "convert": ("open", "chunk", *_OUTPUT),
     "merge": ("open", "chunk", *_OUTPUT),
+    "efp": ("open", "chunk", *_OUTPUT),
     "train": ("open", "epoch", "checkpoint", "finish", *_OUTPUT),
     "evaluate": ("score", "draw", *_OUTPUT),
     "export": ("verify", *_OUTPUT),

@@ -11,7 +11,17 @@ import numpy as np
 from hepml.errors import InputFileError, SchemaError
 from hepml.ledger import check_regular, read_json
 
-__all__ = ["card_of", "data_card", "network_card", "run_card", "runs_card", "runs_in", "scores_card", "workflow_card"]
+__all__ = [
+    "card_of",
+    "data_card",
+    "efps_card",
+    "network_card",
+    "run_card",
+    "runs_card",
+    "runs_in",
+    "scores_card",
+    "workflow_card",
+]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
 _POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
@@ -41,7 +51,9 @@ def card_of(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputFileError("cannot read the file", where=path, found=error.strerror) from error
     if head.startswith(b"\x89HDF\r\n"):
-        return data_card(path)
+        from hepml.dataset.efps import is_efp_file
+
+        return efps_card(path) if is_efp_file(path) else data_card(path)
     if head.lstrip().startswith(b"{"):
         return network_card(path)
     if head.startswith(b"root"):
@@ -161,6 +173,29 @@ def data_card(path: Path) -> dict[str, Any]:
         card["truth"] = dict(zip(TRUTH_CLASSES, np.asarray(truth).tolist(), strict=True))
         card["weights"] = {"sum": float(weights.sum()), "negative": int(np.count_nonzero(weights < 0))}
     return card
+
+
+def efps_card(path: Path) -> dict[str, Any]:
+    """A file of polynomials: columns, rows, the data they are of, and whether its checksums agree."""
+    from hepml.dataset.checksum import damages
+    from hepml.dataset.efps import EFPFile
+    from hepml.dataset.guard import open_hdf5
+
+    efps = EFPFile.open(path)
+    with open_hdf5(path) as file:
+        damaged = damages(file)
+    return {
+        "kind": "polynomials",
+        "path": str(path),
+        "size": path.stat().st_size,
+        "rows": {split: efps.n(split) for split in efps.splits},
+        "columns": len(efps.names),
+        "names": list(efps.names),
+        "aliases": efps.aliases,
+        "checksum": efps.checksum,
+        "damaged": damaged,
+        **efps.provenance,
+    }
 
 
 def _made(path: Path, checksum: str) -> dict[str, Any]:

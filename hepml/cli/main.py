@@ -22,6 +22,7 @@ COMMANDS = {
     "skim": ("hepml.cli.skim", "Keep the events that hold a candidate, as a tree."),
     "convert": ("hepml.cli.convert", "ROOT files to images and variables in data.h5."),
     "merge": ("hepml.cli.merge", "Parts of a conversion, from jobs of their own, to one data.h5."),
+    "efp": ("hepml.cli.efp", "Energy-flow polynomials of data.h5, a column each."),
     "train": ("hepml.cli.train", "Train a network on data.h5, recorded completely."),
     "evaluate": ("hepml.cli.evaluate", "Held-out metrics with intervals, figures, working points."),
     "plot": ("hepml.cli.plot", "Figures of what needs no run and no data: the graphs of energy-flow polynomials."),

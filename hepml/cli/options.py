@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["FINITE", "JOBS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT"]
+__all__ = ["FINITE", "JOBS", "NUMBERS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT"]
 
 
 class _Finite(click.types.FloatParamType):
@@ -22,6 +22,18 @@ class _Finite(click.types.FloatParamType):
 
 
 FINITE = _Finite()
+
+
+class _Numbers(click.ParamType[tuple[float, ...]]):
+    """`0.5,1,2`: finite numbers."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        return tuple(FINITE.convert(one.strip(), param, ctx) for one in str(value).split(","))
+
+
+NUMBERS = _Numbers()
 
 
 class _Part(click.ParamType[tuple[int, int]]):

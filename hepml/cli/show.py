@@ -19,7 +19,7 @@ from hepml.ledger import json_text
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(path: Path, as_json: bool) -> None:
-    """Print what a data file, a run, an exported network or scores hold, and check them (exit 3 if damaged).
+    """Print what a data file, polynomials, a run, a network or scores hold, and check them (exit 3 if damaged).
 
     Scores are an output of hepml apply, or a folder of them; the output folder of hepml run is shown by its steps.
     """
@@ -152,6 +152,26 @@ def _show_data(card: dict[str, Any], console: Console) -> None:
     if skipped := [(each["name"], each["skipped"]) for each in card["files"] if "skipped" in each]:
         console.print(_table("Skipped", ["file", "reason"], skipped))
     _facts(console, {"truth": card.get("truth"), "weights": card.get("weights")})
+
+
+def _show_polynomials(card: dict[str, Any], console: Console) -> None:
+    config, source = card["config"], card["input"]
+    _facts(
+        console,
+        {
+            "polynomials": f"{card['path']} ({size_text(card['size'])}, {config['dtype']})",
+            "columns": f"{card['columns']} stored, {len(card['aliases'])} equal one of them by definition",
+            "graphs": f"{len(config['graphs'])}, {config['graphs'][0]} to {config['graphs'][-1]}",
+            "kappa": config["kappa"],
+            "beta": config["beta"],
+            "calorimeters": config["calorimeters"],
+            "rows": card["rows"],
+            "made from": f"{source['name']} ({size_text(source['size'])}, content {_digest(source['content_sha256'])})",
+            "code": f"hepml {card['code']['version']}, sources {_digest(card['code'].get('sources'))}",
+            "configuration": card["config_hash"],
+            "checksum": card["checksum"] + (" DAMAGED" if card["damaged"] else " (ok)"),
+        },
+    )
 
 
 def _show_run(card: dict[str, Any], console: Console) -> None:
@@ -343,10 +363,11 @@ def _range(interval: Sequence[float] | None) -> str:
 
 _SHOWN = {
     "data": _show_data,
+    "polynomials": _show_polynomials,
     "run": _show_run,
     "runs": _show_runs,
     "network": _show_network,
     "scores": _show_scores,
     "workflow": _show_workflow,
 }
-_MAKERS = {"data": "convert", "run": "train", "scores": "apply --resume", "workflow": "run"}
+_MAKERS = {"data": "convert", "polynomials": "efp", "run": "train", "scores": "apply --resume", "workflow": "run"}

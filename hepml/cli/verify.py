@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hepml.cli.cards import runs_in
 from hepml.errors import VerificationError
 from hepml.ledger import check_regular, json_text, read_json
+
+if TYPE_CHECKING:
+    from hepml.dataset.efps import EFPFile
 
 Found = TypeVar("Found")
 
@@ -21,7 +24,7 @@ Found = TypeVar("Found")
 @click.option("--folder", "folders", multiple=True, type=click.Path(path_type=Path), help="Look for the inputs here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Compare a data file, scores or a run with their checksums, a network with its reference vectors and identity.
+    """Compare data, polynomials, scores or a run with their checksums, a network with its reference vectors.
 
     PATH may be a folder of scores or of runs, or the output of hepml run; of a run every file that hepml train wrote is
     compared, those of all its networks. Exit code 3 says that something differs.
@@ -47,13 +50,18 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
     """What was found whole: kind of file, facts, and the state of its inputs."""
     check_regular(path)
     if not (path.is_dir() or _begins(path, b"{") or _begins(path, b"root")):
-        from hepml.dataset.verify import check_inputs, verify
+        from hepml.dataset.efps import EFPFile, is_efp_file
+        from hepml.dataset.verify import check_inputs, verify, verify_as
 
+        if is_efp_file(path):
+            efps = verify_as(EFPFile, path)
+            checks = _made_from(efps, folders) if inputs else []
+            return "polynomials", {"columns": len(efps.names), "content": efps.checksum}, checks
         data = verify(path)
         checks = [check.__dict__ for check in check_inputs(data, folders)] if inputs else []
         return "data", {"content": data.checksum}, checks
     if inputs:
-        raise click.UsageError("--inputs and --folder are for data files")
+        raise click.UsageError("--inputs and --folder are for data files and polynomials")
     if _begins(path, b"{"):
         from hepml.cli.cards import network_card
         from hepml.export.packing import check_identity
@@ -76,6 +84,19 @@ def _verified(path: Path, inputs: bool, folders: tuple[Path, ...]) -> tuple[str,
     files = outputs_in(path) if path.is_dir() else [path]
     entries = sum(each["result"]["entries"] for each in _all(files, read_ledger))
     return "scores", ({"files": len(files)} if path.is_dir() else {}) | {"entries": entries}, []
+
+
+def _made_from(efps: EFPFile, folders: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """The data file that polynomials were made from, looked at again."""
+    from hepml.dataset.verify import check_entry, log_of
+
+    entry = efps.provenance["input"]
+    places = [str(folder / entry["name"]) for folder in folders]
+    if not folders:
+        log = read_json(log_of(efps.path))
+        places = [log["input"]] if isinstance(log, dict) and isinstance(log.get("input"), str) else []
+    path = next((place for place in places if Path(place).is_file()), None)
+    return [{"name": entry["name"], "sample": "", "path": path, "problem": check_entry(entry, path)}]
 
 
 def _workflow(folder: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@ candidate, and what it was made from. See `hepml.dataset.layout` for its groups.
 """
 
 from hepml.dataset.convert import Summary, convert
+from hepml.dataset.efps import EFPFile
 from hepml.dataset.layout import SPLITS
 from hepml.dataset.loaders import load_combined_data, load_data
+from hepml.dataset.polynomials import EFPSummary, write_efps
 from hepml.dataset.reader import Dataset
 from hepml.dataset.tokens import TOKENS, parse_features
 
@@ -16,9 +18,12 @@ __all__ = [
     "SPLITS",
     "TOKENS",
     "Dataset",
+    "EFPFile",
+    "EFPSummary",
     "Summary",
     "convert",
     "load_combined_data",
     "load_data",
     "parse_features",
+    "write_efps",
 ]

@@ -19,7 +19,7 @@ from hepml.ledger import check_regular
 
 __all__ = ["check_own", "check_stored", "checked", "guarded", "has_own", "open_hdf5", "read"]
 
-_AGAIN = "write it again with hepml convert"
+_AGAIN = "write it again with the command that wrote it: hepml convert, hepml efp"
 _FOREIGN = "do not trust this file"
 DEEPEST = 32  # groups in groups; hepml has two, Keras a few more
 

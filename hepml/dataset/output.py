@@ -22,7 +22,7 @@ from hepml.dataset.writer import Writer
 from hepml.errors import printable
 from hepml.geometry import PAPER
 
-__all__ = ["Output", "Summary"]
+__all__ = ["Output", "Summary", "log_alone"]
 
 _log = logging.getLogger("hepml")
 
@@ -110,7 +110,7 @@ class Output:
         """
         normalised = any(sample.get("cross_section") is not None for sample in config["samples"])
         with (  # neither gets its name before both are written; the log has its own first, so data are never without
-            self._log_alone(),
+            log_alone(self.path, self.log),
             ledger.atomic_path(self.path, overwrite=self._overwrite) as temporary,
             ledger.atomic_path(self.log, overwrite=self._overwrite) as log,
         ):
@@ -174,16 +174,17 @@ class Output:
         _warn(summary, record.not_finite())
         return summary
 
-    @contextlib.contextmanager
-    def _log_alone(self) -> Iterator[None]:
-        """Removes a new log whose data file did not get its name."""
-        new = not self.log.exists()
-        try:
-            yield
-        except BaseException:
-            if new and not self.path.exists():
-                self.log.unlink(missing_ok=True)
-            raise
+
+@contextlib.contextmanager
+def log_alone(path: Path, log: Path) -> Iterator[None]:
+    """Removes a new log whose file did not get its name."""
+    new = not log.exists()
+    try:
+        yield
+    except BaseException:
+        if new and not path.exists():
+            log.unlink(missing_ok=True)
+        raise
 
 
 def _warn(summary: Summary, not_finite: Mapping[str, Mapping[str, int]]) -> None:

@@ -15,7 +15,7 @@ from hepml.dataset.sources import Input
 from hepml.dataset.verify import log_of, verify
 from hepml.errors import InputFileError, OutputError, VerificationError
 
-__all__ = ["kept"]
+__all__ = ["cut_short", "kept"]
 
 
 def kept(
@@ -35,7 +35,7 @@ def kept(
     except VerificationError:
         return None
     except InputFileError as error:
-        if _begins_as_ours(path):
+        if cut_short(path):
             return None
         raise OutputError(
             "the output exists and is no data file", where=path, found=error.problem, fix="choose another name"
@@ -63,7 +63,7 @@ def kept(
     return replace(_summary(path, data), skipped=skipped)
 
 
-def _begins_as_ours(path: Path) -> bool:
+def cut_short(path: Path) -> bool:
     """Whether it is HDF5 that cannot be opened: cut short by a disk, as hepml gives its files their names whole."""
     try:
         with path.open("rb") as file:

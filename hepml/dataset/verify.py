@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from hepml.dataset.checksum import damages
 from hepml.dataset.guard import open_hdf5
@@ -15,7 +15,7 @@ from hepml.dataset.seal import broken_seal, is_sealed
 from hepml.errors import HepmlError, InputFileError, VerificationError, check_path
 from hepml.ledger import read_json, sha256_file
 
-__all__ = ["InputCheck", "check_inputs", "log_of", "verify"]
+__all__ = ["InputCheck", "check_entry", "check_inputs", "log_of", "verify", "verify_as"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ def log_of(path: str | Path) -> Path:
     return path.with_name(path.name + ".log.json")
 
 
+class _Opened(Protocol):
+    """A kind of file that `verify` knows."""
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool = False) -> Self: ...
+
+
+File = TypeVar("File", bound=_Opened)
+
+
 def verify(path: str | Path) -> Dataset:
     """Compares every byte of a data file with its seal, and every data set with its checksum.
 
@@ -57,12 +67,17 @@ def verify(path: str | Path) -> Dataset:
         >>> verify("data.h5").checksum[:8]  # doctest: +SKIP
         '5b1c6cc1'
     """
+    return verify_as(Dataset, path)
+
+
+def verify_as(kind: type[File], path: str | Path) -> File:
+    """`verify` for a file of another kind, such as `hepml.dataset.efps.EFPFile`."""
     path = check_path(path)
     if not is_sealed(path):
-        return Dataset.open(path, verify=True)
+        return kind.open(path, verify=True)
     broken = broken_seal(path)
     if broken is None:
-        return Dataset.open(path, verify=True)
+        return kind.open(path, verify=True)
     try:
         with open_hdf5(path) as file:
             found = damages(file)
@@ -93,7 +108,7 @@ def check_inputs(data: Dataset, folders: Iterable[str | Path] = ()) -> list[Inpu
     given = [Path(folder) for folder in folders]
     paths = [_found(entry["name"], given) for entry in entries] if given else _listed(data.path, entries)
     return [
-        InputCheck(entry["name"], entry["sample"], path, _problem(entry, path))
+        InputCheck(entry["name"], entry["sample"], path, check_entry(entry, path))
         for entry, path in zip(entries, paths, strict=True)
     ]
 
@@ -116,7 +131,8 @@ def _listed(path: Path, entries: Sequence[Any]) -> list[str | None]:
     return list(listed or [])
 
 
-def _problem(entry: Any, path: str | None) -> str | None:
+def check_entry(entry: Any, path: str | None) -> str | None:
+    """What is wrong with a file that a ledger has size and checksum of; None if its bytes are those."""
     if entry["sha256"] is None:
         return "no checksum was taken: it was skipped, or read from a URL"
     if path is None or not Path(path).is_file():

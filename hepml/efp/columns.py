@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ def column_name(calorimeter: str, graph: str, kappa: float, beta: float) -> str:
     return f"{prefix}_efp_{graph}_k_{kappa:g}_b_{beta:g}"
 
 
+@lru_cache(maxsize=1 << 16)
 def parse_column(name: str) -> Column:
     """What the name of a column says.
 
@@ -95,7 +97,7 @@ def compute_columns(
     *,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
-    """Some columns of some images, and no others; what those of one pair of exponents have in common is computed once.
+    """Some columns of some images, and no others; what those of one beta have in common is computed once.
 
     Args:
         ecal_et, hcal_et: images as for `hepml.efp`; None for a calorimeter that no name begins with.
@@ -125,12 +127,22 @@ def compute_columns(
     if absent := [column.name for column in columns if images[column.calorimeter] is None]:
         raise DataError("no images of the calorimeter of a column", found=absent[0])
     values = np.empty((max(sizes.values(), default=0), len(columns)))
-    groups: dict[tuple[str, float, float], list[int]] = {}
-    for number, column in enumerate(columns):
-        groups.setdefault((column.calorimeter, column.kappa, column.beta), []).append(number)
-    for (calorimeter, kappa, beta), numbers in groups.items():
-        graphs = sorted((columns[number].graph for number in numbers), key=lambda graph: graph.order)
-        found = efp(images[calorimeter], graphs, kappa, beta, calorimeter, threads=threads)
-        place = {name: number for number, name in enumerate(found.names)}
-        values[:, numbers] = found.values[:, [place[columns[number].name] for number in numbers]]
+    place = {(one.calorimeter, one.graph.name, one.kappa, one.beta): number for number, one in enumerate(columns)}
+    for calorimeter, beta, kappas, graphs in _grids(columns):
+        found = efp(images[calorimeter], graphs, kappas, beta, calorimeter, threads=threads)
+        numbers = [place[calorimeter, graph.name, kappa, beta] for graph in graphs for kappa in kappas]
+        values[:, numbers] = found.values
     return values
+
+
+def _grids(columns: Sequence[Column]) -> Iterator[tuple[str, float, list[float], list[Graph]]]:
+    """The columns as few grids of kappas and graphs: those of a beta whose graphs are the same are computed at once."""
+    graphs: dict[tuple[str, float], dict[float, list[Graph]]] = {}
+    for column in columns:
+        graphs.setdefault((column.calorimeter, column.beta), {}).setdefault(column.kappa, []).append(column.graph)
+    for (calorimeter, beta), by_kappa in graphs.items():
+        grids: dict[tuple[Graph, ...], list[float]] = {}
+        for kappa, some in by_kappa.items():
+            grids.setdefault(tuple(sorted(some, key=lambda graph: graph.order)), []).append(kappa)
+        for same, kappas in grids.items():
+            yield calorimeter, beta, kappas, list(same)

@@ -70,6 +70,9 @@ JOBS = {
         output="data.h5",
     ),
     "merge": Job("merge INPUTS/part1.h5 INPUTS/part2.h5 -o data.h5", output="data.h5"),
+    "efp": Job(
+        "efp INPUTS/data.h5 -o efps.h5 --graphs 2_1_0 --kappa 1 --beta 1 --quiet", again="--resume", output="efps.h5"
+    ),
     "train": Job(
         "train INPUTS/data.h5 --features hl -o run --seeds 2 --epochs 4 --set layers=1 --set units=8 "
         "--set learning_rate=0.01 --quiet",

@@ -36,6 +36,7 @@ ALLOWED = {
         "hepml/models/stored.py": "of a bounded length",
         "hepml/export/keras2/files.py": "every error is told",
         "hepml/dataset/reader.py": "attributes, inside of the guard",
+        "hepml/dataset/efps.py": "attributes, inside of the guard",
         "hepml/friends/books.py": "every error means damage",
         "hepml/training/checkpoint.py": "every error is told",
         "hepml/layouts/yamlfile.py": "a schema of the package",
