@@ -2,6 +2,7 @@
 
 from hepml.errors import HepmlError
 from tmva_bridge.methods import Method
+from tmva_bridge.reader import Reader
 from tmva_bridge.weights import read_weights
 
-__all__ = ["HepmlError", "Method", "read_weights"]
+__all__ = ["HepmlError", "Method", "Reader", "read_weights"]

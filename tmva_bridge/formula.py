@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 Formula = Callable[[Array, Array], Array]  # events (n, variables) and parameters -> (n,)
 _Node = Callable[[Array, Array], Any]
 
-_DEEPEST = 100  # brackets inside of each other
+_DEEPEST = 50  # brackets inside of each other
 _LONGEST = 100_000  # characters
 _CONSTANTS = {"pi": math.pi, "true": 1.0, "false": 0.0, "infinity": math.inf}
 _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
@@ -110,7 +110,8 @@ class _Parser:
         if number == len(_LEVELS):
             return self.unary()
         start = self.place
-        node = self.level(number + 1)
+        first = self.level(number + 1)
+        others: list[tuple[Callable[[Any, Any], Any], _Node]] = []
         while (sign := self.peek()) in _LEVELS[number]:
             left_whole = self._is_whole(start)
             self.place += 1
@@ -120,16 +121,24 @@ class _Parser:
                 self.wrong(
                     "a division of whole numbers", "such as 1./2", "write a decimal point: ROOT may drop the rest"
                 )
-            node = self._joined(_LEVELS[number][str(sign)], node, right)
-        return node
+            others.append((_LEVELS[number][str(sign)], right))
+        return self._joined(first, others) if others else first
 
     def _is_whole(self, start: int) -> bool:
         """Whether what was read since `start` is one whole number."""
         return self.place == start + 1 and self.tokens[start][1].isdigit()
 
     @staticmethod
-    def _joined(operation: Callable[[Any, Any], Any], left: _Node, right: _Node) -> _Node:
-        return lambda x, p: operation(left(x, p), right(x, p))
+    def _joined(first: _Node, others: list[tuple[Callable[[Any, Any], Any], _Node]]) -> _Node:
+        """Operators of the same precedence, from left to right."""
+
+        def node(x: Array, p: Array) -> Any:
+            value = first(x, p)
+            for operation, right in others:
+                value = operation(value, right(x, p))
+            return value
+
+        return node
 
     def unary(self) -> _Node:
         sign = self.peek()

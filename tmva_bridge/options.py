@@ -60,7 +60,7 @@ def parse_options(text: str, declared: Mapping[str, bool | int | float | str]) -
         name = names.get(bare.lstrip("!").strip().lower())
         if name is None:
             raise DataError(
-                f"unknown option {bare!r}",
+                f"unknown option {bare.lstrip('!')!r}",
                 where=f"the options {text!r}",
                 expected=", ".join(declared),
                 nearest=nearest(bare, declared),
@@ -108,11 +108,18 @@ def parse_chain(text: str) -> tuple[Link, ...]:
     """
     if text.strip().lower() in ("", "none"):
         return ()
-    return tuple(_link(part.strip(), text) for part in re.split(r"[,+](?![^()]*\))", text) if part.strip())
+    depth, parts = 0, [""]
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter in ",+" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return tuple(_link(part.strip(), text) for part in parts if part.strip())
 
 
 def _link(part: str, whole: str) -> Link:
-    shape = re.fullmatch(r"([A-Za-z]+)(?:\(([^()]*)\))?(?:_(\w+?))?(?:\(([^()]*)\))?", part)
+    shape = re.fullmatch(r"([A-Za-z]+)(?:\((.*)\)(?:_(\w+))?|(?:_(\w+))?(?:\((.*)\))?)", part)
     kind = _KINDS.get(shape[1].lower()) if shape else None
     if shape is None or kind is None:
         raise DataError(
@@ -121,5 +128,5 @@ def _link(part: str, whole: str) -> Link:
             expected="I, D, P, U, G or N, each with (variables) and _Class",
             nearest=nearest(part, _KINDS),
         )
-    selection = tuple(item.strip() for item in (shape[2] or shape[4] or "").split(",") if item.strip())
-    return Link(kind, selection, shape[3])
+    selection = tuple(item.strip() for item in (shape[2] or shape[5] or "").split(",") if item.strip())
+    return Link(kind, selection, shape[3] or shape[4])

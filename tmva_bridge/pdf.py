@@ -99,9 +99,10 @@ class PDF:
     def inverse(self, y: Values) -> Values:
         """Where a table that increases has each value: linear between the centres of its bins."""
         contents = np.concatenate([[0.0], self.table.astype(np.float64)])
-        upper = np.clip(np.searchsorted(contents, y, side="right"), 1, len(self.table))
+        last = len(self.table)
+        upper = np.clip(np.searchsorted(contents[:last], y, side="right"), 1, last)
         lower = upper - 1
-        length = contents[upper] - contents[lower]
+        length = np.where(upper < last, contents[upper] - contents[lower], 0)  # above the table: about its upper edge
         part = np.where(length > 1e-10, (y - contents[lower]) / np.where(length > 1e-10, length, 1), contents[lower])
         out: Values = self.centre(lower - 1) + part * (self.centre(upper - 1) - self.centre(lower - 1))
         return out

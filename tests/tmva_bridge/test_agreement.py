@@ -59,7 +59,7 @@ def test_probability_and_rarity_are_those_of_the_reader(name: str, shared: Path)
     np.testing.assert_allclose(method.proba(data["inputs"], 0.3), data[f"proba03_{name}"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(method.rarity(data["inputs"]), data[f"rarity_{name}"], rtol=0, atol=1e-6)
     response = method.evaluate(data["inputs"])
-    np.testing.assert_array_equal(method.rarity(None, response=response), method.rarity(data["inputs"]))
+    np.testing.assert_array_equal(method.rarity(response=response), method.rarity(data["inputs"]))
 
 
 def test_what_a_file_says_of_itself(shared: Path) -> None:

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 _BOOSTS = ("AdaBoost", "RealAdaBoost", "AdaCost", "Bagging", "AdaBoostR2", "Grad")
 _ALLOWED = {
     "Classification": ("AdaBoost", "RealAdaBoost", "AdaCost", "Bagging", "Grad"),
-    "Regression": ("AdaBoostR2", "Bagging", "Grad"),
+    "Regression": ("AdaBoost", "AdaBoostR2", "Bagging", "Grad"),
     "Multiclass": ("Grad",),
 }
 

@@ -147,7 +147,7 @@ class Method:
 
     def proba(
         self,
-        data: ArrayLike | Mapping[str, ArrayLike],
+        data: ArrayLike | Mapping[str, ArrayLike] | None = None,
         signal_fraction: float = 0.5,
         *,
         response: ArrayLike | None = None,
@@ -155,9 +155,9 @@ class Method:
         """The probability of signal, from the densities of the response: f S / (f S + (1 - f) B).
 
         Args:
-            data: as for `evaluate`; not used if `response` is given.
+            data: as for `evaluate`.
             signal_fraction: f, the assumed fraction of signal.
-            response: of events that were evaluated before.
+            response: instead of data, of events that were evaluated before.
 
         Returns:
             float64 (n,); -1 where both densities vanish.
@@ -171,18 +171,18 @@ class Method:
             array([0.6  , 0.333])
         """
         signal, background = self._pdfs()
-        at = np.asarray(self.evaluate(data) if response is None else response, dtype=np.float64)
+        at = self._responses(data, response)
         s, b = signal_fraction * signal.value(at), (1 - signal_fraction) * background.value(at)
         return np.where(s + b > 0, s / np.where(s + b > 0, s + b, 1), -1.0)
 
     def rarity(
-        self, data: ArrayLike | Mapping[str, ArrayLike], *, response: ArrayLike | None = None
+        self, data: ArrayLike | Mapping[str, ArrayLike] | None = None, *, response: ArrayLike | None = None
     ) -> NDArray[np.float64]:
         """The part of the background whose response is lower: flat for background, near 1 for signal.
 
         Args:
-            data: as for `evaluate`; not used if `response` is given.
-            response: of events that were evaluated before.
+            data: as for `evaluate`.
+            response: instead of data, of events that were evaluated before.
 
         Returns:
             float64 (n,).
@@ -195,8 +195,15 @@ class Method:
             >>> example("Fisher").rarity([[1.0, 2.0], [0.0, 0.0]]).round(3)
             array([0.95, 0.5 ])
         """
-        at = np.asarray(self.evaluate(data) if response is None else response, dtype=np.float64)
+        at = self._responses(data, response)
         return self._pdfs()[1].integral(at)
+
+    def _responses(
+        self, data: ArrayLike | Mapping[str, ArrayLike] | None, response: ArrayLike | None
+    ) -> NDArray[np.float64]:
+        if (data is None) == (response is None):
+            raise DataError("neither events nor responses, or both", expected="data, or response=")
+        return self.evaluate(data) if data is not None else np.asarray(response, dtype=np.float64)
 
     def _some(self, events: Events) -> NDArray[np.float64]:
         out = self.respond(events)

@@ -49,8 +49,9 @@ def _rule(item: Element, count: int) -> tuple[float, list[tuple[int, float, floa
         low = cut.real("Min") if cut.flag("DoMin") else -np.inf
         high = cut.real("Max") if cut.flag("DoMax") else np.inf
         cuts.append((cut.whole("Selector", 0, count), low, high))
-    if not cuts:
-        item.wrong("a rule without cuts", expected="elements Cut", found="none")
+    expected = item.whole("Nvars", 1) if "Nvars" in item.attributes else max(1, len(cuts))
+    if len(cuts) != expected:
+        item.wrong("another number of cuts than it says", expected=f"{expected} elements Cut", found=len(cuts))
     return item.real("Coeff"), cuts
 
 

@@ -104,11 +104,11 @@ class _Nodes:
         """Appends one node, and says whether it has children."""
         inner = node.real("nType") == 0
         sides = sorted(child.get("pos") for child in node.children)
-        if sides != (["l", "r"] if inner else []):
+        if inner and sides != ["l", "r"]:
             node.wrong(
-                "a node of a tree has two children, a leaf has none",
-                expected="one Node with pos=l and one with pos=r" if inner else "nType=0, or no Node inside",
-                found=f"nType={node.get('nType')}, " + (", ".join(f"pos={side}" for side in sides) or "no Node inside"),
+                "a node of a tree has two children",
+                expected="one Node with pos=l and one with pos=r, or nType other than 0",
+                found=", ".join(f"pos={side}" for side in sides) or "no Node inside",
             )
         column, cut, value = 0, 0.0, 0.0
         if not inner:
@@ -125,14 +125,11 @@ class _Nodes:
         return inner
 
     def _coefficients(self, node: Element) -> list[float]:
-        if node.whole("NCoef") != self.variables + 1:
-            node.wrong(
-                "another number of coefficients than variables",
-                expected=f"NCoef={self.variables + 1}, one for each variable and a constant",
-                found=node.get("NCoef"),
-            )
-        values = [node.real(f"fC{i}") for i in range(self.variables + 1)]
-        return [*values, float(np.float32(node.real("Cut")))]
+        """Of all variables (0 for those that it does not use), the constant and the cut."""
+        count = node.whole("NCoef", 2, self.variables + 2)
+        values = [node.real(f"fC{i}") for i in range(count)]
+        unused = [0.0] * (self.variables + 1 - count)
+        return [*values[:-1], *unused, values[-1], float(np.float32(node.real("Cut")))]
 
 
 def read_forest(weights: Element, variables: int, leaf: str) -> Forest:
