@@ -21,6 +21,7 @@ _BINS = 10_000
 _LEAST = 1e-12
 _METHODS = ("Spline0", "Spline1", "Spline2", "Spline3", "Spline5", "KDE")
 _MOST_BINS = 1_000_000
+_MOST_PASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,16 @@ def read_pdf(node: Element, *, normalised: bool) -> PDF:
 
 def _passes(node: Element) -> int:
     least, most = node.real("MinNSmooth"), node.real("MaxNSmooth")
-    if least < most:
+    if least != most:
         node.wrong(
             "smoothing by the errors of bins is not read: the file does not hold the errors",
             expected="MinNSmooth = MaxNSmooth",
             found=f"{least:g} and {most:g}",
             fix="train again with NSmooth=n",
         )
-    return max(0, min(int(least), 10_000))
+    if most > _MOST_PASSES:
+        node.wrong("too many passes of smoothing", expected=f"at most {_MOST_PASSES}", found=f"{most:g}")
+    return max(0, int(most))
 
 
 def _normalised(pdf: PDF, wanted: bool, node: Element) -> PDF:
@@ -158,7 +161,8 @@ def _normalised(pdf: PDF, wanted: bool, node: Element) -> PDF:
     total = float(pdf.table.sum(dtype=np.float64)) * pdf.width
     if not total > 0:
         node.wrong("a density whose integral is not positive", expected="contents above 0", found=total)
-    return PDF(pdf.low, pdf.high, (pdf.table / total).astype(np.float32), pdf.stepped, pdf.edges)
+    table = (pdf.table.astype(np.float64) * (1 / total)).astype(np.float32)
+    return PDF(pdf.low, pdf.high, table, pdf.stepped, pdf.edges)
 
 
 def _tabulated(method: str, edges: Values, smoothed: NDArray[np.float32], node: Element) -> NDArray[np.float32]:

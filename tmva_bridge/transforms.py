@@ -26,6 +26,7 @@ Map = Callable[[Events], Events]  # of the selected columns
 
 ALL_CLASSES = -1
 _ROOT2 = 1.414213562  # as TMVA writes it
+_LARGEST = np.float32(5.7307286)  # of Gauss: TMVA's inverse error function at 0.99999999, where it is cut off
 _MOST = 100_000  # columns, classes
 
 
@@ -185,6 +186,9 @@ def _sets(node: Element, items: Sequence[Element], header: Header) -> Sequence[E
             expected=f"{len(header.classes) + 1}, or 1",
             found=len(items),
         )
+    for place, item in enumerate(items):
+        if "ClassIndex" in item.attributes and item.whole("ClassIndex", 0, _MOST) != place:
+            item.wrong("classes out of order", expected=f"ClassIndex={place}", found=item.get("ClassIndex"))
     return items
 
 
@@ -261,7 +265,7 @@ def _pca(node: Element, header: Header) -> _Transform:
             "means and eigenvectors do not agree", expected=f"{len(means_of)} Eigenvectors", found=len(vectors_of)
         )
     means = [item.numbers(item.whole("NRows", 1, _MOST)) for item in _sets(node, means_of, header)]
-    vectors = [item.matrix("NRows", "NCols") for item in vectors_of]
+    vectors = [item.matrix("NRows", "NCols") for item in _sets(node, vectors_of, header)]
     size = len(means[0])
     for item, mean, vector in zip(vectors_of, means, vectors, strict=True):
         if vector.shape != (size, size) or len(mean) != size:
@@ -304,7 +308,8 @@ def _gauss(node: Element, header: Header) -> _Transform:
         def apply(x: Events) -> Events:
             u = np.stack([pdf.value(x[:, i].astype(np.float64)) for i, pdf in enumerate(chosen)], axis=1)
             u = np.clip(u, 1e-9, 1 - 1e-9)
-            return (u if flat else _ROOT2 * erfinv(np.clip(2 * u - 1, -0.99999999, 0.99999999))).astype(np.float32)
+            y = (u if flat else _ROOT2 * erfinv(2 * u - 1)).astype(np.float32)
+            return np.clip(y, -_LARGEST, _LARGEST)
 
         return apply
 

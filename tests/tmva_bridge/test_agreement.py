@@ -56,8 +56,8 @@ def test_responses_are_those_of_the_reader(path: Path) -> None:
 def test_probability_and_rarity_are_those_of_the_reader(name: str, shared: Path) -> None:
     path = shared / "tmva" / "cls_tutorial" / "weights" / f"TMVA_{name}.weights.xml"
     data, method = reference(path), read_weights(path)
-    np.testing.assert_allclose(method.proba(data["inputs"], 0.3), data[f"proba03_{name}"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(method.rarity(data["inputs"]), data[f"rarity_{name}"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(method.proba(data["inputs"], 0.3), data[f"proba03_{name}"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(method.rarity(data["inputs"]), data[f"rarity_{name}"], rtol=0, atol=1e-12)
     response = method.evaluate(data["inputs"])
     np.testing.assert_array_equal(method.rarity(response=response), method.rarity(data["inputs"]))
 

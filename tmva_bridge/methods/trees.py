@@ -13,7 +13,7 @@ from tmva_bridge.xmlfile import Element
 __all__ = ["Forest", "read_forest"]
 
 Array = NDArray[np.float64]
-_AT_ONCE = 1 << 20  # events times trees
+_AT_ONCE = 1 << 18  # events times trees
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Forest:
     Attributes:
         column: int32 (nodes,), the variable; from the number of variables on, a Fisher cut.
         cut: float32 (nodes,); values at or above it pass.
-        failed, passed: int32 (nodes,), the child that follows.
+        following: int32 (2 nodes,), for each node the child that follows where the cut fails, and where it passes.
         value: float64 (nodes,), of leaves.
         roots: int32 (trees,).
         weights: float64 (trees,), of the boosting.
@@ -33,8 +33,7 @@ class Forest:
 
     column: NDArray[np.int32]
     cut: NDArray[np.float32]
-    failed: NDArray[np.int32]
-    passed: NDArray[np.int32]
+    following: NDArray[np.int32]
     value: Array
     roots: NDArray[np.int32]
     weights: Array
@@ -45,12 +44,12 @@ class Forest:
         """The value of the leaf of each tree: (n, trees)."""
         if len(self.fisher):
             x = np.concatenate([x, self._fisher_cuts(x)], axis=1)
-        rows = np.arange(len(x))[:, None]
+        flat, begin = x.ravel(), (np.arange(len(x)) * x.shape[1])[:, None]
         node = np.broadcast_to(self.roots, (len(x), len(self.roots)))
         for _ in range(self.depth):
-            passed = x[rows, self.column[node]] >= self.cut[node]
-            node = np.where(passed, self.passed[node], self.failed[node])
-        return self.value[node]
+            passed = flat.take(begin + self.column.take(node)) >= self.cut.take(node)
+            node = self.following.take(2 * node + passed)
+        return self.value.take(node)
 
     def _fisher_cuts(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """1 where constant + sum > cut, else -1, as further columns; their nodes cut at 0."""
@@ -157,12 +156,10 @@ def read_forest(weights: Element, variables: int, leaf: str) -> Forest:
     for tree in trees:
         roots.append(len(nodes.column))
         depth = max(depth, nodes.add_tree(tree.child("Node")))
-    failed, passed = np.array(nodes.children, dtype=np.int32).T
     return Forest(
         column=np.array(nodes.column, dtype=np.int32),
         cut=np.array(nodes.cut, dtype=np.float32),
-        failed=np.ascontiguousarray(failed),
-        passed=np.ascontiguousarray(passed),
+        following=np.array(nodes.children, dtype=np.int32).ravel(),
         value=np.array(nodes.value),
         roots=np.array(roots, dtype=np.int32),
         weights=np.array([tree.real("boostWeight") for tree in trees], dtype=np.float32).astype(np.float64),
