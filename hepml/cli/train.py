@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 )
 @click.option("--folds", type=click.IntRange(0), default=0, help="K folds by hash: every candidate is scored held out.")
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Networks with seeds SEED, SEED + 1, ...")
+@click.option("--efp-names", metavar="NAME,...", help="Polynomials of the feature efp: et_efp_2_1_0_k_1_b_0.5,...")
+@click.option("--efp-positions", metavar="N,...", help="The same by their positions in the columns of --efps.")
+@click.option("--efps", type=click.Path(), metavar="EFPS.h5", help="A file of hepml efp, for --efp-positions.")
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
 @click.option("--memory", type=FINITE, metavar="GB", help="Of images; more of them stay in the file. Default: 4.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of weights, dropout and the order of batches.")
@@ -49,6 +52,9 @@ def command(
     decorrelate: tuple[str, ...],
     folds: int,
     seeds: int,
+    efp_names: str | None,
+    efp_positions: str | None,
+    efps: str | None,
     epochs: int | None,
     memory: float | None,
     seed: int,
@@ -67,6 +73,7 @@ def command(
         preset_settings((), preset)  # an unknown one is refused before TensorFlow is loaded
     if features is None and preset is None:
         raise click.UsageError("give --features or --preset")
+    positions = None if efp_positions is None else _positions(efp_positions)
     changes = Settings.parse(list(assignments))
     given = {"epochs": epochs, "memory": memory, "plane": plane, "disco": ",".join(decorrelate) or None}
     changes |= {name: value for name, value in given.items() if value is not None}
@@ -86,6 +93,9 @@ def command(
                 seed=seed,
                 seeds=seeds,
                 folds=folds,
+                efp_names=None if efp_names is None else [name.strip() for name in efp_names.split(",")],
+                efp_positions=positions,
+                efps=efps,
                 resume=resume,
                 overwrite=overwrite,
                 progress=report,
@@ -100,6 +110,13 @@ def command(
     else:
         for key, value in summary.items():
             click.echo(f"{key:<16} {value}")
+
+
+def _positions(text: str) -> list[int]:
+    try:
+        return [int(one) for one in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--efp-positions are whole numbers joined by commas, not {text!r}") from None
 
 
 def _summary(run: Run) -> dict[str, Any]:

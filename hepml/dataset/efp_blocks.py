@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,19 @@ from hepml.dataset.efps import CHUNK
 from hepml.dataset.layout import SPLITS
 from hepml.dataset.pixels import Pixels
 from hepml.dataset.reader import Dataset
-from hepml.efp.columns import compute_columns
+from hepml.efp.columns import compute_columns, parse_column
 from hepml.efp.graphs import Graph
 from hepml.efp.graphs import graphs as graphs_of
 from hepml.efp.identities import grid_names, identities
 from hepml.errors import DataError, check_names
-from hepml.geometry import PAPER
+from hepml.geometry import PAPER, Geometry
+from hepml.images import SparseImages
 
-__all__ = ["EFPBlocks", "image_columns"]
+__all__ = ["EFPBlocks", "check_images", "image_columns", "row_columns", "tokens_of"]
 
 _TOKENS = {"ecal": "et", "hcal": "ht"}
 _STEP = 128  # rows between two signs of progress
+_DENSE = 4096  # images that are dense at a time
 Progress = Callable[[str, int, int], None]
 
 
@@ -121,7 +123,7 @@ class EFPBlocks:
         for first in range(start, stop, _STEP):
             interruption.check()
             last = min(first + _STEP, stop)
-            found = image_columns(self.data, self.names[token], (split, first, last), threads=threads)
+            found = row_columns(self.data, self.names[token], (split, first, last), threads=threads)
             values[first - start : last - start] = self._fitting(found, token)
             if progress is not None:
                 progress(str(self.path), last - first, total)
@@ -170,14 +172,32 @@ class EFPBlocks:
 
 
 def image_columns(
+    images: Mapping[str, SparseImages], names: Sequence[str], geometry: Geometry, *, threads: int | None = None
+) -> NDArray[np.float64]:
+    """Some columns of some images, as blocks and data files hold them, a few thousand made dense at a time."""
+    pixels = {token: Pixels(images[token], token, geometry) for token in tokens_of(names)}
+    n = len(next(iter(pixels.values()))) if pixels else 0
+    values = np.empty((n, len(names)))
+    for start in range(0, n, _DENSE):
+        rows = slice(start, min(start + _DENSE, n))
+        dense: dict[str, Any] = dict.fromkeys(_TOKENS.values())
+        dense |= {token: one.dense(rows) for token, one in pixels.items()}
+        values[rows] = compute_columns(dense["et"], dense["ht"], names, threads=threads)
+    return values
+
+
+def row_columns(
     data: Dataset, names: Sequence[str], rows: tuple[str, int, int], *, threads: int | None = None
 ) -> NDArray[np.float64]:
-    """Some columns of some rows (a split, from one, to before another), computed from the images; nothing is kept."""
-    images: dict[str, Any] = dict.fromkeys(_TOKENS.values())
-    for token in {name.split("_")[0] for name in names}:
-        (some,) = data.parts(token, [rows])
-        images[token] = Pixels(some, token, data.geometry).dense()
-    return compute_columns(images["et"], images["ht"], names, threads=threads)
+    """Some columns of some rows (a split, from one, to before another) of a data file; nothing is kept."""
+    images = {token: next(iter(data.parts(token, [rows]))) for token in tokens_of(names)}
+    return image_columns(images, names, data.geometry, threads=threads)
+
+
+def tokens_of(names: Sequence[str]) -> list[str]:
+    """The images that columns are computed from."""
+    found = {parse_column(name).calorimeter for name in names}
+    return [token for calorimeter, token in _TOKENS.items() if calorimeter in found]
 
 
 def check_images(data: Dataset, tokens: Sequence[str]) -> None:

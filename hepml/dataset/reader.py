@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -17,13 +18,16 @@ from hepml.dataset.checksum import damages
 from hepml.dataset.guard import checked, guarded, has_own, open_hdf5, read
 from hepml.dataset.layout import COLUMNS, FORMAT, FORMAT_VERSION, SPLITS, check_split
 from hepml.dataset.pixels import Pixels, folded
-from hepml.dataset.scaling import apply_scaling
+from hepml.dataset.scaling import apply_scaling, fit_flat
 from hepml.dataset.shape import NUMBER, check_shape
 from hepml.dataset.tokens import FLATS, IMAGES, TOKENS
 from hepml.errors import DataError, InputFileError, VerificationError, check_path, nearest
 from hepml.geometry import Geometry
 from hepml.identity import fold_of
 from hepml.images import SparseImages
+
+if TYPE_CHECKING:
+    from hepml.dataset.efps import EFPFile
 
 __all__ = ["Dataset"]
 
@@ -80,6 +84,7 @@ class Dataset:
         self._sizes = sizes
         self._pixels: dict[tuple[str, str], Pixels] = {}
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._efps: EFPFile | None = None
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> Dataset:
@@ -122,6 +127,37 @@ class Dataset:
             sizes = {split: len(guarded(file, f"y/{split}")) for split in SPLITS}
             return cls(path, attributes, sizes, tokens)
 
+    def with_efp(self, names: Sequence[str], efps: EFPFile | None = None) -> Dataset:
+        """The same file with one more input, `efp`: columns of energy-flow polynomials.
+
+        They are computed from the images when they are first asked for, in float64, and rounded once to float32. No
+        names give the file as it is.
+
+        Args:
+            names: of the columns, see `hepml.efp.columns`.
+            efps: take the values from this file of `hepml efp` instead; the last bit may differ.
+
+        Raises:
+            DataError: no such column; no images, or of other cells than those of arXiv:2011.01984; later, a column that
+                float32 cannot hold.
+
+        Example:
+            >>> data = Dataset.open("data.h5").with_efp(["et_efp_2_1_0_k_1_b_1"])  # doctest: +SKIP
+            >>> data.raw("efp", "test").shape  # doctest: +SKIP
+            (7718, 1)
+        """
+        if not names:
+            return self
+        from hepml.dataset.efp_blocks import check_images, tokens_of
+
+        check_images(self, tokens_of(names))
+        other = copy.copy(self)
+        other.tokens = tuple(token for token in TOKENS if token in {*self.tokens, "efp"})
+        other._variables = self._variables | {"efp": tuple(names)}
+        other._arrays, other._pixels = dict(self._arrays), dict(self._pixels)
+        other._efps = efps
+        return other
+
     def n(self, split: str) -> int:
         """Rows of a split."""
         check_split(split)
@@ -150,7 +186,7 @@ class Dataset:
             where=self.path,
             expected=", ".join(self.tokens),
             nearest=() if known else nearest(token, TOKENS),
-            fix="energy flow polynomials are not written by hepml convert" if token.startswith("efp") else None,
+            fix="name the polynomials: efp_names (--efp-names)" if token == "efp" else None,
         )
 
     def _read(self, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -232,11 +268,22 @@ class Dataset:
         check_split(split)
         if token in IMAGES:
             return self.pixels(token, split).dense()
+        if token == "efp":
+            return self._efp(split)
         return self._read(f"{token}/{split}", "<f4", (self._sizes[split], *self.shape(token)))
+
+    def _efp(self, split: str) -> NDArray[np.float32]:
+        key = f"efp/{split}"
+        if key not in self._arrays:
+            from hepml.dataset.efp_input import efp_values
+
+            self._arrays[key] = efp_values(self, self._variables["efp"], split, self._efps)
+        return self._arrays[key]
 
     def scaled(self, token: str, split: str) -> NDArray[np.float32]:
         """The values of an input, scaled with the constants of the training split."""
-        return apply_scaling(self.raw(token, split), self.scaling[token])
+        known = self.scaling.get(token)  # the file has none of polynomials
+        return apply_scaling(self.raw(token, split), fit_flat(self.raw(token, "train")) if known is None else known)
 
     def y(self, split: str) -> NDArray[np.float32]:
         """Labels (1 signal, 0 background), class numbers or targets of a split, float32."""

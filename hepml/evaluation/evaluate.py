@@ -91,7 +91,7 @@ def evaluate(
         Auc(value=0.9781, error=0.0016, seeds=(0.9781,), mean=None, spread=None)
     """
     run = run if isinstance(run, Run) else load_run(run)
-    dataset = data if isinstance(data, Dataset) else Dataset.open(data)
+    dataset = (data if isinstance(data, Dataset) else Dataset.open(data)).with_efp(run.efp_names)
     if working_point not in EFFICIENCIES:
         raise DataError("no such working point", expected=EFFICIENCIES, found=working_point)
     if not 1 <= bootstrap <= MOST_REPLICAS:

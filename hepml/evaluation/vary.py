@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from hepml.candidates import Candidates
 from hepml.dataset import Dataset
 from hepml.dataset.blocks import Block
+from hepml.dataset.efp_blocks import check_images, image_columns, tokens_of
+from hepml.dataset.efp_input import fitting
 from hepml.dataset.pixels import Pixels
 from hepml.dataset.record import Record, new_entry
 from hepml.dataset.rows import Options, events_of, rows_of, select
@@ -116,6 +118,8 @@ def vary(
     same = [one for one in wanted if not one.other_events]
     overlays = {e.path: open_events(e.path) for one in same for e in one.effects if e.path is not None}
     plan = _Plan(run, evaluation, options, candidates, overlays, seed, step_size)
+    if run.efp_names:
+        check_images(dataset, tokens_of(run.efp_names))
     blocks: list[list[Block]] = [[] for _ in range(len(same) + 1)]
     for each, events in _held_out(plan, inputs, progress):
         found = select(events, each, plan.options)
@@ -124,7 +128,7 @@ def vary(
         for own, one in zip(blocks[1:], same, strict=True):
             own.append(_varied(events, kept, one, each, plan))
     factors = weight_factors(dataset)
-    nominal = _nominal(plan, dataset, _joined(blocks[0]))
+    nominal = _nominal(plan, dataset, _joined(plan, blocks[0], dataset))
     points = [(one.signal_efficiency, one.threshold) for one in evaluation.working_points]
     made: list[Systematic] = []
     for one in wanted:
@@ -132,7 +136,7 @@ def vary(
             varied = _of_samples(plan, dataset, one, pileup_samples(one, [each.sample for each, _ in inputs]))
             columns = _side_by_side(nominal, varied)
         else:
-            block = _joined(blocks[1 + same.index(one)])
+            block = _joined(plan, blocks[1 + same.index(one)], dataset)
             varied = _Scored(block, _scores(plan, block, dataset), block.columns["weight"])
             varied = replace(varied, weight=varied.weight * np.asarray(factors)[block.columns["sample_id"]])
             columns = _matched(plan, dataset, nominal, varied)
@@ -207,10 +211,15 @@ def _selected(plan: _Plan, block: Block) -> Block:
     return block.take(np.flatnonzero(block.columns[plan.evaluation.selection]))
 
 
-def _joined(blocks: Sequence[Block]) -> Block:
-    """All rows in the order of their identity."""
+def _joined(plan: _Plan, blocks: Sequence[Block], dataset: Dataset) -> Block:
+    """All rows in the order of their identity, with the polynomials that the run takes, of these images."""
     block = Block.concatenate(blocks)
-    return block.take(np.argsort(block.columns["identity"], kind="stable"))
+    block = block.take(np.argsort(block.columns["identity"], kind="stable"))
+    names = plan.run.efp_names
+    if not names:
+        return block
+    values = image_columns(block.images, names, dataset.geometry)
+    return replace(block, flats={**block.flats, "efp": fitting(values, names, "the candidates made again")})
 
 
 def _nominal(plan: _Plan, dataset: Dataset, block: Block) -> _Scored:
@@ -322,7 +331,7 @@ def _of_samples(plan: _Plan, dataset: Dataset, variation: Variation, samples: Sa
             rows = rows_of(select(events, each, plan.options), each)
             record.add(rows)
             blocks.append(_selected(plan, rows.block))
-    block = _joined(blocks)
+    block = _joined(plan, blocks, dataset)
     seen = np.isin(block.columns["identity"], plan.run.scores().identity)
     if seen.any():
         raise DataError(

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from hepml.training.decorrelation import check_two_classes, variables_of
 from hepml.training.fit import Fitted, Job, fit_member
 from hepml.training.folds import members
 from hepml.training.network import Recipe
+from hepml.training.polynomials import with_polynomials
 from hepml.training.run import FORMAT, FORMAT_VERSION, Run, Scores, load_run, read_record, write_scores
 from hepml.training.source import Source, array_source, data_source
 from hepml.training.verification import checksums_of
@@ -60,6 +61,9 @@ def train(
     seed: int = 0,
     seeds: int = 1,
     folds: int = 0,
+    efp_names: str | Sequence[str] | None = None,
+    efp_positions: Sequence[int] | None = None,
+    efps: Any = None,
     resume: bool = True,
     overwrite: bool = False,
     progress: bool | Report = True,
@@ -82,6 +86,9 @@ def train(
         seeds: networks with seeds seed, seed + 1, ...
         folds: 0 for the stored splits; K trains a network for each of K folds by hash of the group, holds it out,
             and so scores every candidate out of fold.
+        efp_names, efp_positions, efps: the columns of the input `efp`: names of energy-flow polynomials, or their
+            positions in the names of the file `efps` of `hepml efp`. They are computed from the images; the run holds
+            their names, and needs no other file afterwards.
         resume: go on with a run of the same configuration in `output`, or return it if it has ended.
         overwrite: replace the run in `output`.
         progress: False is silent, True logs to logging.getLogger("hepml.training"), a function gets each `Progress`.
@@ -113,6 +120,7 @@ def train(
     if folds == 1 or folds > 100:
         raise SchemaError(f"folds cannot be {folds}", expected="0, or from 2 to 100")
     tokens = _tokens(data, features, arrays, y)
+    given, data = data, with_polynomials(data, tokens, efp_names, efp_positions, efps)
     chosen = _settings(tokens, preset, settings, changes)
     named = variables_of(chosen)
     if arrays is None:
@@ -133,12 +141,14 @@ def train(
         "folds": folds,
         "data": source.checksum,
     }
+    if "efp" in tokens and arrays is None:
+        config["efp"] = list(data.variables("efp"))
     if source.group_branches != (None,):
         config["group_branches"] = list(source.group_branches)
     parts, fold = members(source, folds, seeds, seed)
     folder = Path(output)
-    if isinstance(data, str | Path):
-        check_not_input(folder, [data])
+    if isinstance(given, str | Path):
+        check_not_input(folder, [given])
     with _claimed(folder, config, resume, overwrite) as finished:
         if finished is not None:
             return finished

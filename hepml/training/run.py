@@ -141,6 +141,12 @@ class Run:
         return [InputSpec.from_dict(record, reference.get(record["name"])) for record in self.record["inputs"]]
 
     @property
+    def efp_names(self) -> tuple[str, ...]:
+        """The columns of the input `efp`, for `Dataset.with_efp`; none for a run without."""
+        found = [record["variables"] for record in self.record["inputs"] if record["name"] == "efp"]
+        return tuple(found[0]) if found and self.record["config"].get("efp") else ()
+
+    @property
     def history(self) -> dict[str, NDArray[np.float64]]:
         """Columns of the best network's training: epoch, loss, val_loss, learning_rate."""
         return read_history(self.path / "history.csv")

@@ -11,6 +11,7 @@ from typing import Any
 
 from hepml.dataset import parse_features
 from hepml.dataset.sources import find_samples, sample_config, task_of
+from hepml.efp.columns import parse_column
 from hepml.errors import HepmlError, OutputError, SchemaError, nearest
 from hepml.layouts import load_layout
 from hepml.layouts.yamlfile import Lines
@@ -191,7 +192,14 @@ class Reader:
         if "decorrelate" in item:
             changes["disco"] = ",".join(f"{key}={value:g}" for key, value in item["decorrelate"].items())
         chosen = preset_settings(tokens, preset, **changes)
-        more = given(item, TRAIN)
+        more = given(item, TRAIN) | ({"efp_names": item["efp_names"]} if "efp_names" in item else {})
+        if ("efp" in tokens) != bool(more.get("efp_names")):
+            raise SchemaError(
+                "the feature efp and efp_names go together",
+                found=f"features {'_and_'.join(tokens)}, efp_names {more.get('efp_names')}",
+            )
+        for column in more.get("efp_names", ()):
+            parse_column(column)  # refuses unknown ones
         if more["folds"] == 1:
             raise SchemaError("one fold holds everything out", expected="folds: 0, or 2 and more")
         variables_of(chosen)  # refuses unknown ones

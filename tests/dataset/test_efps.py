@@ -81,7 +81,7 @@ def test_begun_work_goes_on_with_the_block_where_it_was(
     data: Path, efps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
 ) -> None:
     computed: list[tuple[str, int, int]] = []
-    real = efp_blocks.image_columns
+    real = efp_blocks.row_columns
 
     def counting(dataset: Dataset, names: Any, rows: tuple[str, int, int], **options: Any) -> Any:
         if len(computed) == stop_at:
@@ -89,7 +89,7 @@ def test_begun_work_goes_on_with_the_block_where_it_was(
         computed.append((names[0][:2], *rows))
         return real(dataset, names, rows, **options)
 
-    monkeypatch.setattr(efp_blocks, "image_columns", counting)
+    monkeypatch.setattr(efp_blocks, "row_columns", counting)
     dataset, out = Dataset.open(data), tmp_path / "efps.h5"
     every = [
         (token, split, first, min(first + 128, dataset.n(split)))
@@ -114,7 +114,7 @@ def test_begun_work_goes_on_with_the_block_where_it_was(
 def test_a_block_that_is_not_whole_or_of_another_command_is_computed(
     data: Path, efps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    out, real = tmp_path / "efps.h5", efp_blocks.image_columns
+    out, real = tmp_path / "efps.h5", efp_blocks.row_columns
 
     def stopping(dataset: Dataset, names: Any, rows: tuple[str, int, int], **options: Any) -> Any:
         if rows == ("valid", 0, 128):
@@ -122,7 +122,7 @@ def test_a_block_that_is_not_whole_or_of_another_command_is_computed(
         return real(dataset, names, rows, **options)
 
     other = {"kappa": (-1, 2)} if damage == "another command" else {}
-    monkeypatch.setattr(efp_blocks, "image_columns", stopping)
+    monkeypatch.setattr(efp_blocks, "row_columns", stopping)
     with pytest.raises(StoppedError):
         write_efps(data, out, **(SMALL | other))
     monkeypatch.undo()
