@@ -22,6 +22,7 @@ _LEAST = 1e-12
 _METHODS = ("Spline0", "Spline1", "Spline2", "Spline3", "Spline5", "KDE")
 _MOST_BINS = 1_000_000
 _MOST_PASSES = 1000
+_MOST_KERNELS = 20_000
 
 
 @dataclass(frozen=True)
@@ -221,9 +222,10 @@ def _parabolas(x: Values, knots: Values, y: NDArray[np.float32]) -> Values:
 
 def _smeared(node: Element, edges: Values, contents: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each bin of the histogram spread by a Gaussian kernel; adaptive if KDE_iter is 2."""
-    kind, rounds = node.whole("KDE_type", 1, 2), node.whole("KDE_iter", 1, 3)
-    border, fine = node.whole("KDE_border", 1, 4), node.real("KDE_finefactor")
-    del kind  # 1: the Gaussian, the only one
+    node.whole("KDE_type", 1, 2)  # the Gaussian, the only one
+    rounds, border, fine = node.whole("KDE_iter", 1, 3), node.whole("KDE_border", 1, 4), node.real("KDE_finefactor")
+    if len(contents) > _MOST_KERNELS:
+        node.wrong("too many bins for a kernel each", expected=f"at most {_MOST_KERNELS}", found=len(contents))
     weights = contents.astype(np.float64)
     centres = edges[:-1] + (edges[1:] - edges[:-1]) / 2
     total = weights.sum()
@@ -237,7 +239,7 @@ def _smeared(node: Element, edges: Values, contents: NDArray[np.float32]) -> NDA
 
     def spread(to: Values, sigmas: Values) -> NDArray[np.float32]:
         out = np.zeros(len(to) - 1, np.float32)
-        for i in range(len(weights) - 1):  # the last bins are left out, of the table as well
+        for i in np.flatnonzero(weights[:-1]):  # the last bins are left out, of the table as well
             part = _kernel(to, centres[i], sigmas[i])
             if border == 2:
                 part = part / _kernel(edges[[0, -1]], centres[i], sigmas[i])[0]
@@ -260,5 +262,4 @@ def _smeared(node: Element, edges: Values, contents: NDArray[np.float32]) -> NDA
 
 def _kernel(edges: Values, mean: float, sigma: float) -> Values:
     """The kernel's integral between neighbouring edges, as TMVA codes it: without the 1/sqrt(2) of a Gaussian."""
-    scaled = ((edges - mean) / sigma).astype(np.float32).astype(np.float64)
-    return np.diff(0.5 * erf(scaled))
+    return np.diff(0.5 * erf((edges - mean) / sigma))

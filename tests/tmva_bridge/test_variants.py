@@ -138,7 +138,7 @@ def test_densities_by_kernels(rounds: int, border: int, tmp_path: Path) -> None:
     centres = (-3 + (np.arange(10_000) + 0.5) * 6e-4)[100:-100:97]
     signal, background = (table[100:-100:97] / table.sum() for table in tables)
     out = read_weights(path).evaluate(centres[:, None])
-    np.testing.assert_allclose(out, signal / (signal + background), rtol=0, atol=2e-4)
+    np.testing.assert_allclose(out, signal / (signal + background), rtol=0, atol=2e-6)
 
 
 def test_splines_go_through_the_histogram(tmp_path: Path) -> None:
