@@ -119,7 +119,7 @@ def parse_chain(text: str) -> tuple[Link, ...]:
 
 
 def _link(part: str, whole: str) -> Link:
-    shape = re.fullmatch(r"([A-Za-z]+)(?:\((.*)\)(?:_(\w+))?|(?:_(\w+))?(?:\((.*)\))?)", part)
+    shape = re.fullmatch(r"([A-Za-z]+)(?:\((.*)\)(?:_([^()]+))?|(?:_([^()]+))?(?:\((.*)\))?)", part)
     kind = _KINDS.get(shape[1].lower()) if shape else None
     if shape is None or kind is None:
         raise DataError(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tmva_files
+import uproot
 
 from tmva_bridge import read_weights
 
@@ -50,6 +51,27 @@ def test_responses_are_those_of_the_reader(path: Path) -> None:
     np.testing.assert_array_equal(method.evaluate(by_name, *efficiency), out)
     one = np.concatenate([method.evaluate(data["inputs"][i : i + 1], *efficiency) for i in range(0, 1200, 97)])
     np.testing.assert_array_equal(one, out[::97])
+
+
+@pytest.mark.parametrize("case", tmva_files.CASES)
+def test_responses_are_those_of_the_complete_test_sample(case: str, shared: Path) -> None:
+    """TestTree holds what TMVA gave for every event of the test sample, rounded to float32."""
+    with uproot.open(shared / "tmva" / case / "TMVA.root") as file:
+        name = next(key for key in file.keys() if key.endswith("TestTree;1"))  # noqa: SIM118
+        stored = file[name].arrays(library="np")
+    methods = [read_weights(path) for path in sorted((shared / "tmva" / case / "weights").glob("*.xml"))]
+    compared = 0
+    for method in methods:
+        if method.kind == "Cuts":
+            continue  # its tree holds another efficiency
+        out = method.evaluate({one.label: stored[one.internal] for one in method.header.variables})
+        expected = stored[method.title]
+        if expected.dtype.names:
+            expected = np.stack([expected[name] for name in expected.dtype.names], axis=1)
+        difference = np.abs(out - expected.reshape(out.shape)) / np.maximum(1, np.abs(expected.reshape(out.shape)))
+        assert difference.max() <= (1e-6 if method.kind == "KNN" else 1.2e-7), method.title
+        compared += len(out)
+    assert compared >= 10_000
 
 
 @pytest.mark.parametrize("name", ["Fisher", "LD"])

@@ -58,6 +58,7 @@ def test_booleans(text: str) -> None:
         ("P_bg0(var1+var2,var3),U", (Link("PCA", ("var1+var2", "var3"), "bg0"), Link("Uniform"))),
         ("N(sqrt(abs(x)),y)", (Link("Normalize", ("sqrt(abs(x))", "y")),)),
         ("Decorrelate", (Link("Decorrelation"),)),
+        ("N_top-quark", (Link("Normalize", (), "top-quark"),)),
     ],
 )
 def test_chains(text: str, links: tuple[Link, ...]) -> None:
