@@ -246,8 +246,8 @@ def neighbours(options: dict[str, str], analysis: str = "Classification") -> tup
     rows = np.column_stack([rng.integers(1, 3, 120), rng.uniform(0.5, 2, 120), x, 3 * x[:, 0] + x[:, 1]])
     wide = 3 if analysis == "Regression" else 2
     events = "".join(
-        f'<Event Type="{int(row[0])}" Weight="{float(row[1])!r}">{" ".join(repr(float(v)) for v in row[2 : 2 + wide])}</Event>'
-        for row in rows
+        f'<Event Type="{int(row[0])}" Weight="{row[1]!r}">{" ".join(map(repr, row[2 : 2 + wide]))}</Event>'
+        for row in rows.tolist()
     )
     return f'<Weights NEvents="120" NVar="2" NTgt="{wide - 2}">{events}</Weights>', rows
 
