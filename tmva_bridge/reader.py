@@ -37,8 +37,8 @@ class Reader:
     Example:
         >>> from array import array
         >>> from pathlib import Path
-        >>> from tmva_bridge.weights import _EXAMPLE
-        >>> _ = Path("TMVA_Fisher.weights.xml").write_text(_EXAMPLE)
+        >>> from tmva_bridge.weights import EXAMPLE
+        >>> _ = Path("TMVA_Fisher.weights.xml").write_text(EXAMPLE)
         >>> x, y = array("f", [1]), array("f", [2])
         >>> reader = Reader("!Color:Silent")
         >>> reader.AddVariable("x", x)

@@ -11,7 +11,7 @@ from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.transforms import read_chain
 from tmva_bridge.xmlfile import Element, parse_xml, read_bytes
 
-__all__ = ["example", "parse_weights", "read_weights"]
+__all__ = ["EXAMPLE", "example", "parse_weights", "read_weights"]
 
 # methods of TMVA that are not read -> why
 REFUSED = {
@@ -50,7 +50,7 @@ def read_weights(path: str | Path) -> Method:
 
     Example:
         >>> from pathlib import Path
-        >>> _ = Path("TMVA_Fisher.weights.xml").write_text(_EXAMPLE)
+        >>> _ = Path("TMVA_Fisher.weights.xml").write_text(EXAMPLE)
         >>> method = read_weights("TMVA_Fisher.weights.xml")
         >>> method.kind, method.variables, method.classes
         ('Fisher', ('x', 'y'), ('Signal', 'Background'))
@@ -95,14 +95,19 @@ def _densities(root: Element, header: Header) -> tuple[PDF, PDF] | None:
     return read_pdf(pdfs[0], normalised=True), read_pdf(pdfs[1], normalised=True)
 
 
-def example(kind: str) -> Method:
-    """A tiny method, for examples: "Fisher" of x and y, -0.5 + x + 2 y."""
-    return parse_weights(_EXAMPLE.replace("Fisher::", f"{kind}::").encode(), f"example of {kind}")
+def example() -> Method:
+    """A tiny method, for examples: Fisher of x and y, -0.5 + x + 2 y.
+
+    Example:
+        >>> example().variables
+        ('x', 'y')
+    """
+    return parse_weights(EXAMPLE.encode(), "example of Fisher")
 
 
 _PDF = """<PDF MinNSmooth="0" MaxNSmooth="0" InterpolMethod="0" KDE_type="1" KDE_iter="1" KDE_border="1" \
 KDE_finefactor="1"><Histogram NBins="2" XMin="-5" XMax="5" HasEquidistantBins="1">{}</Histogram></PDF>"""
-_EXAMPLE = f"""<?xml version="1.0"?>
+EXAMPLE = f"""<?xml version="1.0"?>
 <MethodSetup Method="Fisher::Fisher">
   <GeneralInfo>
     <Info name="TMVA Release" value="4.2.1 [262657]"/>

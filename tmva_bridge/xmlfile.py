@@ -101,10 +101,12 @@ class Element:
 
     def flag(self, name: str) -> bool:
         """An attribute as yes or no. Raises SchemaError for anything else."""
-        value = self.get(name).lower()
-        if value not in _FLAGS:
+        value = self.get(name)
+        if value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
+        if self.real(name) not in (0, 1):
             self.wrong(f"the attribute {name!r} is neither yes nor no", expected=", ".join(_FLAGS), found=value)
-        return _FLAGS[value]
+        return self.real(name) == 1
 
     def numbers(self, count: int) -> NDArray[np.float64]:
         """The text as `count` finite numbers. Raises SchemaError for anything else."""

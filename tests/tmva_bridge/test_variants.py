@@ -234,6 +234,13 @@ def test_old_layout_of_normalize(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_weights(path).evaluate([[0.5, 1.0]]), [0.5 + 0.5])
 
 
+def test_expressions_with_signs_of_xml(tmp_path: Path) -> None:
+    path = files.written(tmp_path / "a.xml", "Fisher", files.fisher(0, 1, 2), variables=("a&lt;b&amp;&amp;c", "é"))
+    method = read_weights(path)
+    assert method.variables == ("a<b&&c", "é")
+    assert method.evaluate({"a<b&&c": [1.0], "é": [2.0]}).tolist() == [5]
+
+
 def test_not_a_number_is_minus_999(tmp_path: Path) -> None:
     path = files.written(tmp_path / "a.xml", "Fisher", files.fisher(1, 2, 3))
     out = read_weights(path).evaluate([[1.0, np.nan], [1.0, 1.0], [np.nan, np.nan], [np.inf, 0.0]])

@@ -128,7 +128,7 @@ class Method:
 
         Example:
             >>> from tmva_bridge.weights import example
-            >>> example("Fisher").evaluate([[1.0, 2.0], [0.0, 0.0]])
+            >>> example().evaluate([[1.0, 2.0], [0.0, 0.0]])
             array([ 4.5, -0.5])
         """
         raw = self._matrix(data)
@@ -167,7 +167,7 @@ class Method:
 
         Example:
             >>> from tmva_bridge.weights import example
-            >>> example("Fisher").proba([[1.0, 2.0], [0.0, 0.0]], 0.5).round(3)
+            >>> example().proba([[1.0, 2.0], [0.0, 0.0]], 0.5).round(3)
             array([0.6  , 0.333])
         """
         signal, background = self._pdfs()
@@ -192,7 +192,7 @@ class Method:
 
         Example:
             >>> from tmva_bridge.weights import example
-            >>> example("Fisher").rarity([[1.0, 2.0], [0.0, 0.0]]).round(3)
+            >>> example().rarity([[1.0, 2.0], [0.0, 0.0]]).round(3)
             array([0.95, 0.5 ])
         """
         at = self._responses(data, response)
