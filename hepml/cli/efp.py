@@ -13,7 +13,10 @@ from hepml.identity import SPLITS
 from hepml.ledger import check_output, json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from hepml.dataset.polynomials import EFPSummary
+    from hepml.efp.duplicates import Duplicates
 
 
 @click.command("efp")
@@ -41,6 +44,16 @@ if TYPE_CHECKING:
 @click.option(
     "--feather", type=click.Path(path_type=Path), metavar="DIR", help="Write a feather file a column as well."
 )
+@click.option(
+    "--duplicates", type=click.Path(path_type=Path), metavar="DIR", help="Write tables of the columns that are enough."
+)
+@click.option(
+    "--duplicate-events",
+    type=click.IntRange(2),
+    default=500,
+    show_default=True,
+    help="Rows of the test split that --duplicates compares.",
+)
 @click.option("--resume", is_flag=True, help="Keep an output that is whole and of this command; refuse another.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @QUIET
@@ -57,6 +70,8 @@ def command(
     dtype: str,
     threads: int | None,
     feather: Path | None,
+    duplicates: Path | None,
+    duplicate_events: int,
     resume: bool,
     overwrite: bool,
     quiet: bool,
@@ -70,8 +85,11 @@ def command(
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
     check_output(output, overwrite or resume)  # before the imports
-    if feather is not None:
-        check_output(feather, overwrite or resume)
+    for folder in (feather, duplicates):
+        if folder is not None:
+            check_output(folder, overwrite or resume)
+    if duplicates is not None and "test" not in _names(splits):
+        raise click.UsageError("--duplicates compares rows of the test split, which --splits leaves out")
 
     from hepml.cli.convert import progress_bar
     from hepml.dataset.feather import require_feather, write_feather
@@ -98,12 +116,26 @@ def command(
     if feather is not None:
         with progress_bar("columns", quiet) as progress:
             files = write_feather(output, data, feather, overwrite=overwrite or resume, progress=progress)
+    found = None
+    if duplicates is not None:
+        from hepml.dataset.efp_tables import write_duplicates
+
+        found = write_duplicates(output, duplicates, "test", duplicate_events, overwrite=overwrite or resume)
     if as_json:
-        click.echo(json_text(summary.to_dict() | ({} if files is None else {"feather": files}), indent=1))
+        more: dict[str, object] = {} if files is None else {"feather": files}
+        more |= {} if found is None else {key: len(value) for key, value in _parts(found).items()}
+        click.echo(json_text(summary.to_dict() | more, indent=1))
         return
     _print(summary)
     if files is not None:
         click.echo(printable(f"{feather}: {files} feather files"))
+    if found is not None:
+        told = ", ".join(f"{len(value)} {key}" for key, value in _parts(found).items())
+        click.echo(printable(f"{duplicates}: {told}, in {found.events} events"))
+
+
+def _parts(found: Duplicates) -> dict[str, Sized]:
+    return {key: getattr(found, key) for key in ("uniques", "duplicates", "constants", "split")}
 
 
 def _names(text: str) -> list[str]:

@@ -122,8 +122,13 @@ class EFPFile:
         """One column of a split, float64, (n,); raises as `columns`."""
         return self.columns([name], split)[:, 0]
 
-    def columns(self, names: str | Sequence[str], split: str) -> NDArray[np.float64]:
+    def columns(self, names: str | Sequence[str], split: str, rows: int | None = None) -> NDArray[np.float64]:
         """Some columns of a split, float64, (n, columns), in the order of the names; those of `aliases` too.
+
+        Args:
+            names: of the columns.
+            split: train, valid or test.
+            rows: the first so many; None for all.
 
         Raises:
             DataError: no such column or split; the nearest names are listed.
@@ -131,7 +136,7 @@ class EFPFile:
         """
         wanted = [self._place[self.resolve(name)] for name in check_names("names", names)]
         n = self.n(split)
-        values = np.empty((n, len(wanted)))
+        values = np.empty((n if rows is None else min(max(rows, 0), n), len(wanted)))
         with open_hdf5(self.path, fix=_AGAIN) as file:
             if file.attrs.get("content_sha256") != self.checksum:
                 raise InputFileError("the file was replaced while it was used", where=self.path)
@@ -142,7 +147,7 @@ class EFPFile:
                 for chunk in np.unique(places // CHUNK[1]):  # what lies together is read together
                     mine = places // CHUNK[1] == chunk
                     first, last = places[mine].min(), places[mine].max() + 1
-                    values[:, into[mine]] = node[:, first:last][:, places[mine] - first]
+                    values[:, into[mine]] = node[: len(values), first:last][:, places[mine] - first]
         return values
 
     def resolve(self, name: str) -> str:

@@ -15,6 +15,7 @@ from dataset.conftest import make_block, write
 import hepml
 from hepml.cli import main
 from hepml.dataset import Dataset, convert, efp_blocks
+from hepml.dataset.efp_tables import efp_duplicates
 from hepml.dataset.efps import EFPFile
 from hepml.dataset.feather import write_feather
 from hepml.dataset.polynomials import write_efps
@@ -250,6 +251,30 @@ def test_images_of_other_cells_are_refused(data: Path, tmp_path: Path, monkeypat
                         if key != "geometry" else one.__dict__.update(geometry=geometry))  # fmt: skip
     with pytest.raises(DataError, match="other cells"):
         write_efps(data, tmp_path / "efps.h5", **SMALL)
+
+
+def test_tables_of_duplicates(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, folder = tmp_path / "efps.h5", tmp_path / "tables"
+    options = ("--graphs", "d<=2", "--kappa", "0.5,1", "--beta", "0.5,1", "--calorimeter", "ecal")
+    assert run("efp", data, "-o", out, *options, "--duplicates", folder) == 0
+    assert "in 500 events" in capsys.readouterr().out
+    tables = {
+        file.stem: [line.split(",") for line in file.read_text().splitlines()] for file in sorted(folder.iterdir())
+    }
+    found = EFPFile.open(out)
+    by_definition = {row[0]: row[1] for row in tables["duplicates"] if row[2] == "definition"}
+    assert by_definition == found.aliases
+    assert [row[0] for row in tables["constants"]] == ["efp", "et_efp_1_0_0_k_1_b_0.5"]
+    assert float(tables["constants"][1][1]) == pytest.approx(1, rel=1e-12)
+    assert tables["split"] == [["efp", "other"]]
+    kept = [row[0] for row in tables["uniques"][1:]]
+    assert sorted([*kept, *by_definition, "et_efp_1_0_0_k_1_b_0.5"]) == sorted([*found.names, *found.aliases])
+    assert run("efp", data, "-o", out, *options, "--duplicates", folder, "--resume", "--duplicate-events", 40) == 0
+    assert "in 40 events" in capsys.readouterr().out
+    assert run("efp", data, "-o", tmp_path / "b.h5", "--splits", "train", "--duplicates", folder) == 4
+    assert run("efp", data, "-o", tmp_path / "b.h5", "--splits", "train", "--duplicates", tmp_path / "b") == 2
+    every = efp_duplicates(out, "train", None)
+    assert (every.events, set(every.uniques)) == (found.n("train"), {*kept})
 
 
 def test_feather_files_are_those_of_the_reference(data: Path, efps: Path, tmp_path: Path) -> None:
