@@ -35,21 +35,22 @@ float rounded(double value) noexcept {
 ImagePolynomials::ImagePolynomials(const Geometry& geometry, const std::vector<Column>& columns,
                                    const std::string& cpu)
     : size_(columns.size()) {
-  for (std::size_t k = 0; k < columns.size(); ++k) {
-    const Column& column = columns[k];
-    auto group = std::find_if(groups_.begin(), groups_.end(), [&column](const Group& one) {
-      return one.source == column.source && one.kappa == column.kappa && one.beta == column.beta &&
-             one.normed == column.normed;
-    });
-    if (group == groups_.end()) {
-      groups_.push_back({column.source, column.kappa, column.beta, column.normed, {}, {}, {}});
-      group = groups_.end() - 1;
+  for (const Source source : {Source::ecal, Source::hcal}) {  // one after the other, as compute() needs them
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+      const Column& column = columns[k];
+      if (column.source != source) continue;
+      auto group = std::find_if(groups_.begin(), groups_.end(), [&column](const Group& one) {
+        return one.source == column.source && one.kappa == column.kappa && one.beta == column.beta &&
+               one.normed == column.normed;
+      });
+      if (group == groups_.end()) {
+        groups_.push_back({column.source, column.kappa, column.beta, column.normed, {}, {}, {}});
+        group = groups_.end() - 1;
+      }
+      group->graphs.push_back(column.graph);
+      group->columns.push_back(k);
     }
-    group->graphs.push_back(column.graph);
-    group->columns.push_back(k);
   }
-  std::stable_sort(groups_.begin(), groups_.end(),
-                   [](const Group& a, const Group& b) { return a.source < b.source; });
   for (Group& group : groups_) {
     const std::size_t n = side(geometry, group.source);
     const double parts = group.source == Source::ecal ? 1 : geometry.hcal_expand;
