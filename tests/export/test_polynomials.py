@@ -344,3 +344,22 @@ class TestCommands:
         assert "0-1 0-2 1-2" in shown
         assert json.loads(run("show", made[0], "--json"))["efps"][0]["name"] == NAMES[0]
         run("verify", made[0])
+
+
+def test_a_run_takes_its_polynomials_along(data, sample, tmp_path):
+    """Trained by name, exported, and applied to towers: what Keras gives to the polynomials of the images."""
+    names = ("et_efp_3_3_1_k_0.5_b_2", "ht_efp_2_1_0_k_1_b_1")
+    run = hepml.train(data, features="hl_and_efp", efp_names=names, output=tmp_path / "run", epochs=1, seed=1)
+    with pytest.raises(SystemExit) as stop:
+        main(["export", str(run.path), "-o", str(tmp_path / "net.json"), "--ranges", str(data)])
+    assert not stop.value.code
+    block = json.loads((tmp_path / "net.json").read_text())["hepml"]
+    assert [one["name"] for one in block["efps"]["columns"]] == list(names)
+    assert {one["variable"] for one in block["ranges"]["quantities"] if one["input"] == "efp"} == set(names)
+    _, candidates, images = images_of(sample["jets"])
+    x = [
+        hepml.high_level(images).astype(np.float32),
+        compute_columns(images.ecal_et, images.hcal_et, names).astype(np.float32),
+    ]
+    scored = score_events(hepml.Evaluator(tmp_path / "net.json"), hepml.open_events(sample["jets"]))
+    assert np.abs(scored.score[candidates.row] - np.asarray(run.model(x))[:, 0]).max() <= 1e-6
