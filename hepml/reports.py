@@ -11,12 +11,13 @@ from hepml.atomic import alone
 from hepml.dataset import Dataset
 from hepml.errors import OutputError
 from hepml.evaluation import Evaluation
+from hepml.guided import Guided, Problem
 from hepml.ledger import atomic_folder, check_output, write_json
 from hepml.metrics import Comparison, to_json
 from hepml.stages import stage
 from hepml.training import Run
 
-__all__ = ["store_thresholds", "write_evaluation", "write_evaluations"]
+__all__ = ["draw_guided", "store_thresholds", "write_evaluation", "write_evaluations"]
 
 _log = logging.getLogger("hepml")
 
@@ -130,3 +131,27 @@ def _draw(
     telling(f"draw {result.name}")
     stage("draw", result.name)
     evaluation_figures(result, dataset, folder, **drawn)
+
+
+def draw_guided(found: Guided, problem: Problem) -> Path:
+    """Draws a guided search into its folder: figures/guided_search and figures/guided_distributions.
+
+    Args:
+        found: the search.
+        problem: that was searched; the distributions are those of its test split.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    from hepml.plots import guided_distributions, guided_search
+
+    figures = found.path / "figures"
+    stage("draw", figures)
+    with atomic_folder(figures, overwrite=True) as folder:
+        guided_search(found).save(folder, "guided_search")
+        if found.names:
+            test = problem.rows("test")
+            values = problem.read(found.names, ["test"])
+            drawn = guided_distributions(found, values, problem.label[test], weight=problem.weight[test])
+            drawn.save(folder, "guided_distributions")
+    return figures

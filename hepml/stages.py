@@ -19,6 +19,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "efp": ("open", "chunk", *_OUTPUT),
     "train": ("open", "epoch", "checkpoint", "finish", *_OUTPUT),
     "evaluate": ("score", "draw", *_OUTPUT),
+    "guide": ("open", "epoch", "checkpoint", "finish", "scan", "look", "draw", *_OUTPUT),
     "export": ("verify", *_OUTPUT),
     "compact": _OUTPUT,
     "predict": ("score", *_OUTPUT),

@@ -25,6 +25,7 @@ COMMANDS = {
     "efp": ("hepml.cli.efp", "Energy-flow polynomials of data.h5, a column each."),
     "train": ("hepml.cli.train", "Train a network on data.h5, recorded completely."),
     "evaluate": ("hepml.cli.evaluate", "Held-out metrics with intervals, figures, working points."),
+    "guide": ("hepml.cli.guide", "Which polynomials do variables lack that a network knows?"),
     "plot": ("hepml.cli.plot", "Figures of what needs no run and no data: the graphs of energy-flow polynomials."),
     "export": ("hepml.cli.export", "Write a trained network as JSON for the C++ evaluator."),
     "compact": ("hepml.cli.compact", "A network file that is smaller and loads faster."),

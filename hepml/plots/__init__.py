@@ -12,6 +12,7 @@ from hepml.plots.dependence import sculpting, variable_dependence
 from hepml.plots.evaluation import comparison_figures, dataset_figures, evaluation_figures, training_figures
 from hepml.plots.features import VARIABLES, Variable, distribution, distributions
 from hepml.plots.graphs import draw_graph, graph_catalogue, save_graphs
+from hepml.plots.guided import guided_distributions, guided_search
 from hepml.plots.history import training_curves
 from hepml.plots.images import candidate_images, mean_image, mean_images, pixel_grid
 from hepml.plots.monitoring import Drifted, drift_panels
@@ -47,6 +48,8 @@ __all__ = [
     "efficiency_profile",
     "evaluation_figures",
     "graph_catalogue",
+    "guided_distributions",
+    "guided_search",
     "mean_image",
     "mean_images",
     "pixel_grid",

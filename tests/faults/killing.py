@@ -36,7 +36,7 @@ from hepml.stages import STAGES
 __all__ = ["JOBS", "Job", "Killed", "build", "call", "kill_in_stages", "prepare", "same", "traced"]
 
 OLD = b"the old output"
-KERAS = {"train", "vary", "export", "run", "demo"}
+KERAS = {"train", "guide", "vary", "export", "run", "demo"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ JOBS = {
     "train": Job(
         "train INPUTS/data.h5 --features hl -o run --seeds 2 --epochs 4 --set layers=1 --set units=8 "
         "--set learning_rate=0.01 --quiet",
+        again="",
+    ),
+    "guide": Job(
+        "guide INPUTS/data.h5 INPUTS/efps.h5 --benchmark INPUTS/run -o guided --max-passes 1 --seeds 1 --bootstrap 5 "
+        "--set layers=1 --set units=8 --set epochs=2 --set learning_rate=0.01 --stop-at 1 --quiet",
         again="",
     ),
     "evaluate": Job("evaluate run INPUTS/data.h5 --bootstrap 20", begun="run"),
@@ -141,7 +146,9 @@ def prepare(folder: Path, commands: list[str]) -> None:
     if "merge" in commands:
         for k in (1, 2):
             hepml_(f"convert {inputs} -o part{k}.h5 --part {k}/2")
-    if {"evaluate", "vary", "export", "compact", "predict", "apply", "monitor"} & {*commands}:
+    if "guide" in commands:
+        hepml_("efp data.h5 -o efps.h5 --graphs d<=2 --kappa 1,2 --beta 1 --quiet")
+    if {"guide", "evaluate", "vary", "export", "compact", "predict", "apply", "monitor"} & {*commands}:
         hepml_("train data.h5 --features hl -o run --epochs 2 --set layers=1 --set units=8 --quiet")
         hepml_("export run -o net.json")
     if "run" in commands:

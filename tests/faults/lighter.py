@@ -17,7 +17,7 @@ def lighten(command: str, inputs: Path) -> None:
         command: what is to run.
         inputs: the folder with the small ROOT files.
     """
-    if command in ("train", "run", "demo"):
+    if command in ("train", "guide", "run", "demo"):
         from hepml.training import watch
 
         watch.CHECKPOINT_SECONDS = -1.0

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-RUNS = {"train": "run", "run": "out/runs/hl", "demo": "demo/runs/hl"}  # command -> the run folder that it fills
+from hepml.ledger import sealed
+
+# command -> the run folders that it fills
+RUNS = {"train": ["run"], "guide": ["guided/pass0", "guided/pass1"], "run": ["out/runs/hl"], "demo": ["demo/runs/hl"]}
 
 
 def same(one: Path, other: Path) -> bool:
@@ -60,10 +63,13 @@ def hidden(folder: Path) -> list[str]:
 
 def wrong(command: str, folder: Path, begun: dict[str, bytes], whole: dict[str, Path]) -> list[str]:
     """Files under their own names that are neither as they were nor as they are to be."""
-    run = RUNS.get(command)
-    found = [] if run is None else _wrong_run(folder, run, whole)
+    runs = RUNS.get(command, [])
+    found = [one for run in runs for one in _wrong_run(folder, run, whole)]
     for name, path in visible(folder).items():
-        if (run is not None and name.startswith(f"{run}/")) or begun.get(name) == path.read_bytes():
+        if any(name.startswith(f"{run}/") for run in runs) or begun.get(name) == path.read_bytes():
+            continue
+        if name == "guided/state.json":  # it says how far the search is
+            found += _wrong_state(path, whole[name])
             continue
         if path.name == "ledger.json":  # it says how far the steps are
             try:
@@ -73,6 +79,13 @@ def wrong(command: str, folder: Path, begun: dict[str, bytes], whole: dict[str, 
         elif name not in whole or not same(path, whole[name]):
             found.append(name)
     return found
+
+
+def _wrong_state(path: Path, whole: Path) -> list[str]:
+    """The state of a search whose last choices are still to come."""
+    now, then = (json.loads(one.read_text()) for one in (path, whole))
+    chosen = then["chosen"][: len(now["chosen"])]
+    return [] if sealed({**then, "chosen": chosen}) == now else [path.name]
 
 
 def _wrong_run(folder: Path, where: str, whole: dict[str, Path]) -> list[str]:

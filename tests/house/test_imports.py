@@ -37,6 +37,7 @@ ROAD = [
     "training",
     "metrics",
     "evaluation",
+    "guided",
     "plots",
     "reports",
     "records",
