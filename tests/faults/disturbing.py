@@ -27,7 +27,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults.killing import JOBS, begin, call, differences, finish, preload, prepared, start, undisturbed
+from faults.jobs import JOBS
+from faults.killing import begin, call, differences, finish, preload, prepared, start, undisturbed
 from faults.outcomes import snapshot
 from faults.remains import hidden, visible, wrong
 

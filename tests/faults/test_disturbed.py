@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from faults.disturbing import HOWS
-from faults.killing import JOBS, prepare
+from faults.jobs import JOBS, prepare
 from faults.remains import hidden
 
 TESTS = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pytest
-from faults.killing import JOBS
+from faults.jobs import JOBS
 from faults.outcomes import check, spawn
 
 from hepml.cli.main import hepml
