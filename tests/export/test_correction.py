@@ -28,8 +28,8 @@ GRID = [
 @pytest.fixture
 def corrections():
     """correctionlib's own evaluation of a document, after its own check against its schema."""
-    correctionlib = pytest.importorskip("correctionlib")
-    schema = pytest.importorskip("correctionlib.schemav2")
+    correctionlib = pytest.importorskip("correctionlib", reason="pip install correctionlib")
+    schema = pytest.importorskip("correctionlib.schemav2", reason="pip install correctionlib")
 
     def load(document):
         schema.CorrectionSet.model_validate(document)

@@ -183,8 +183,9 @@ HDF5_INPUT: dict[str, Fault] = {
         "InputFileError",
     ),
     "H14": Fault(
-        "a pickle in an npz, or a pickle, joblib or torch file given as a model; ONNX and TFLite given as a network",
-        "refused, as no JSON or no .keras; nothing is unpickled",
+        "a pickle in an npz, or arrays that are declared larger than its bytes can hold; a pickle, joblib or torch "
+        "file given as a model; ONNX and TFLite given as a network",
+        "refused, as no JSON or no .keras; nothing is unpickled, no memory taken",
         1,
         ("InputFileError", "SchemaError"),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import resource
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -279,6 +280,22 @@ def bomb_in_npz(path: Path, evil: Evil) -> None:
         archive.writestr("hl.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
 
 
+def packed_bomb_in_npz(path: Path, evil: Evil) -> None:
+    size = 3 << 30
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({size // 28}, 7), }}".encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("hl.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    whole = bytearray(path.read_bytes())
+    at = whole.find(b"PK\x01\x02")
+    whole[at + 24 : at + 28] = (size + 1000).to_bytes(4, "little")  # its size, unpacked, in the directory
+    path.write_bytes(whole)
+
+
+def packed_by_others(path: Path, evil: Evil) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive, archive.open("hl.npy", "w") as stream:
+        np.lib.format.write_array(stream, np.zeros((10_000_000, 7), np.float32))
+
+
 def code_in_header(path: Path, evil: Evil) -> None:
     header = b"{'descr': __import__('os').system('touch planted'), 'fortran_order': False, 'shape': (1, 7), }"
     with zipfile.ZipFile(path, "w") as archive:
@@ -292,6 +309,8 @@ def pickled(path: Path, evil: Evil) -> None:
 ARRAYS = {
     "pickle in npz": ("x.npz", pickled_in_npz),
     "declared in npz": ("x.npz", bomb_in_npz),
+    "packed in npz": ("x.npz", packed_bomb_in_npz),
+    "otherwise packed": ("x.npz", packed_by_others),
     "code in npz": ("x.npz", code_in_header),
     "pickle as npz": ("x.npz", pickled),
     "pickle as npy": ("x.npy", pickled),
@@ -300,11 +319,17 @@ MODELS = ("net.pkl", "net.joblib", "net.pt", "net.keras", "net.h5", "net.json", 
 
 
 @pytest.mark.parametrize("name", [f"H14 {name}" for name in ARRAYS])
-def test_pickles_among_arrays_are_never_loaded(name: str, net: Path, canary: Canary, tmp_path: Path) -> None:
+def test_pickles_and_bombs_among_arrays_are_never_loaded(
+    name: str, wholes: dict[str, Path], canary: Canary, tmp_path: Path
+) -> None:
     file, make = ARRAYS[name.removeprefix("H14 ")]
     make(tmp_path / file, Evil(canary.planted))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with untouched(tmp_path), watched(canary):
-        check("H14", run("predict", net, tmp_path / file, "-o", tmp_path / "out.npz"), tmp_path / file)
+        for command in ("predict", "monitor"):
+            done = run(command, wholes["net"], tmp_path / file, "-o", tmp_path / "out.npz")
+            check("H14", done, tmp_path / file)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 @pytest.mark.parametrize("command", ["export", "predict", "apply", "verify", "show"])
