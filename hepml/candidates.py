@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml import _core
-from hepml.errors import DataError, GranularityError, SchemaError, check_kind, nearest
+from hepml.errors import DataError, GranularityError, SchemaError, check_kind, nearest, printable
 from hepml.geometry import Geometry, Grid
 from hepml.identity import candidate_ids
 from hepml.trees import Events, Objects, Towers
@@ -208,7 +208,9 @@ def select_candidates(
     else:
         truth_class = np.zeros(len(row), np.uint8)
     if len(row) and not len(events.ecal) and not len(events.hcal):
-        logger.warning("%s: no calorimeter towers in %d events, every image is empty", events.path, len(events))
+        logger.warning(
+            "%s: no calorimeter towers in %d events, every image is empty", printable(events.path), len(events)
+        )
     names = _flow_names(convention, min_pt, max_eta, preselection)
     return Candidates(
         events=events,

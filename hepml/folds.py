@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, InputFileError, SchemaError
+from hepml.errors import DataError, InputFileError, SchemaError, printable
 from hepml.evaluator import Evaluator
 from hepml.identity import fold_of
 from hepml.trees import Events
@@ -88,7 +88,7 @@ def open_networks(network: str | Path | Evaluator | Folds) -> Evaluator | Folds:
             _log.warning(
                 "%s is fold %d of %d: events of the other folds trained it, and their scores are too good; give the "
                 "folder of all folds (hepml export RUN --folds)",
-                path,
+                printable(path),
                 fold["number"],
                 fold["of"],
             )

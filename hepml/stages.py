@@ -26,6 +26,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "apply": ("chunk", *_OUTPUT),
     "monitor": ("score", *_OUTPUT),
     "run": ("step", *_OUTPUT),
+    "plot": _OUTPUT,
     "demo": _OUTPUT,
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hepml.cli.convert import progress_bar
-from hepml.cli.options import FINITE, JOBS, QUIET, SKIP_BAD, TIMEOUT
+from hepml.cli.options import CHECKSUMS, FINITE, JOBS, QUIET, SKIP_BAD, TIMEOUT
 from hepml.errors import printable
 from hepml.ledger import check_not_input, json_text
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 )
 @JOBS
 @TIMEOUT
+@CHECKSUMS
 @SKIP_BAD
 @click.option("--resume", is_flag=True, help="Keep outputs that are whole and made the same way; refuse others.")
 @click.option("--step-size", default="20 MB", show_default=True, help="Entries or memory read at once.")
@@ -54,6 +55,7 @@ def command(
     overlap: str,
     jobs: int,
     timeout: float,
+    checksums: Path | None,
     skip_bad: bool,
     resume: bool,
     step_size: str,
@@ -74,7 +76,7 @@ def command(
     """
     from hepml.friends import apply
 
-    check_not_input(output, [network, *([layout] if layout else [])])
+    check_not_input(output, [network, *([layout] if layout else []), *([checksums] if checksums else [])])
     if threshold is not None and signal_efficiency is not None:
         raise click.UsageError("give --threshold or --signal-efficiency, not both")
     if resume and overwrite:
@@ -94,6 +96,7 @@ def command(
             step_size=step_size,
             jobs=jobs,
             timeout=timeout,
+            checksums=checksums,
             skip_bad=skip_bad,
             resume=resume,
             overwrite=overwrite,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from hepml.errors import printable
+
 
 @click.command("compact")
 @click.argument("network", type=click.Path(path_type=Path), metavar="NET.json")
@@ -20,4 +22,4 @@ def command(*, network: Path, output: Path, overwrite: bool) -> None:
 
     compact(network, output, overwrite=overwrite)
     before, after = network.stat().st_size, output.stat().st_size
-    click.echo(f"{output}: {after / 1e6:.2f} MB, {before / 1e6:.2f} MB before")
+    click.echo(f"{printable(output)}: {after / 1e6:.2f} MB, {before / 1e6:.2f} MB before")

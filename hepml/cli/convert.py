@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import FINITE, JOBS, PART, QUIET, SKIP_BAD, TIMEOUT
+from hepml.cli.options import CHECKSUMS, FINITE, JOBS, PART, QUIET, SKIP_BAD, TIMEOUT
 from hepml.errors import printable
 from hepml.ledger import check_output, json_text
 
@@ -66,9 +66,7 @@ class _SeveralValues(click.Command):
 @JOBS
 @click.option("--scheduler", metavar="ADDRESS", help="Read on the workers of a dask.distributed scheduler.")
 @TIMEOUT
-@click.option(
-    "--checksums", type=click.Path(path_type=Path), metavar="FILE", help="Compare inputs with a list of sha256sum."
-)
+@CHECKSUMS
 @click.option("--dedup", is_flag=True, help="Leave out candidates whose run, lumi and event were read before.")
 @click.option(
     "--not-finite",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from hepml.atomic import alone, make_folder
-from hepml.errors import OutputError
+from hepml.errors import OutputError, printable
 from hepml.ledger import json_text
 
 EFFICIENCIES = (0.5, 0.8, 0.9)
@@ -37,7 +37,7 @@ def command(out: Path, overwrite: bool, as_json: bool) -> None:
         start = time.monotonic()
 
         def report(line: str) -> None:
-            click.echo(f"[{time.monotonic() - start:5.0f} s] {line}", err=True)
+            click.echo(f"[{time.monotonic() - start:5.0f} s] {printable(line)}", err=True)
 
         load_keras_quietly()
         rows = run_demo(out, report)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hepml.cli.options import FINITE, QUIET
+from hepml.errors import printable
 from hepml.ledger import check_not_input, check_output, json_text
 from hepml.stages import stage
 
@@ -105,7 +106,7 @@ def command(
 
     def telling(line: str) -> None:
         if not quiet:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
 
     suffix = "".join(f"_{part}" for part in (selection, "reweighted" if reweight else None) if part)
     runs = [load_run(path) for path in paths[:-1]]

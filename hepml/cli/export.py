@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hepml.cli.inputs import Arrays, Polynomials, input_batches
+from hepml.errors import printable
 from hepml.ledger import check_not_input, check_output, json_text
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def command(
         return
     size = output.stat().st_size
     identity = written.model_id if reduced is None else reduced.model_id
-    click.echo(f"{output}: {written.parameters} parameters, {size / 1e6:.2f} MB, model {identity[:12]}")
+    click.echo(f"{printable(output)}: {written.parameters} parameters, {size / 1e6:.2f} MB, model {identity[:12]}")
     logits = "" if differences.logits is None else f", logits {differences.logits:.1e}"
     name = "XGBoost" if of_xgboost else "Keras"
     click.echo(
@@ -236,9 +237,9 @@ def command(
     if reduced is not None:
         click.echo(table(reduced))
     if other is not None:
-        click.echo(f"{onnx}: ONNX Runtime and C++ within {other.difference:.1e} on {other.events} events")
+        click.echo(f"{printable(onnx)}: ONNX Runtime and C++ within {other.difference:.1e} on {other.events} events")
     if header is not None:
-        click.echo(f"{header}: the same network as C++ source, {header.stat().st_size / 1e6:.2f} MB")
+        click.echo(f"{printable(header)}: the same network as C++ source, {header.stat().st_size / 1e6:.2f} MB")
 
 
 @contextmanager
@@ -270,7 +271,7 @@ def _write_folds(
         return
     for one in written:
         click.echo(
-            f"{one.path}: {one.parameters} parameters, model {one.model_id[:12]}, "
+            f"{printable(one.path)}: {one.parameters} parameters, model {one.model_id[:12]}, "
             f"outputs within {one.differences.outputs:.1e} of Keras"
         )
 
@@ -295,6 +296,5 @@ def _write_source(network: Path, header: SourceFile, *, overwrite: bool, as_json
         click.echo(json_text(summary))
         return
     size = written.path.stat().st_size
-    click.echo(
-        f"{written.path}: {written.namespace}::Network of {written.memory / 1e3:.1f} kB, source of {size / 1e6:.2f} MB"
-    )
+    name = f"{printable(written.path)}: {written.namespace}::Network"
+    click.echo(f"{name} of {written.memory / 1e3:.1f} kB, source of {size / 1e6:.2f} MB")

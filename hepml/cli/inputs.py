@@ -188,7 +188,28 @@ def input_batches(
 def labelled_batches(
     path: Path, names: Sequence[str], convention: str | None = None, efp: Polynomials | None = None
 ) -> Iterator[tuple[Arrays, NDArray[Any], NDArray[np.float64] | None]]:
-    """Raw inputs, labels and weights: of the test split of a data.h5, or of an npz with the key `y` (and `weight`)."""
+    """Raw inputs, labels and weights: of the test split of a data.h5, or of an npz with the key `y` (and `weight`).
+
+    Raises:
+        DataError: at the end, if there was no event of label 0, or none of label 1.
+    """
+    counts = dict.fromkeys((0, 1), 0)
+    for batch in _labelled(path, names, convention, efp):
+        for label in counts:
+            counts[label] += int(np.count_nonzero(np.asarray(batch[1]) == label))
+        yield batch
+    if not all(counts.values()):
+        raise DataError(
+            "a class is missing: decisions cannot be compared",
+            where=path,
+            expected="events of both" + (" in the test split" if path.suffix in _HDF5 else ""),
+            found=", ".join(f"label {label}: {count}" for label, count in counts.items()),
+        )
+
+
+def _labelled(
+    path: Path, names: Sequence[str], convention: str | None, efp: Polynomials | None
+) -> Iterator[tuple[Any, Any, Any]]:
     if path.suffix in _HDF5:
         yield from _batches(open_dataset(path, names, convention, efp), names, "test", efp)
         return

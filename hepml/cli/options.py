@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["FINITE", "JOBS", "NUMBERS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT"]
+__all__ = ["CHECKSUMS", "FINITE", "JOBS", "NUMBERS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT"]
 
 
 class _Finite(click.types.FloatParamType):
@@ -60,5 +61,8 @@ TIMEOUT = click.option(
 )
 SKIP_BAD = click.option(
     "--skip-bad", is_flag=True, help="Go on past files that cannot be read; lists them, exit code 3."
+)
+CHECKSUMS = click.option(
+    "--checksums", type=click.Path(path_type=Path), metavar="FILE", help="Compare inputs with a list of sha256sum."
 )
 QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hepml.cli.options import QUIET
+from hepml.errors import printable
 
 
 @click.group()
@@ -44,4 +45,4 @@ def graphs_command(
     if not catalogue_only:
         for graph in track(chosen, "graphs", console=Console(stderr=True), transient=True, disable=quiet):
             save_graphs([graph], output, formats=formats or FORMATS, overwrite=overwrite)
-    click.echo(f"{len(chosen)} graphs in {output}")
+    click.echo(f"{len(chosen)} graphs in {printable(output)}")

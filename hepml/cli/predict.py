@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.cli.inputs import Arrays, dataset_batches, open_dataset, polynomials_of, read_npz
-from hepml.errors import DataError
+from hepml.errors import DataError, printable
 from hepml.identity import SPLITS
 from hepml.ledger import atomic_path, check_not_input, check_output, json_text
 from hepml.stages import stage
@@ -70,7 +70,7 @@ def command(
     if as_json:
         click.echo(json_text(summary))
     else:
-        click.echo(f"{output}: {len(scores)} events" + (f", {bad} of them not finite" if bad else ""))
+        click.echo(f"{printable(output)}: {len(scores)} events" + (f", {bad} of them not finite" if bad else ""))
 
 
 def _from_dataset(evaluator: Evaluator, path: Path, split: str, logits: bool) -> Arrays:

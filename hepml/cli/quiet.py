@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import Any
 
-from hepml.errors import MissingExtraError
+from hepml.errors import HepmlError, MissingExtraError
 
 __all__ = ["load_keras_quietly"]
 
@@ -45,6 +45,12 @@ def _keras() -> Any:
     try:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: no back end has this name
+        if "map segment" in str(error) or "allocate memory" in str(error):
+            raise HepmlError(
+                "there is not enough memory to load TensorFlow",
+                found=error,
+                fix="allow more: it takes about 2 GiB of addresses (ulimit -v)",
+            ) from error
         chosen = os.environ.get("KERAS_BACKEND")
         package = getattr(error, "name", None)
         raise MissingExtraError(

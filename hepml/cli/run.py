@@ -13,7 +13,7 @@ import click
 
 from hepml.cli.convert import progress_bar
 from hepml.cli.options import JOBS, QUIET
-from hepml.errors import HepmlError
+from hepml.errors import HepmlError, printable
 from hepml.ledger import json_text
 
 if TYPE_CHECKING:
@@ -92,14 +92,14 @@ def command(
         click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
     skipped = [(one.step, each) for one in made for each in one.skipped]
     for name, each in skipped:
-        click.echo(f"{name}: skipped {each['path']}: {each['reason']}", err=True)
+        click.echo(printable(f"{name}: skipped {each['path']}: {each['reason']}"), err=True)
     return errors[0][1].exit_code if errors else 3 if skipped else 0
 
 
 def _line(outcome: Outcome) -> str:
     seconds = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else ""
     why = f": {outcome.why}" if outcome.why and outcome.state != "done" else ""
-    return f"{outcome.step}: {outcome.state}{seconds}{why}"
+    return printable(f"{outcome.step}: {outcome.state}{seconds}{why}")
 
 
 @contextmanager

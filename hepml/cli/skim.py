@@ -10,10 +10,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.cli.options import FINITE
+from hepml.cli.options import CHECKSUMS, FINITE
 from hepml.errors import printable
-from hepml.ledger import json_text
-from hepml.trees import Events
+from hepml.ledger import check_not_input, json_text, sha256_file
+from hepml.trees import Events, expand_files
 from hepml.trees.skimming import skim
 
 
@@ -25,6 +25,7 @@ from hepml.trees.skimming import skim
 @click.option("--require", default="candidate", show_default=True, type=click.Choice(["candidate", "object"]))
 @click.option("--min-pt", type=FINITE, metavar="GEV", help="Least pT of the object.")
 @click.option("--max-eta", type=FINITE, help="Largest |eta| of the object.")
+@CHECKSUMS
 @click.option("--step-size", default="100 MB", show_default=True, help="How much is read at a time.")
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="The counts, for machines.")
@@ -37,6 +38,7 @@ def command(
     require: str,
     min_pt: float | None,
     max_eta: float | None,
+    checksums: Path | None,
     step_size: str,
     overwrite: bool,
     as_json: bool,
@@ -49,6 +51,9 @@ def command(
         rejected[f"no {require}"] += int((~mask).sum())
         return mask
 
+    if checksums is not None:
+        check_not_input(output, [checksums])
+        _compare(files, checksums)
     result = skim(files, output, keep, layout=layout, step_size=step_size, overwrite=overwrite)
     flow = {"read": result.read, **rejected, "written": result.written}
     if as_json:
@@ -60,6 +65,15 @@ def command(
     if result.left_out:
         names = ", ".join(result.left_out[:5]) + (" ..." if len(result.left_out) > 5 else "")
         click.echo(printable(f"{len(result.left_out)} branches left out: {names}"), err=True)
+
+
+def _compare(files: tuple[str, ...], checksums: Path) -> None:
+    from hepml.dataset.checklist import check_listed, read_checksums
+
+    known = read_checksums(checksums)
+    for file in expand_files(files):
+        if not file.remote:
+            check_listed(file.path, sha256_file(file.path), known)
 
 
 def _mask(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 
+from hepml.errors import printable
 from hepml.evaluation import Evaluation
 from hepml.metrics import Change, Comparison, Gap
 
@@ -26,7 +28,9 @@ def show_evaluations(
         comparisons: between them.
         console: where; stdout if None, at least 160 columns wide where it is no terminal.
     """
-    console = console or Console()
+    console = console or Console(markup=False, emoji=False)  # names are the user's
+    results = [replace(one, name=printable(one.name)) for one in results]
+    comparisons = [replace(one, first=printable(one.first), second=printable(one.second)) for one in comparisons]
     if not console.is_terminal:
         console.width = max(console.width, 160)
     binary = [one for one in results if one.task == "binary"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hepml.cli.options import FINITE, QUIET
+from hepml.errors import printable
 from hepml.ledger import json_text
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def command(
         click.echo(json_text(summary))
     else:
         for key, value in summary.items():
-            click.echo(f"{key:<16} {value}")
+            click.echo(f"{key:<16} {printable(value)}")
 
 
 def _positions(text: str) -> list[int]:

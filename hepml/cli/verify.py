@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hepml.cli.cards import runs_in
-from hepml.errors import VerificationError
+from hepml.errors import VerificationError, printable
 from hepml.ledger import check_regular, json_text, read_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def command(path: Path, inputs: bool, folders: tuple[Path, ...], as_json: bool) 
     elif not bad:
         told = [f"{key} {value}" for key, value in facts.items()]
         told += [f"{len(checks)} of {len(checks)} inputs as they were read"] if checks else []
-        click.echo(f"{path}: {kind}, {', '.join(told)}: ok")
+        click.echo(f"{printable(path)}: {kind}, {', '.join(told)}: ok")
     if bad:
         raise VerificationError(
             f"{len(bad)} of {len(checks)} inputs are not what was read",

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from hepml import interruption
-from hepml.errors import HepmlError, InputFileError
+from hepml.errors import HepmlError, InputFileError, printable
 from hepml.trees import Source
 
 __all__ = ["Each", "Processes", "Work", "here", "whole"]
@@ -128,7 +128,7 @@ class Processes:
                     jobs = jobs if hung else max(1, jobs - 1)
                     error = self._error(each, hung, worker.process.exitcode)
                     if losses[each.number] < _ATTEMPTS:
-                        _log.warning("%s: %s; reading it again", each.file.path, error.problem)
+                        _log.warning("%s: %s; reading it again", printable(each.file.path), error.problem)
                         todo.appendleft(each)
                     else:
                         done[each.number] = error

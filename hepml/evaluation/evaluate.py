@@ -100,6 +100,15 @@ def evaluate(
     chosen = sample.evaluated & sample.selected(selection)
     if not chosen.any():
         raise DataError("no candidates to evaluate", where=dataset.path, found=f"selection {selection!r} keeps none")
+    if run.task == "binary" and len(np.unique(sample.y[chosen])) < 2:
+        counts = ", ".join(f"label {label}: {np.count_nonzero(sample.y[chosen] == label)}" for label in (0, 1))
+        raise DataError(
+            f"a class is missing among the candidates to evaluate ({sample.part})",
+            where=dataset.path,
+            expected="candidates of both",
+            found=counts if selection is None else f"{counts} in the selection {selection!r}",
+            fix="convert more events, or train with folds, which hold out all of them",
+        )
     result = Evaluation(
         name=run.path.resolve().name,
         features=run.features,

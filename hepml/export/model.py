@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hepml.errors import DataError, UnsupportedLayerError, VerificationError
+from hepml.errors import DataError, UnsupportedLayerError, VerificationError, printable
 from hepml.evaluator import Evaluator
 from hepml.export.deployment import Ranges, deployment
 from hepml.export.graph import add_model, key_of, traced
@@ -205,7 +205,7 @@ def _write(document: dict[str, Any], path: Path, model: Any, records: list[Input
             logging.INFO if tolerances == Tolerances() else logging.WARNING,
             "%s: float32 Keras and C++ round apart; the judge and the reference vectors are Keras in float64, C++ is "
             "within %.1e on the outputs%s",
-            shown,
+            printable(shown),
             differences.outputs,
             "" if differences.logits is None else f" and {differences.logits:.1e} on the logits",
         )

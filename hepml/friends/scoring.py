@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hepml.applying import check_network, collection_of, score_events
 from hepml.atomic import sweep
 from hepml.candidates import STATUS_NAMES
+from hepml.dataset.checklist import check_listed, read_checksums
 from hepml.dataset.processes import Processes, here
 from hepml.errors import (
     DataError,
@@ -30,6 +31,7 @@ from hepml.errors import (
     MissingBranchError,
     OutputError,
     VerificationError,
+    printable,
 )
 from hepml.evaluator import Evaluator
 from hepml.folds import Folds, first_of, open_networks
@@ -109,12 +111,15 @@ class _Scoring:
     resume: bool
     overwrite: bool
     evaluation: dict[str, Any]
+    checksums: dict[str, str] | None
 
     def steps(self, each: _Each) -> Iterator[Applied | None]:
         """Scores one file: None for each step, then what happened."""
         network = _loaded(self.network) if isinstance(self.network, str) else self.network
         state = None if each.file.remote else file_state(each.file.path)
         ledger = {"format": "hepml-scores", "input": _input(each.file), **self.evaluation}
+        if self.checksums is not None and state is not None:
+            check_listed(each.file.path, ledger["input"]["sha256"], self.checksums)
         if self.resume and each.output.exists():
             found = _verified(each, ledger)
             if found is not None:
@@ -187,7 +192,7 @@ class _Scoring:
             result["sha256"] = {name: digest.hexdigest() for name, digest in digests.items()}
             output[LEDGER] = json_text({**ledger, "result": result})
         if not record.entries:
-            _log.warning("%s has no entries: the output holds an empty tree", record.source)
+            _log.warning("%s has no entries: the output holds an empty tree", printable(record.source))
 
 
 def apply(
@@ -204,6 +209,7 @@ def apply(
     step_size: int | str = "20 MB",
     jobs: int = 1,
     timeout: float = 1800.0,
+    checksums: str | Path | None = None,
     skip_bad: bool = False,
     resume: bool = False,
     overwrite: bool = False,
@@ -226,6 +232,8 @@ def apply(
         threshold, signal_efficiency: one of them adds the branch `pass`.
         jobs: processes, each of which scores whole files; the outputs do not depend on their number.
         timeout: seconds without a sign of life after which a process is replaced.
+        checksums: a list of the files' SHA-256, as `sha256sum` writes it; a file that differs or is not in it cannot
+            be read.
         skip_bad: go on past files that cannot be read; they get no output and are told in the records.
         resume: keep outputs that are whole and of the same input, network, options and code; write damaged ones again.
         overwrite: replace existing outputs.
@@ -275,6 +283,7 @@ def apply(
         resume=resume,
         overwrite=overwrite,
         evaluation={"network": _identity(network, opened), "options": settings, "code": code_version()},
+        checksums=None if checksums is None else read_checksums(checksums),
     )
     if len(sources) > 1 and not skip_bad:
         group = opened.group if isinstance(opened, Folds) else None

@@ -143,7 +143,7 @@ class Reader:
         layout = self.layout(item)
         found = find_samples(files["signal"], files["background"], samples, layout)
         options = SELECTION | self.content.get("selection", {}) | item.get("selection", {}) | given(item, INPUT)
-        checksums = expand_files(self.file(item["checksums"]))[0].path if "checksums" in item else None
+        checksums = self.checksums(item)
         own = [{key: value for key, value in sample_config(one).items() if key != "files"} for one in found.samples]
         self.roots[name] = _files_of(found.samples)
         self.towers[name] = [path for _, path in (*self.roots[name], *_layouts_of(found.samples))]
@@ -163,7 +163,7 @@ class Reader:
             {**options, "task": task_of(found), "samples": own},
             (data,),
             sidecars=(f"{data}.log.json",),
-            files=self.roots[name] + (() if checksums is None else (("checksums", checksums),)),
+            files=self.roots[name] + _named_list(checksums),
             adopts=check_data,
         )
         if self.inputs_drawn and found.task == "binary":
@@ -174,6 +174,9 @@ class Reader:
                 (f"figures/{name}",),
                 needs=(f"convert/{name}",),
             )
+
+    def checksums(self, item: Mapping[str, Any]) -> str | None:
+        return expand_files(self.file(item["checksums"]))[0].path if "checksums" in item else None
 
     def files(self, names: str | list[str] | None) -> list[str]:
         return [self.file(name) for name in ([names] if isinstance(names, str) else names or [])]
@@ -335,6 +338,7 @@ class Reader:
         options = given(item, APPLY)
         layout = self.layout(item)
         known = layout if layout is None or not os.path.isfile(layout) else f"sha256:{sha256_file(layout)}"
+        checksums = self.checksums(item)
         folder = f"scores/{name}"
         yield Step(
             f"apply/{name}",
@@ -344,13 +348,14 @@ class Reader:
                 files,
                 folder,
                 layout=layout,
+                checksums=checksums,
                 work=self.work(item),
                 **options,
             ),
             {**options, "layout": known},
             (folder,),
             needs=(f"export/{network}",),
-            files=tuple((_label(file), file.path) for file in files),
+            files=tuple((_label(file), file.path) for file in files) + _named_list(checksums),
             resumes=True,
             adopts=partial(check_scores, most=len(files)),
         )
@@ -358,6 +363,10 @@ class Reader:
 
 def _files_of(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:
     return tuple((f"{sample.name}/{_label(file)}", file.path) for sample in samples for file in sample.files)
+
+
+def _named_list(checksums: str | None) -> tuple[tuple[str, str], ...]:
+    return () if checksums is None else (("checksums", checksums),)
 
 
 def _layouts_of(samples: Iterable[Sample]) -> tuple[tuple[str, str], ...]:

@@ -73,6 +73,7 @@ JOBS = {
     ),
     "monitor": Job("monitor INPUTS/net.json INPUTS/data.h5 --split train -o report.json", output="report.json"),
     "run": Job("run analysis.yaml --quiet", again="", begun="analysis.yaml"),
+    "plot": Job("plot graphs 2_1_0 -o figures --format png --quiet", output="figures/2_1_0.png"),
     "demo": Job("demo --out demo"),
 }
 

@@ -111,7 +111,7 @@ ROOT_INPUT: dict[str, Fault] = {
     ),
     "R28": Fault(
         "one class only, in a file, a split or a fold",
-        "refused with the counts, by convert and by train",
+        "refused with the counts, by convert, by train, by evaluate and by export --precision",
         1,
         "DataError",
     ),
@@ -157,7 +157,10 @@ _REFUSED = "refused before it is read, by show and verify as damaged (1 or 3); n
 HDF5_INPUT: dict[str, Fault] = {
     "H01": Fault("truncated at any of 12 points", "one message", (1, 3), _EITHER),
     "H02": Fault(
-        "a flipped bit", "verify finds it, wherever it is: 300 of 300 in a sparse and in a dense file", (1, 3), _EITHER
+        "a flipped bit",
+        "verify finds it, wherever it is: 300 of 300 by the command, and 300 each in a sparse and in a dense file",
+        (1, 3),
+        _EITHER,
     ),
     "H03": Fault("another shape", "refused, with both shapes", (1, 3), _EITHER),
     "H04": Fault("another type: float16, big-endian, text, compound, object, reference", "refused", (1, 3), _EITHER),

@@ -377,4 +377,27 @@ def test_decisions_on_one_class_are_refused(entry: str, wholes: dict[str, Path],
     np.savez(tmp_path / "x.npz", hl=x, y=np.ones(40))
     rounded = ("--precision", "int8", "--data", tmp_path / "x.npz")
     with untouched(tmp_path):
-        check(entry, run("export", wholes["run"], *rounded, "-o", tmp_path / "o.json"), "no background among 40")
+        check(
+            entry,
+            run("export", wholes["run"], *rounded, "-o", tmp_path / "o.json"),
+            tmp_path / "x.npz",
+            "label 0: 0, label 1: 40",
+        )
+
+
+@pytest.mark.parametrize("entry", ["R28"])
+def test_a_class_that_is_missing_in_the_test_split_is_refused_with_the_counts(entry: str, tmp_path: Path) -> None:
+    """By what measures: the training has both classes."""
+    from faults.outcomes import run
+
+    signal, background = write(tmp_path / "s.root", content(4, 8)), write(tmp_path / "b.root", content(60, 2))
+    data, trained = tmp_path / "data.h5", tmp_path / "run"
+    assert run("convert", "--signal", signal, "--background", background, "-o", data).code == 0
+    small = ("--epochs", 1, "--set", "layers=1", "--quiet")
+    assert run("train", data, "--features", "hl", "-o", trained, *small).code == 0
+    with untouched(tmp_path):
+        for output in ((), ("-o", tmp_path / "out")):
+            done = run("evaluate", trained, data, "--no-figures", "--bootstrap", 5, *output)
+            check(entry, done, "a class is missing among the candidates to evaluate", data, "label 0: 20, label 1: 0")
+        rounded = ("--precision", "int8", "--data", data)
+        check(entry, run("export", trained, *rounded, "-o", tmp_path / "o.json"), data, "label 0: 20, label 1: 0")

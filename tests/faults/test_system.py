@@ -158,6 +158,41 @@ def test_too_little_memory_is_one_message(entry: str, network, tmp_path: Path) -
         check(entry, done, "Unable to allocate 1.56 GiB")
 
 
+IN_A_GIBIBYTE = {  # exit code, and what is told
+    "convert": ("convert --signal {root} --background {jets} -o {out}/d.h5", 0, ""),
+    "merge": ("merge {data} -o {out}/d.h5", 0, ""),
+    "skim": ("skim {root} -o {out}/s.root", 0, ""),
+    "inspect": ("inspect {root}", 0, ""),
+    "predict": ("predict {net} {data} -o {out}/scores.npz --threads 1", 0, ""),
+    "apply": ("apply {net} {root} -o {out}/scores", 0, ""),
+    "monitor": ("monitor {net} {data} --split train -o {out}/report.json", 0, ""),
+    "verify": ("verify {data}", 0, ""),
+    "evaluate": ("evaluate {run} {data} -o {out}/e --bootstrap 5 --no-figures", 0, ""),
+    "evaluate much": ("evaluate {run} {data} -o {out}/e --bootstrap 1000000 --no-figures", 1, "Unable to allocate"),
+    "train": ("train {data} --features hl -o {out}/r --quiet", 1, "not enough memory to load TensorFlow"),
+    "export": ("export {run} -o {out}/n.json", 1, "not enough memory to load TensorFlow"),
+}
+
+
+@pytest.mark.parametrize("name", IN_A_GIBIBYTE, ids=lambda name: f"S10 {name}")
+def test_a_gibibyte_is_enough_or_it_is_said(name: str, wholes: dict[str, Path], tmp_path: Path) -> None:
+    text, code, words = IN_A_GIBIBYTE[name]
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = [word.format(**wholes, out=out) for word in text.split()]
+    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    before = resource.getrlimit(resource.RLIMIT_AS)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, before[1]))
+
+    done = spawn(*arguments, env=one, preexec_fn=limited)
+    assert done.code == code, done.err
+    if code:
+        check("S10", done, words)
+        assert [path for path in out.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize(
     ("entry", "work", "timeout", "words"),
     [("S11", Deadly(), 100.0, "died"), ("S12", Hanging(), 1.0, "no sign of life for 1 s")],

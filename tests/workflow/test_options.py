@@ -120,6 +120,7 @@ OPTIONS = {
         "overlap": "apply.overlap",
         "jobs": "apply.jobs",
         "timeout": "apply.timeout",
+        "checksums": "apply.checksums",
         "skip_bad": "apply.skip_bad",
         "step_size": "apply.step_size",
         "resume": MADE_BY_RUN,
@@ -189,7 +190,8 @@ def test_the_steps_take_all_options():
     assert set(DEFS["study"]) == {*options.STUDY, *options.EVALUATION, "models", "input"}
     files = {"source", "onnx", "correctionlib"}
     assert set(DEFS["export"]) == {*options.EXPORT, *files, "model", "best_of"}
-    assert set(DEFS["apply"]) == {*options.APPLY, "network", "files", "layout", "jobs", "timeout", "step_size"}
+    work = {"jobs", "timeout", "step_size"}
+    assert set(DEFS["apply"]) == {*options.APPLY, *work, "network", "files", "layout", "checksums"}
     assert steps.Place.__dataclass_fields__["jobs"].default == 1
 
 
