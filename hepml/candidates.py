@@ -208,9 +208,7 @@ def select_candidates(
     else:
         truth_class = np.zeros(len(row), np.uint8)
     if len(row) and not len(events.ecal) and not len(events.hcal):
-        logger.warning(
-            "%s: no calorimeter towers in %d events, every image is empty", printable(events.path), len(events)
-        )
+        logger.warning("%s: no towers in %d events, every image is empty", printable(events.path), len(events))
     names = _flow_names(convention, min_pt, max_eta, preselection)
     return Candidates(
         events=events,

@@ -11,7 +11,7 @@ __all__ = ["lighten"]
 
 
 def lighten(command: str, inputs: Path) -> None:
-    """In this process: a checkpoint after every epoch, three figures of an evaluation, a small demonstration.
+    """In this process: a checkpoint after every epoch, three figures of an evaluation, one that compares, a small demo.
 
     Args:
         command: what is to run.
@@ -36,11 +36,17 @@ def lighten(command: str, inputs: Path) -> None:
 def _draw_little() -> None:
     from hepml import plots
 
-    draw = plots.evaluation_figures
+    draw, side_by_side = plots.evaluation_figures, plots.comparison_figures
+
+    def less(evaluation: Any) -> Any:
+        return replace(evaluation, binned=(), classes=(), dependence=(), calibration=None, confusion=None)
 
     def three(evaluation: Any, _dataset: Any, folder: Any, **options: Any) -> Any:
         """ROC, scores and history."""
-        few = replace(evaluation, binned=(), classes=(), dependence=(), calibration=None, confusion=None)
-        return draw(few, None, folder, **options)
+        return draw(less(evaluation), None, folder, **options)
 
-    plots.evaluation_figures = three
+    def one(evaluations: Any, folder: Any, **options: Any) -> Any:
+        """ROC."""
+        return side_by_side([less(each) for each in evaluations], folder, **options)
+
+    plots.evaluation_figures, plots.comparison_figures = three, one
