@@ -117,9 +117,10 @@ ROOT_INPUT: dict[str, Fault] = {
     ),
     "R05": Fault(
         "a flipped bit",
-        "with --checksums, a list of sha256sum, every one is found (300 of 300 a codec). Without it, of 300: zlib 120 "
-        "errors, LZMA 119, the others harmless; ZSTD 27 errors, 17 rejected events, 65 wrong numbers; LZ4 20, 1, 88; "
-        "uncompressed 20, 4, 84: ROOT files hold no checksum of their values",
+        "with --checksums, a list of sha256sum, which convert, apply and skim take, every one is found (300 of 300 a "
+        "codec by convert). Without it, of 300: zlib 120 errors, LZMA 119, the others harmless; ZSTD 27 errors, 17 "
+        "rejected events, 65 wrong numbers; LZ4 20, 1, 88; uncompressed 20, 4, 84: ROOT files hold no checksum of "
+        "their values",
         1,
         "InputFileError",
     ),
@@ -147,7 +148,7 @@ ROOT_INPUT: dict[str, Fault] = {
     "R34": Fault("10 000 files where 256 may be open", "one is open at a time", 0),
     "R35": Fault(
         "file names with blanks, quotes, newlines, escapes, letters of any script, 255 bytes",
-        "read, and told on one line",
+        "read, written, and told on one line: ROOT files, data, runs, networks, npz, scores, reports and their folders",
         0,
     ),
 }
@@ -197,7 +198,7 @@ HDF5_INPUT: dict[str, Fault] = {
 SYSTEM: dict[str, Fault] = {
     "S01": Fault(
         "the disk fills up, at any write, at fsync or at the rename",
-        "the old output stays, what was begun is removed",
+        "the old output stays, what was begun is removed ([where so far](errors.md#writing))",
         4,
         "OutputError",
     ),
@@ -209,7 +210,7 @@ SYSTEM: dict[str, Fault] = {
     "S03": Fault(
         "SIGTERM or SIGINT in a training, SIGTERM in any stage of any command",
         "a training has the state after its last epoch, at most a second older, in the checkpoint within 5 s; other "
-        "commands end within 5 s and leave nothing half-written",
+        "commands end within 5 s and leave nothing half-written ([where so far](errors.md#writing))",
         (130, 143),
     ),
     "S04": Fault("the output's folder is read-only", "refused before any work is done", 4, "OutputError"),
@@ -226,14 +227,15 @@ SYSTEM: dict[str, Fault] = {
     ),
     "S08": Fault(
         "two processes write one output",
-        "the second is refused, and changes nothing; the lock of a process that died is free",
+        "the second is refused, and changes nothing; the lock of a process that died is free ([where so "
+        "far](errors.md#writing))",
         4,
         "OutputError",
     ),
     "S09": Fault("clocks that jump, files from the future", "the same bytes: no result and no decision uses a time", 0),
     "S10": Fault(
         "an address space of 1 GiB is too small for the input",
-        "one message, with how much memory could not be had",
+        "most commands work in it; else one message, with how much memory could not be had",
         1,
         ("HepmlError", "InputFileError"),
     ),
