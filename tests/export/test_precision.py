@@ -365,7 +365,7 @@ def test_precision_is_never_unmeasured(keras_file, tmp_path, capsys):
         ({"y": np.arange(40) % 2, "weight": np.array(["a"] * 40)}, "the array 'weight' is not one number"),
         ({"y": np.arange(40) % 2, "weight": np.float64(1)}, "the array 'weight' is not one number"),
         ({"y": np.arange(39) % 2}, "wrong shape"),
-        ({"y": np.ones(40)}, "no background"),
+        ({"y": np.ones(40)}, "label 0: 0, label 1: 40"),
         ({"y": np.arange(40) % 2, "x": np.full((40, 2), np.nan)}, "no score for some events"),
     ],
 )
