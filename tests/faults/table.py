@@ -94,7 +94,8 @@ ROOT_INPUT: dict[str, Fault] = {
     ),
     "R24": Fault(
         "the same run, lumi and event again, in one file or several",
-        "counted, and kept in one split and fold; left out with --dedup, counted as duplicate",
+        "counted, by merge across parts too, and kept in one split and fold; left out by convert with --dedup, counted "
+        "as duplicate",
         0,
     ),
     "R25": Fault(
@@ -251,7 +252,7 @@ SYSTEM: dict[str, Fault] = {
         1,
         "InputFileError",
     ),
-    "S13": Fault("a German or Turkish locale", "the same scores", 0),
+    "S13": Fault("a German or Turkish locale", "the same data, networks, numbers and scores", 0),
     "S14": Fault(
         "a pipe, a folder or a dangling link as output or input",
         "refused: as an output before any work, with --overwrite too; a link is replaced, never followed",

@@ -249,6 +249,39 @@ def test_numbers_and_names_do_not_depend_on_the_locale(name: str, foreign, netwo
     assert locale.setlocale(locale.LC_NUMERIC) == "C"
 
 
+IN_A_LOCALE = {  # what is written, which must be the same bytes
+    "convert": ("convert --signal {root} --background {jets} -o d.h5", "d.h5"),
+    "train": ("train {data} --features hl -o r --epochs 1 --set layers=1 --set units=4 --quiet", "r/scores.h5"),
+    "evaluate": ("evaluate {run} {data} -o e --bootstrap 5 --no-figures --quiet", "e/metrics.json"),
+    "export": ("export {run} -o n.json", "n.json"),
+    "predict": ("predict {net} {data} -o s.npz", "s.npz"),
+    "monitor": ("monitor {net} {data} --split train -o m.json", "m.json"),
+}
+
+
+@pytest.mark.parametrize("name", ["de_DE.UTF-8", "tr_TR.UTF-8"])
+@pytest.mark.parametrize("command", IN_A_LOCALE, ids=lambda command: f"S13 {command}")
+def test_outputs_do_not_depend_on_the_locale(
+    *, command: str, name: str, foreign, wholes: dict[str, Path], tmp_path: Path
+) -> None:
+    code = (
+        "import locale, sys\nlocale.setlocale(locale.LC_ALL, '')\n"
+        "assert locale.localeconv()['decimal_point'] == sys.argv.pop(1)\n"
+        "from hepml.cli import main\nmain(sys.argv[1:])"
+    )
+    text, output = IN_A_LOCALE[command]
+    written = []
+    for point, environment in ((".", {"LC_ALL": "C.UTF-8"}), (",", foreign | {"LC_ALL": name, "LANG": name})):
+        folder = tmp_path / environment["LC_ALL"]
+        folder.mkdir()
+        asked = [sys.executable, "-c", code, point, *(word.format(**wholes) for word in text.split())]
+        more = {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment
+        done = subprocess.run(asked, env=os.environ | more, cwd=folder, capture_output=True, text=True, check=False)
+        check("S13", SimpleNamespace(code=done.returncode, err=done.stderr))  # type: ignore[arg-type]
+        written.append((folder / output).read_bytes())
+    assert written[0] == written[1]
+
+
 FORKED = """
 import sys
 import tensorflow as tf
