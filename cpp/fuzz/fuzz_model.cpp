@@ -123,6 +123,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   hepml::LoadOptions options;
   options.verify = size % 2 == 0;
+  options.most_work = 0x1p28;  // about 20 events are run, with sanitizers
   try {
     const auto model = Model::parse(text, options);
     options.verify = options.sparse = false;
