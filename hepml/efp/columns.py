@@ -79,7 +79,7 @@ def parse_column(name: str) -> Column:
         )
     prefix, graph, *exponents = found.groups()
     try:
-        kappa, beta = map(float, exponents)
+        kappa, beta = (float(exponent) + 0.0 for exponent in exponents)  # 0, not -0
     except ValueError:
         kappa = beta = np.nan
     if not np.isfinite([kappa, beta]).all():
@@ -126,7 +126,7 @@ def compute_columns(
         raise DataError("not as many images of one calorimeter as of the other", found=str(sizes))
     if absent := [column.name for column in columns if images[column.calorimeter] is None]:
         raise DataError("no images of the calorimeter of a column", found=absent[0])
-    values = np.empty((max(sizes.values(), default=0), len(columns)))
+    values = np.full((max(sizes.values(), default=0), len(columns)), np.nan)
     place = {(one.calorimeter, one.graph.name, one.kappa, one.beta): number for number, one in enumerate(columns)}
     for calorimeter, beta, kappas, graphs in _grids(columns):
         found = efp(images[calorimeter], graphs, kappas, beta, calorimeter, threads=threads)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -111,23 +113,32 @@ def efp(
         raise DataError(f"pixels cannot be {pixels!r}", expected="centres, edges")
     program = _program(chosen)
     use = threads_of(threads)
+    prefix = "" if calorimeter is None else f"{_CALORIMETERS[calorimeter][0]}_"
+    names = tuple(f"{prefix}efp_{graph.name}_k_{k:g}_b_{b:g}" for graph in chosen for k in kappas for b in betas)
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(
+            "two columns have one name", expected="different graphs, exponents of at most six digits", found=twice[0]
+        )
     parts = [
         np.asarray(program.compute(*arrays, normed, list(kappas), list(betas), use))
         for arrays in _constituents(images_or_array, calorimeter, pixels)
     ]
     values = np.concatenate(parts).reshape(sum(map(len, parts)), len(chosen) * len(kappas) * len(betas))
-    prefix = "" if calorimeter is None else f"{_CALORIMETERS[calorimeter][0]}_"
-    names = tuple(f"{prefix}efp_{graph.name}_k_{k:g}_b_{b:g}" for graph in chosen for k in kappas for b in betas)
     return EFPs(values, names, chosen, kappas, betas)
 
 
 def _chosen(which: str | Sequence[str] | Sequence[Graph]) -> tuple[Graph, ...]:
+    if not isinstance(which, Iterable):
+        raise DataError("no choice of graphs", expected='such as "d<=7", names, or graphs', found=repr(which))
     if not isinstance(which, str) and all(isinstance(one, Graph) for one in which):
         found = [one for one in which if isinstance(one, Graph)]
     else:
         found = graphs(which)  # type: ignore[arg-type]
     if not found:
         raise DataError("no graph is chosen", found=repr(which))
+    for graph in found:
+        if any(not 0 <= v < min(graph.n, 256) for edge in graph.edges for v in edge):
+            raise DataError("an edge to a vertex that is not there", expected=f"0 to {graph.n - 1}", found=graph)
     return tuple(found)
 
 
@@ -143,8 +154,11 @@ def _exponents(given: float | Sequence[float], name: str) -> tuple[float, ...]:
         raise DataError(f"{name} is no number", found=repr(given)) from error
     if found.ndim != 1 or not len(found) or not np.all(np.isfinite(found)):
         raise DataError(f"{name} is one finite number or several", found=repr(given))
+    found = found + 0.0  # -0 is 0
     if len(set(found.tolist())) < len(found):
         raise DataError(f"{name} holds a number twice", found=repr(given))
+    if name == "beta" and (found < 0).any():
+        raise DataError("an angle of 0 has no power below 0", expected="beta >= 0", found=repr(given))
     return tuple(found.tolist())
 
 
@@ -157,8 +171,14 @@ def _constituents(given: Any, calorimeter: str | None, pixels: str) -> Iterator[
         yield _jagged(given)
         return
     shape = given.shape
+    if isinstance(given, np.ma.MaskedArray) or given.dtype.kind not in "biufO":
+        raise DataError(
+            "neither images nor constituents",
+            expected="an array of numbers, without a mask",
+            found=f"{type(given).__name__} of {given.dtype}",
+        )
     if given.ndim in (2, 3) and shape[-1] == 3:
-        events = given.reshape(-1, *shape[-2:])
+        events = given if given.ndim == 3 else given[None]
         offsets = np.arange(len(events) + 1, dtype=np.int64) * events.shape[1]
         flat = np.asarray(events, dtype=np.float64).reshape(-1, 3).T
         weight, eta, phi = (np.ascontiguousarray(column) for column in flat)
@@ -198,6 +218,8 @@ def _jagged(given: Any) -> Arrays:
     expected = "a list or an awkward array of events, each (M, 3): weight, eta, phi"
     try:
         if isinstance(given, ak.Array):
+            if re.search(r"\?|option\[", str(given.type)):
+                raise DataError("constituents that are missing", expected=expected, found=str(given.type)[:200])
             counts = ak.to_numpy(ak.num(given))
             flat = ak.to_numpy(ak.to_regular(ak.flatten(given), axis=1))
         else:

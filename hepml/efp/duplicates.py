@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hepml.errors import DataError
+from hepml.errors import DataError, check_whole
 
 __all__ = ["Duplicate", "Duplicates", "find_duplicates"]
 
@@ -85,6 +85,8 @@ def find_duplicates(columns: Iterable[tuple[str, ArrayLike]], decimals: int = 7)
     Source:
         arXiv:2011.01984 and its public code, which compares the first 500 events of the test split.
     """
+    if not 1 <= check_whole("decimals", decimals) <= 15:
+        raise DataError(f"decimals cannot be {decimals}", expected="1 to 15, which doubles hold")
     ranges: dict[str, tuple[float, float]] = {}
     kept: dict[bytes, str] = {}
     aside: dict[bytes, str] = {}

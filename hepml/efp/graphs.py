@@ -190,6 +190,8 @@ def find_graph(name: str) -> Graph:
                 expected="n_d_k: vertices, edges (at most 8), EnergyFlow's index",
                 nearest=nearest(one, table),
             )
+    if len(names) > 1 and "1_0_0" in names:
+        raise DataError(f"no graph is named {name!r}", expected="parts that have edges", found="the point, 1_0_0")
     return table[name] if len(names) == 1 else _product([table[one] for one in names])
 
 

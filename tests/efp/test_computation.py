@@ -8,7 +8,7 @@ import pytest
 
 import hepml
 from hepml.efp import to_energyflow
-from hepml.efp.graphs import find_graph, graphs
+from hepml.efp.graphs import Graph, find_graph, graphs
 from hepml.errors import DataError
 
 
@@ -131,6 +131,9 @@ def test_numbers_of_constituents():
 
 
 def test_the_toy_and_what_normed_means():
+    toy = np.array([[0.6, 0.0, 0.0], [0.4, 0.3, 0.0]])
+    assert hepml.efp(toy, "2_1_0", 1, 1).values[0, 0] == pytest.approx(0.144, rel=1e-14)
+    assert hepml.efp(toy, "1_0_0", 2, 1).values[0, 0] == pytest.approx(0.52, rel=1e-14)
     constituents = np.array([[3.0, 0.0, 0.0], [1.0, 0.3, 0.4]])
     assert hepml.efp(constituents, "2_1_0", 1, 1).values[0, 0] == pytest.approx(2 * 0.75 * 0.25 * 0.5)
     assert hepml.efp(constituents, "2_1_0", 1, 1, normed=False).values[0, 0] == pytest.approx(2 * 3 * 0.5)
@@ -150,6 +153,16 @@ def test_edges_are_the_places_of_the_reference():
     image[0, 15, 15], image[0, 15, 20] = 1, 1
     centres, edges = (hepml.efp(image, "2_1_0", 1, 1, pixels=one).values[0, 0] for one in ("centres", "edges"))
     assert (centres, edges / centres) == (pytest.approx(5 * 0.025 / 2), pytest.approx(31 / 30))
+
+
+@pytest.mark.parametrize("given", [np.zeros((0, 3)), np.zeros((1, 0, 3)), [np.zeros((0, 3))]])
+def test_an_event_without_constituents_has_zero(given):
+    assert hepml.efp(given, "d<=1", 1, 1).values.tolist() == [[0, 0]]
+    assert hepml.efp(np.zeros((0, 5, 3)), "d<=1", 1, 1).values.shape == (0, 2)
+
+
+def test_minus_zero_is_zero():
+    assert hepml.efp(event(3), "2_1_0", -0.0, 1).names == ("et_efp_2_1_0_k_0_b_1",)
 
 
 def test_what_is_not_finite_gives_nan():
@@ -172,6 +185,15 @@ def test_what_is_not_finite_gives_nan():
         (np.zeros((2, 31, 31)), {"graphs": "n>40"}, "no graph"),
         ([[[1.0, 2.0]]], {}, "not three numbers"),
         ("electrons", {}, "neither images nor"),
+        (np.zeros((2, 31, 31), complex), {}, "neither images nor"),
+        (np.ma.masked_array(np.zeros((2, 3)), mask=True), {}, "neither images nor"),
+        (ak.Array([[[1.0, 0.0, 0.0]], None]), {}, "missing"),
+        (ak.Array([[[1.0, 0.0, None]]]), {}, "missing"),
+        (np.zeros((2, 31, 31)), {"graphs": None}, "no choice of graphs"),
+        (np.zeros((2, 31, 31)), {"graphs": [Graph("2_1_0", 2, 1, 2, ((0, 300),))]}, "vertex that is not there"),
+        (np.zeros((2, 31, 31)), {"graphs": [find_graph("2_1_0")] * 2}, "two columns have one name"),
+        (np.zeros((2, 31, 31)), {"kappa": (0.1234567, 0.1234568)}, "two columns have one name"),
+        (np.zeros((2, 31, 31)), {"beta": -1}, "no power below 0"),
     ],
 )
 def test_what_cannot_be_is_refused(given, options, problem):
@@ -180,8 +202,6 @@ def test_what_cannot_be_is_refused(given, options, problem):
 
 
 def test_a_graph_that_is_too_dense_is_refused():
-    from hepml.efp.graphs import Graph
-
     five = Graph("5_10_0", 5, 10, 5, tuple(itertools.combinations(range(5), 2)))
     with pytest.raises(hepml.HepmlError, match="too dense"):
         hepml.efp(event(5), [five], 1, 1)

@@ -76,6 +76,7 @@ def test_energyflow_has_the_same_graphs():
         ("3_3_9", "no graph is named '3_3_9'"),
         ("", "not a"),
         ("d<=2|", "not a"),
+        ("1_0_0x2_1_0", "no graph is named"),
     ],
 )
 def test_what_names_no_graph_is_refused(which, problem):
