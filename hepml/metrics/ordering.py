@@ -122,6 +122,8 @@ def average_decision_ordering(
     """
     if n_pairs is not None and check_whole("n_pairs", n_pairs) < 1:
         raise DataError(f"n_pairs cannot be {n_pairs}", expected="at least 1, or None for all pairs")
+    if check_whole("seed", seed) < 0:
+        raise DataError(f"seed cannot be {seed}", expected="0 or more")
     if check_whole("bootstrap", bootstrap) < 0:
         raise DataError(f"bootstrap cannot be {bootstrap}", expected="0 or more")
     functions = {"f": f, "g": g} if against is None else {"f": f, "g": g, "against": against}
@@ -239,7 +241,10 @@ class _Sample:
 
 
 def _function(name: str, values: ArrayLike, n: int) -> Floats:
-    array = np.ascontiguousarray(values, dtype=np.float64)
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf":
+        raise DataError(f"the array {name!r} holds no real numbers", found=f"dtype {given.dtype}")
+    array = np.ascontiguousarray(given, dtype=np.float64)
     if array.ndim != 1 or len(array) != n:
         raise DataError(f"wrong shape of the array {name!r}", expected=f"({n or 'n'},)", found=array.shape)
     bad = int(np.count_nonzero(~np.isfinite(array)))
@@ -270,7 +275,11 @@ def _exact(sample: _Sample) -> DecisionOrdering:
         n = effective_number(w[own])
         phi[own] *= math.sqrt(n / (n - 1)) if n > 1 else 0.0
     value = 0.5 + 0.5 * mean
-    error = math.sqrt(_squares(phi, group_index(sample.events.group)))
+    index = group_index(sample.events.group)
+    error = math.sqrt(_squares(phi, index))
+    alone = min(np.count_nonzero(weights[own]) for own in (signal, sample.background)) < 2
+    if alone or (index is not None and index.max() == 0):
+        error = math.nan  # one event or one group tells nothing of the scatter
     return sample.result(value, error, pairs, pairs, total / sample.all_weight)
 
 
@@ -288,6 +297,8 @@ def _bootstrapped(sample: _Sample, n_pairs: int | None, n: int, seed: int) -> fl
             continue
         functions: dict[str, ArrayLike] = {name: one[rows] for name, one in sample.functions.items()}
         drawn = _Sample(functions, sample.label[rows], sample.events.weight[rows], None, sample.fold)
+        if not drawn.within(drawn.functions["f"])[1]:  # as rare pairs are in some replicas
+            continue
         values.append((_exact(drawn) if n_pairs is None else _sampled(drawn, n_pairs, seed + len(values))).value)
     return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
@@ -297,6 +308,7 @@ def _sampled(sample: _Sample, n_pairs: int, seed: int) -> DecisionOrdering:
     f, g, against = sample.functions["f"], sample.functions["g"], sample.functions.get("against")
     kept: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     seen = found = 0
+    weight, seen_weight = sample.events.weight, 0.0
     for i, j in _random_pairs(len(sample.signal), len(sample.background), seed):
         s, b = sample.signal[i], sample.background[j]
         if against is not None:
@@ -305,6 +317,7 @@ def _sampled(sample: _Sample, n_pairs: int, seed: int) -> DecisionOrdering:
             s, b = s[wanted], b[wanted]
         else:
             last = min(len(s), n_pairs - found)
+        seen_weight += float(np.dot(weight[sample.signal[i[:last]]], weight[sample.background[j[:last]]]))
         s, b = s[: n_pairs - found], b[: n_pairs - found]
         kept.append((s, b))
         seen, found = seen + last, found + len(s)
@@ -313,7 +326,7 @@ def _sampled(sample: _Sample, n_pairs: int, seed: int) -> DecisionOrdering:
     if not found:
         raise _nothing()
     s, b = (np.concatenate([one[k] for one in kept]) for k in (0, 1))
-    w = sample.events.weight[s] * sample.events.weight[b]
+    w = weight[s] * weight[b]
     total = float(w.sum())
     if not total > 0:
         raise DataError("the pairs that were drawn have no positive total weight", fix="draw more of them")
@@ -326,7 +339,7 @@ def _sampled(sample: _Sample, n_pairs: int, seed: int) -> DecisionOrdering:
     error = math.sqrt(max(both - float(np.dot(rest, rest)), 0.0))
     whole = seen == sample.all_pairs
     known = sample.all_pairs if against is None else found if whole else None
-    return sample.result(value, error, found, known, 1.0 if against is None else found / seen)
+    return sample.result(value, error, found, known, 1.0 if against is None else total / seen_weight)
 
 
 def _random_pairs(n_first: int, n_second: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

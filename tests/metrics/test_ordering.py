@@ -259,3 +259,32 @@ def test_an_order_that_is_none_is_refused():
     for order in ([0, 1, 2, 7], [-1, 0, 1, 2], [1, 0, 2, 3]):
         with pytest.raises(ValueError, match="order"):
             some.agreement(x, np.array(order))
+
+
+def test_the_fraction_of_drawn_pairs_has_their_weights():
+    rng = np.random.default_rng(8)
+    g, h, f = rng.normal(size=(3, 400))
+    label, weight = np.arange(400) % 2, np.where(np.abs(h - g) > 1.5, 20, 0.1)
+    right = hepml.average_decision_ordering(f, g, label, weight, against=h)
+    drawn = hepml.average_decision_ordering(f, g, label, weight, 18_000, against=h)
+    assert right.fraction > 0.58
+    assert drawn.fraction == pytest.approx(right.fraction, abs=0.02)
+
+
+def test_few_pairs_have_an_error_or_say_that_it_is_not_known():
+    """Replicas of a bootstrap without a pair are left out; a single pair tells nothing of its scatter."""
+    g = np.arange(60.0)
+    h, f, label = g.copy(), g**2, np.arange(60) % 2
+    h[[20, 21]] = h[[21, 20]]
+    one = hepml.average_decision_ordering(f, g, label, against=h)
+    assert (one.pairs, one.value) == (1, 1.0)
+    assert math.isnan(one.error)
+    assert hepml.average_decision_ordering(f, g, label, against=h, bootstrap=50).error == 0
+    assert math.isnan(hepml.average_decision_ordering(f, g, label, group=np.zeros(60, int)).error)
+
+
+@pytest.mark.parametrize("given", [{"seed": -1}, {"seed": "a"}, {"f": ["a", "b"]}, {"f": [1j, 2]}])
+def test_what_is_no_number_is_refused(given):
+    arguments = {"f": [1, 2], "g": [1, 2], "label": [0, 1], **given}
+    with pytest.raises(DataError):
+        hepml.average_decision_ordering(**arguments)
