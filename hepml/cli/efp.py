@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hepml.cli.options import NUMBERS, QUIET
-from hepml.errors import printable
+from hepml.errors import OutputError, printable
 from hepml.identity import SPLITS
-from hepml.ledger import check_output, json_text
+from hepml.ledger import check_not_input, check_output, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -84,10 +84,19 @@ def command(
     """
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
-    check_output(output, overwrite or resume)  # before the imports
-    for folder in (feather, duplicates):
+    check_output(output, overwrite or resume)  # before the work
+
+    from hepml.dataset.efp_tables import TABLES
+    from hepml.dataset.feather import FEATHERS
+    from hepml.dataset.output import check_own
+
+    for folder, own in ((feather, FEATHERS), (duplicates, TABLES)):
         if folder is not None:
             check_output(folder, overwrite or resume)
+            check_not_input(folder, [data, output])
+            check_own(folder, own)
+            if folder.resolve() in {output.resolve(), *output.resolve().parents}:
+                raise OutputError("the folder is, or would hold, the output", where=folder, fix="choose another folder")
     if duplicates is not None and "test" not in _names(splits):
         raise click.UsageError("--duplicates compares rows of the test split, which --splits leaves out")
 

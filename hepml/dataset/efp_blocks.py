@@ -164,6 +164,16 @@ class EFPBlocks:
                 found=f"{np.abs(found[over]).max():.3g}",
                 fix="store float64, or leave the kappas below 0 out",
             )
+        under = (found != 0) & (np.abs(found) < np.finfo(np.float32).tiny)
+        if under.any():
+            columns = np.flatnonzero(under.any(axis=0))
+            raise DataError(
+                "polynomials that float32 cannot hold",
+                where=f"{self.path}, {len(columns)} columns, as {self.names[token][columns[0]]}",
+                expected=f"0, or at least {np.finfo(np.float32).tiny:.2g}",
+                found=f"{np.abs(found[under]).min():.3g}",
+                fix="store float64, or leave the largest kappas and betas out",
+            )
         return found.astype(np.float32)
 
     def check_unchanged(self) -> None:

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.dataset.efps import EFPFile
+from hepml.dataset.output import check_own
 from hepml.efp.duplicates import Duplicates, find_duplicates
 from hepml.ledger import atomic_folder, check_not_input
 
-__all__ = ["efp_duplicates", "write_duplicates"]
+__all__ = ["TABLES", "efp_duplicates", "write_duplicates"]
 
+TABLES = ("uniques.csv", "duplicates.csv", "constants.csv", "split.csv")
 _COLUMNS = 64  # that are in memory together
 
 
@@ -61,12 +63,13 @@ def write_duplicates(
 
     Raises:
         DataError, InputFileError: as `efp_duplicates`.
-        OutputError: the folder exists, or cannot be written.
+        OutputError: the folder exists (with `overwrite`: and holds other files), or cannot be written.
 
     Example:
         >>> write_duplicates("efps.h5", "tables")  # doctest: +SKIP
     """
     check_not_input(output, [efps])
+    check_own(output, TABLES)
     file = EFPFile.open(efps)
     found = efp_duplicates(file, split, events)
     by_definition = [(name, same, "definition", 1.0, 0.0) for name, same in file.aliases.items()]

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from hepml.dataset.efps import EFPFile
+from hepml.dataset.layout import SPLITS
+from hepml.dataset.output import check_own
 from hepml.dataset.reader import Dataset
 from hepml.errors import MissingExtraError
 from hepml.ledger import atomic_folder, check_not_input
 
-__all__ = ["require_feather", "write_feather"]
+__all__ = ["FEATHERS", "require_feather", "write_feather"]
 
+FEATHERS = tuple(f"{split}/*.feather" for split in SPLITS)
 _COLUMNS = 64  # that are in memory together
 
 
@@ -60,7 +63,7 @@ def write_feather(
     Raises:
         MissingExtraError: pyarrow is not installed.
         DataError: the polynomials are those of other data.
-        OutputError: the folder exists, or cannot be written.
+        OutputError: the folder exists (with `overwrite`: and holds other files), or cannot be written.
 
     Example:
         >>> write_feather("efps.h5", "data.h5", "data/efp")  # doctest: +SKIP
@@ -70,6 +73,7 @@ def write_feather(
     file, dataset = EFPFile.open(efps), Dataset.open(data)
     file.check_data(dataset.checksum, data)
     check_not_input(output, [efps, data])
+    check_own(output, FEATHERS)
     stored: dict[str, list[str]] = {name: [name] for name in file.names}
     for name, same in file.aliases.items():
         stored[same].append(name)

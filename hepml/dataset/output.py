@@ -19,12 +19,28 @@ from hepml.dataset.rows import VARIABLES
 from hepml.dataset.sink import Sink
 from hepml.dataset.verify import log_of
 from hepml.dataset.writer import Writer
-from hepml.errors import printable
+from hepml.errors import OutputError, printable
 from hepml.geometry import PAPER
 
-__all__ = ["Output", "Summary", "log_alone"]
+__all__ = ["Output", "Summary", "check_own", "log_alone"]
 
 _log = logging.getLogger("hepml")
+
+
+def check_own(folder: str | Path, patterns: Iterable[str]) -> None:
+    """Refuses to replace a folder that holds other files than those of some patterns, such as `*.csv`.
+
+    Raises:
+        OutputError: there is another file.
+    """
+    folder, patterns = Path(folder), tuple(patterns)
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        name = path.relative_to(folder)
+        own = any(name.match(one) and len(name.parts) == len(Path(one).parts) for one in patterns)
+        if not own and (path.is_symlink() or not path.is_dir()):
+            raise OutputError(
+                "the folder holds something else, which would be lost", where=path, fix="choose another folder"
+            )
 
 
 @dataclass(frozen=True)

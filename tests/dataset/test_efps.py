@@ -233,6 +233,9 @@ def test_float32_holds_what_it_can_and_refuses_the_rest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="float32 cannot hold") as refused:
         write_efps(path, tmp_path / "other.h5", dtype="float32", graphs="8_7_0", kappa=-8, beta=1)
     assert "et_efp_8_7_0_k_-8_b_1" in str(refused.value)
+    with pytest.raises(DataError, match="float32 cannot hold") as refused:
+        write_efps(path, tmp_path / "other.h5", dtype="float32", graphs="8_7_0", kappa=4, beta=4)
+    assert "0, or at least" in str(refused.value)
 
 
 def test_a_split_without_rows(tmp_path: Path) -> None:
@@ -275,6 +278,31 @@ def test_tables_of_duplicates(data: Path, tmp_path: Path, capsys: pytest.Capture
     assert run("efp", data, "-o", tmp_path / "b.h5", "--splits", "train", "--duplicates", tmp_path / "b") == 2
     every = efp_duplicates(out, "train", None)
     assert (every.events, set(every.uniques)) == (found.n("train"), {*kept})
+
+
+@pytest.mark.parametrize("option", ["--duplicates", "--feather"])
+def test_no_folder_is_replaced_that_holds_something_else(
+    option: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once the data file itself was lost, with the folder that it lay in."""
+    if option == "--feather":
+        pytest.importorskip("pyarrow", reason="the extra feather is not installed")
+    hold, theirs, out = tmp_path / "hold", tmp_path / "theirs", tmp_path / "efps.h5"
+    hold.mkdir()
+    theirs.mkdir()
+    own = hold / "data.h5"
+    own.write_bytes(data.read_bytes())
+    (theirs / "thesis.csv").write_text("all of it")
+    options = ("-o", out, "--graphs", "d<=1", "--kappa", 1, "--calorimeter", "ecal")
+    for how in ("--overwrite", "--resume"):
+        for folder, problem in ((hold, "input"), (theirs, "something else"), (tmp_path, "input"), (out, "output")):
+            assert run("efp", own, *options, how, option, folder) == 4, (how, folder)
+            assert problem in capsys.readouterr().err
+    assert not out.exists()
+    assert own.read_bytes() == data.read_bytes()
+    assert (theirs / "thesis.csv").read_text() == "all of it"
+    assert run("efp", own, *options, option, tmp_path / "new") == 0
+    assert run("efp", own, *options, "--overwrite", option, tmp_path / "new") == 0
 
 
 def test_feather_files_are_those_of_the_reference(data: Path, efps: Path, tmp_path: Path) -> None:
