@@ -147,7 +147,6 @@ def main() -> None:
     for graph in prime[1::7]:
         found = compare(real, [graph], PLAIN, options.peer, options.rounds)
         single.append({"graph": graph.name, "ratio": found["ratio"]})
-    rows["single"] = single
     print("one graph alone: least", min(single, key=lambda one: one["ratio"]))
     two = []
     for _ in range(5):
@@ -157,10 +156,16 @@ def main() -> None:
             hepml.efp(real, prime, 1, 1, threads=threads)
             spent.append(time.perf_counter() - start)
         two.append(spent[0] / spent[1])
-    rows["two cores"] = sorted(two)[2]
-    print("two cores", rows["two cores"])
+    both = sorted(two)[2]
+    print("two cores", both)
     if options.output:
-        write_json(options.output, {"about": {"machine": machine(), "commit": commit()}, "rows": rows})
+        about = {
+            "commit": commit(Path(__file__).parents[1]),
+            "machine": machine(),
+            "energyflow": energyflow.__version__,
+        }
+        about |= {"rounds": options.rounds, "peer_events": options.peer}
+        write_json(options.output, {"about": about, "rows": rows, "single": single, "two cores": both})
 
 
 if __name__ == "__main__":
