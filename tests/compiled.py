@@ -15,9 +15,7 @@ import hepml
 from hepml.export.source import export_source
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
-CLANG = next(
-    filter(None, map(shutil.which, ["clang++", *(f"clang++-{version}" for version in range(20, 13, -1))])), None
-)
+CLANG = next(filter(shutil.which, ("clang++", "clang++-14")), None)  # as Debian names it
 COMPILERS = ["g++", *([CLANG] if CLANG else [])]
 _numbers = itertools.count()
 
