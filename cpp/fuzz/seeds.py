@@ -1,6 +1,6 @@
 """Write small network files, one or more for every layer, from which the fuzzers start.
 
-python cpp/fuzz/seeds.py FOLDER
+python cpp/fuzz/seeds.py FOLDER        # and malformed ones into the folder `hostile` beside it
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def polynomials(path: Path) -> None:
     export_model(model, path, inputs=[InputSpec("efp", (2,), names, PAPER.to_dict())], overwrite=True)
 
 
-def malformed(path: Path) -> None:
-    """Definitions of polynomials that cannot be, each beside the network that it was."""
+def malformed(path: Path, folder: Path) -> None:
+    """Definitions of polynomials that cannot be."""
     changes: dict[str, dict[str, Any]] = {
         "vertex": {"edges": [[0, 1], [0, 2], [1, 3]]},
         "loop": {"edges": [[0, 1], [0, 2], [1, 1]]},
@@ -104,7 +104,7 @@ def malformed(path: Path) -> None:
     for name, change in changes.items():
         document = json.loads(text)
         document["hepml"]["efps"]["columns"][0] |= change
-        path.with_name(f"{path.stem}_{name}.json").write_text(json.dumps(document, separators=(",", ":")))
+        (folder / f"{path.stem}_{name}.json").write_text(json.dumps(document, separators=(",", ":")))
 
 
 def shorten(path: Path) -> None:
@@ -157,7 +157,9 @@ def main() -> None:
     polynomials(folder / "efp.json")
     for path in folder.glob("*.json"):
         shorten(path)
-    malformed(folder / "efp.json")
+    hostile = folder.with_name("hostile")
+    hostile.mkdir(exist_ok=True)
+    malformed(folder / "efp.json", hostile)
 
 
 if __name__ == "__main__":
