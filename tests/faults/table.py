@@ -160,8 +160,8 @@ HDF5_INPUT: dict[str, Fault] = {
     "H01": Fault("truncated at any of 12 points", "one message", (1, 3), _EITHER),
     "H02": Fault(
         "a flipped bit",
-        "verify finds it: 25 of 25 by the command, and 300 each in a sparse and in a dense file. Not wherever it is: of "
-        "300 others one made the HDF5 library crash while it listed a group, so that the command ended with a signal",
+        "verify finds it: 25 of 25 by the command, and 300 each in a sparse and in a dense file. Not wherever it is: "
+        "of 300 others one made the HDF5 library crash while it listed a group, so that the command ended with a signal",
         (1, 3),
         _EITHER,
     ),
