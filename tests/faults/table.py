@@ -161,7 +161,7 @@ HDF5_INPUT: dict[str, Fault] = {
     "H02": Fault(
         "a flipped bit",
         "verify finds it: 25 of 25 by the command, and 300 each in a sparse and in a dense file. Not wherever it is: "
-        "of 300 others one made the HDF5 library crash while it listed a group, so that the command ended with a signal",
+        "of 300 others one made the HDF5 library crash while it listed a group, which ended the command",
         (1, 3),
         _EITHER,
     ),
