@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml import _core
-from hepml.efp.graphs import Graph, graphs
+from hepml.efp.graphs import Graph, chosen_graphs
 from hepml.errors import DataError, nearest
 from hepml.geometry import PAPER
 from hepml.processors import threads_of
@@ -128,14 +128,7 @@ def efp(
 
 
 def _chosen(which: str | Sequence[str] | Sequence[Graph]) -> tuple[Graph, ...]:
-    if not isinstance(which, Iterable):
-        raise DataError("no choice of graphs", expected='such as "d<=7", names, or graphs', found=repr(which))
-    if not isinstance(which, str) and all(isinstance(one, Graph) for one in which):
-        found = [one for one in which if isinstance(one, Graph)]
-    else:
-        found = graphs(which)  # type: ignore[arg-type]
-    if not found:
-        raise DataError("no graph is chosen", found=repr(which))
+    found = chosen_graphs(which)
     for graph in found:
         if any(not 0 <= v < min(graph.n, 256) for edge in graph.edges for v in edge):
             raise DataError("an edge to a vertex that is not there", expected=f"0 to {graph.n - 1}", found=graph)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,7 +16,7 @@ from itertools import combinations_with_replacement, product
 
 from hepml.errors import DataError, nearest
 
-__all__ = ["Edges", "Graph", "canonical", "connected", "find_graph", "find_graph_of", "graphs"]
+__all__ = ["Edges", "Graph", "canonical", "chosen_graphs", "connected", "find_graph", "find_graph_of", "graphs"]
 
 Edges = tuple[tuple[int, int], ...]
 
@@ -254,6 +254,23 @@ def graphs(which: str | Sequence[str] = "papers") -> list[Graph]:
         which = "d<=7|d<=8, c==4"
     found = {graph for part in which.split("|") for graph in _holding(part)}
     return sorted(found, key=lambda graph: graph.order)
+
+
+def chosen_graphs(which: str | Sequence[str] | Graph | Sequence[Graph]) -> list[Graph]:
+    """What `graphs` gives, or graphs themselves, in their order; at least one.
+
+    Raises:
+        DataError: as `graphs`; no graph.
+    """
+    given = [which] if isinstance(which, str | Graph) else which
+    if not isinstance(given, Iterable):
+        raise DataError("no choice of graphs", expected='such as "d<=7", names, or graphs', found=repr(which))
+    found = [one for one in given if isinstance(one, Graph)]
+    if len(found) < len(list(given)):
+        found = graphs(which)  # type: ignore[arg-type]
+    if not found:
+        raise DataError("no graph is chosen", found=repr(which))
+    return found
 
 
 def _holding(which: str) -> list[Graph]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hepml.efp.graphs import Edges, Graph, canonical, find_graph, find_graph_of, graphs, size
+from hepml.efp.graphs import Edges, Graph, canonical, chosen_graphs, find_graph, find_graph_of, size
 from hepml.errors import DataError
 
 __all__ = ["from_energyflow", "to_energyflow"]
@@ -62,10 +62,7 @@ def to_energyflow(which: str | Sequence[str] | Graph | Sequence[Graph]) -> list[
         >>> to_energyflow(["2_1_0", "3_3_1"])
         [[(0, 1)], [(0, 1), (0, 2), (1, 2)]]
     """
-    if isinstance(which, Graph):
-        which = [which]
-    found = which if not isinstance(which, str) and all(isinstance(one, Graph) for one in which) else graphs(which)  # type: ignore[arg-type]
-    return [list(graph.edges) for graph in found if isinstance(graph, Graph)]
+    return [list(graph.edges) for graph in chosen_graphs(which)]
 
 
 def _of_spec(numbers: list[int]) -> Graph:

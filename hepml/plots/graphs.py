@@ -18,7 +18,7 @@ from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path as Curve
 from numpy.typing import NDArray
 
-from hepml.efp.graphs import Graph, graphs
+from hepml.efp.graphs import Graph, chosen_graphs
 from hepml.errors import DataError
 from hepml.ledger import atomic_path
 from hepml.plots.panels import figure_of
@@ -110,7 +110,7 @@ def save_graphs(
     if wrong := [kind for kind in formats if kind not in FORMATS]:
         raise DataError(f"graphs are not drawn as {wrong[0]!r}", expected=", ".join(FORMATS))
     paths = []
-    for graph in _graphs(chosen):
+    for graph in chosen_graphs(chosen):
         figure = figure_of(draw_graph(graph))
         for kind in formats:
             path = Path(folder) / f"{graph.name}.{kind}"
@@ -129,16 +129,6 @@ def _rendered(figure: Figure, kind: str) -> bytes:
     return re.sub(rb"%%CreationDate:[^\n]*\n", b"", buffer.getvalue()) if kind == "eps" else buffer.getvalue()
 
 
-def _graphs(chosen: str | Sequence[str] | Sequence[Graph]) -> list[Graph]:
-    if not isinstance(chosen, str) and all(isinstance(one, Graph) for one in chosen):
-        found = [one for one in chosen if isinstance(one, Graph)]
-    else:
-        found = graphs(chosen)  # type: ignore[arg-type]
-    if not found:
-        raise DataError("no graph is chosen", found=repr(chosen))
-    return found
-
-
 def graph_catalogue(
     chosen: str | Sequence[str] | Sequence[Graph] = "papers", *, columns: int = 24, style: Style | None = None
 ) -> FigureRecord:
@@ -155,7 +145,7 @@ def graph_catalogue(
     Raises:
         DataError: no such graph.
     """
-    every = sorted(_graphs(chosen), key=lambda graph: (graph.d, *graph.order))
+    every = sorted(chosen_graphs(chosen), key=lambda graph: (graph.d, *graph.order))
     style = style or _NO_LABEL
     groups = {d: list(group) for d, group in groupby(every, key=lambda graph: graph.d)}
     columns = min(columns, max(map(len, groups.values())))

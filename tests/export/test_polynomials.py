@@ -282,7 +282,7 @@ class TestOtherForms:
         assert evaluator.efp(np.zeros((1, 31, 31)), np.zeros((1, 32, 32))).shape == (1, len(NAMES))
 
     def test_onnx_takes_the_numbers(self, made, tmp_path, sample):
-        runtime = pytest.importorskip("onnxruntime")
+        runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
         from hepml.export.onnx import export_onnx
 
         export_onnx(made[0], tmp_path / "net.onnx")
