@@ -154,26 +154,24 @@ class EFPBlocks:
         """The values in the type that is stored."""
         if self.dtype == "float64":
             return found
-        over = np.abs(found) > np.finfo(np.float32).max
-        if over.any():
-            columns = np.flatnonzero(over.any(axis=0))
-            raise DataError(
-                "polynomials that float32 cannot hold",
-                where=f"{self.path}, {len(columns)} columns, as {self.names[token][columns[0]]}",
-                expected=f"at most {np.finfo(np.float32).max:.2g}",
-                found=f"{np.abs(found[over]).max():.3g}",
-                fix="store float64, or leave the kappas below 0 out",
-            )
-        under = (found != 0) & (np.abs(found) < np.finfo(np.float32).tiny)
-        if under.any():
-            columns = np.flatnonzero(under.any(axis=0))
-            raise DataError(
-                "polynomials that float32 cannot hold",
-                where=f"{self.path}, {len(columns)} columns, as {self.names[token][columns[0]]}",
-                expected=f"0, or at least {np.finfo(np.float32).tiny:.2g}",
-                found=f"{np.abs(found[under]).min():.3g}",
-                fix="store float64, or leave the largest kappas and betas out",
-            )
+        size, limits = np.abs(found), np.finfo(np.float32)
+        for wrong, expected, fix in (
+            (size > limits.max, f"at most {limits.max:.2g}", "store float64, or leave the kappas below 0 out"),
+            (
+                (size > 0) & (size < limits.tiny),
+                f"0, or at least {limits.tiny:.2g}",
+                "store float64, or leave the largest kappas and betas out",
+            ),
+        ):
+            if wrong.any():
+                columns = np.flatnonzero(wrong.any(axis=0))
+                raise DataError(
+                    "polynomials that float32 cannot hold",
+                    where=f"{self.path}, {len(columns)} columns, as {self.names[token][columns[0]]}",
+                    expected=expected,
+                    found=f"{size[wrong][0]:.3g}",
+                    fix=fix,
+                )
         return found.astype(np.float32)
 
     def check_unchanged(self) -> None:
