@@ -16,12 +16,23 @@ ANALYSES = ("Classification", "Regression", "Multiclass")
 
 @dataclass(frozen=True)
 class Variable:
-    """An input, spectator or target: its label, expression (what the user computes), internal name and type."""
+    """An input, spectator or target.
+
+    Attributes:
+        label: what transformations and people call it.
+        expression: what the user computes.
+        internal: the label as a name of branches and histograms.
+        kind: "F", "I", ...: its type.
+        title: for axes; the label if empty.
+        unit: for axes, such as "GeV".
+    """
 
     label: str
     expression: str
     internal: str
     kind: str
+    title: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +171,8 @@ def _variables(root: Element, group: str, name: str, count: str) -> tuple[Variab
             expression=item.get("Expression"),
             internal=item.get("Internal", item.get("Expression")),
             kind=item.get("Type", "F"),
+            title=item.get("Title", ""),
+            unit=item.get("Unit", ""),
         )
         for item in items
     )
