@@ -2,7 +2,8 @@
 
 from hepml.errors import HepmlError
 from tmva_bridge.methods import Method
+from tmva_bridge.output import MethodOutput, write_output
 from tmva_bridge.reader import Reader
 from tmva_bridge.weights import read_weights
 
-__all__ = ["HepmlError", "Method", "Reader", "read_weights"]
+__all__ = ["HepmlError", "Method", "MethodOutput", "Reader", "read_weights", "write_output"]
