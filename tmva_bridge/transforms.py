@@ -19,7 +19,7 @@ from tmva_bridge.options import parse_chain
 from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["ALL_CLASSES", "Chain", "read_chain"]
+__all__ = ["ALL_CLASSES", "Chain", "Map", "flattening", "normalising", "read_chain", "rotating"]
 
 Events = NDArray[np.float32]
 Map = Callable[[Events], Events]  # of the selected columns
@@ -215,18 +215,25 @@ def _normalize(node: Element, header: Header) -> _Transform:
             item.wrong("another number of ranges", expected=len(ranges[0]), found=count)
     on = _selection(node, header, count)
     at = list(on.places)
-    parts = []
-    for limits in ranges:
-        low, high = limits.T.astype(np.float32)
-        parts.append((low, (1.0 / (high - low).astype(np.float64)).astype(np.float32)))
+    parts = [limits.T.astype(np.float32) for limits in ranges]
 
-    def forward(low: Events, scale: Events) -> Map:
-        return lambda x: ((x - low[at]) * scale[at] * np.float32(2)) - np.float32(1)
-
-    def backward(low: Events, scale: Events) -> Callable[[int, Events], Events]:
+    def backward(low: Events, high: Events) -> Callable[[int, Events], Events]:
+        scale = _scale(low, high)
         return lambda place, y: low[place] + (y + np.float32(1)) / (scale[place] * np.float32(2))
 
-    return _Transform(on, tuple(forward(*part) for part in parts), tuple(backward(*part) for part in parts))
+    forward = tuple(normalising(low[at], high[at]) for low, high in parts)
+    return _Transform(on, forward, tuple(backward(low, high) for low, high in parts))
+
+
+def _scale(low: Events, high: Events) -> Events:
+    out: Events = (1.0 / (high - low).astype(np.float64)).astype(np.float32)
+    return out
+
+
+def normalising(low: Events, high: Events) -> Map:
+    """From low and high of each column, float32, to -1 and 1."""
+    scale = _scale(low, high)
+    return lambda x: ((x - low) * scale * np.float32(2)) - np.float32(1)
 
 
 def _linear(
@@ -241,12 +248,13 @@ def _linear(
             expected="variables only",
             found=f"{len(on.inputs)} variables of {size}",
         )
-
-    def forward(mean: NDArray[np.float64], matrix: NDArray[np.float64]) -> Map:
-        return lambda x: _products(x.astype(np.float64) - mean, matrix).astype(np.float32)
-
     pairs = zip(means, matrices, strict=True)
-    return _Transform(on, tuple(forward(*pair) for pair in pairs), (None,) * len(means))
+    return _Transform(on, tuple(rotating(*pair) for pair in pairs), (None,) * len(means))
+
+
+def rotating(mean: NDArray[np.float64], matrix: NDArray[np.float64]) -> Map:
+    """(x - mean) @ matrix, in double precision."""
+    return lambda x: _products(x.astype(np.float64) - mean, matrix).astype(np.float32)
 
 
 def _decorrelation(node: Element, header: Header) -> _Transform:
@@ -302,17 +310,6 @@ def _gauss(node: Element, header: Header) -> _Transform:
             item.wrong("another number of densities", expected=len(columns[0]), found=len(pdfs))
     sets = list(zip(*columns, strict=True))
 
-    def forward(pdfs: Sequence[PDF]) -> Map:
-        chosen = [pdfs[place] for place in on.places]
-
-        def apply(x: Events) -> Events:
-            u = np.stack([pdf.value(x[:, i].astype(np.float64)) for i, pdf in enumerate(chosen)], axis=1)
-            u = np.clip(u, 1e-9, 1 - 1e-9)
-            y = (u if flat else _ROOT2 * erfinv(2 * u - 1)).astype(np.float32)
-            return np.clip(y, -_LARGEST, _LARGEST)
-
-        return apply
-
     def backward(pdfs: Sequence[PDF]) -> Callable[[int, Events], Events]:
         def undo(place: int, y: Events) -> Events:
             value = y.astype(np.float64)
@@ -320,7 +317,20 @@ def _gauss(node: Element, header: Header) -> _Transform:
 
         return undo
 
-    return _Transform(on, tuple(forward(s) for s in sets), tuple(backward(s) for s in sets))
+    forward = tuple(flattening([pdfs[place] for place in on.places], flat) for pdfs in sets)
+    return _Transform(on, forward, tuple(backward(pdfs) for pdfs in sets))
+
+
+def flattening(cumulants: Sequence[PDF], flat: bool) -> Map:
+    """The cumulant of each column, and unless flat, the normal deviate that has this cumulant."""
+
+    def apply(x: Events) -> Events:
+        u = np.stack([pdf.value(x[:, i].astype(np.float64)) for i, pdf in enumerate(cumulants)], axis=1)
+        u = np.clip(u, 1e-9, 1 - 1e-9)
+        y = (u if flat else _ROOT2 * erfinv(2 * u - 1)).astype(np.float32)
+        return np.clip(y, -_LARGEST, _LARGEST)
+
+    return apply
 
 
 _READERS: dict[str, Callable[[Element, Header], _Transform]] = {

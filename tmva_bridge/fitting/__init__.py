@@ -1,0 +1,8 @@
+"""Trainings that need no ROOT; `TRAININGS` says which, by TMVA's type."""
+
+from tmva_bridge.fitting.fisher import FISHER
+from tmva_bridge.fitting.training import Training
+
+TRAININGS: dict[str, Training] = {one.kind: one for one in (FISHER,)}
+
+__all__ = ["TRAININGS", "Training"]
