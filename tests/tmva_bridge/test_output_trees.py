@@ -12,6 +12,7 @@ import uproot
 
 from hepml.errors import DataError
 from tmva_bridge import MethodOutput, write_output
+from tmva_bridge.output import treefile
 from tmva_bridge.output.treefile import Branch, write_tree
 
 
@@ -75,7 +76,7 @@ def test_root_reads_the_trees(case: Path, tmp_path: Path) -> None:
 
 
 def test_trees_of_several_baskets_and_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tmva_bridge.output.treefile._STEP", 7)
+    monkeypatch.setattr(treefile, "_STEP", 7)
     values = np.arange(300, dtype=np.float32).reshape(100, 3)
     words = np.arange(100, dtype=np.int32) % 2
     branches = [Branch("three", ("a", "b", "c"), "F", values), Branch("word", ("word",), "C", words, ("x" * 300, "é"))]
