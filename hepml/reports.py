@@ -146,8 +146,8 @@ def draw_guided(found: Guided, problem: Problem) -> Path:
     from hepml.plots import guided_distributions, guided_search
 
     figures = found.path / "figures"
-    stage("draw", figures)
     with atomic_folder(figures, overwrite=True) as folder:
+        stage("draw", figures)
         guided_search(found).save(folder, "guided_search")
         if found.names:
             test = problem.rows("test")

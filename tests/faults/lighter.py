@@ -11,7 +11,7 @@ __all__ = ["lighten"]
 
 
 def lighten(command: str, inputs: Path) -> None:
-    """In this process: a checkpoint after every epoch, three figures of an evaluation, one that compares, a small demo.
+    """In this process: a checkpoint after every epoch, few figures, a small demo.
 
     Args:
         command: what is to run.
@@ -23,6 +23,8 @@ def lighten(command: str, inputs: Path) -> None:
         watch.CHECKPOINT_SECONDS = -1.0
     if command in ("evaluate", "demo"):
         _draw_little()
+    if command == "guide":
+        _draw_no_distributions()
     if command == "demo":
         from hepml import demo, evaluation
 
@@ -50,3 +52,17 @@ def _draw_little() -> None:
         return side_by_side([less(each) for each in evaluations], folder, **options)
 
     plots.evaluation_figures, plots.comparison_figures = three, one
+
+
+def _draw_no_distributions() -> None:
+    """An empty figure in place of the distributions of a guided search."""
+    from matplotlib.figure import Figure
+
+    from hepml import plots
+    from hepml.plots.record import FigureRecord, Table
+    from hepml.plots.style import Style
+
+    def empty(*_: Any, **__: Any) -> FigureRecord:
+        return FigureRecord(Figure(), {}, (Table("nothing", [], {}),), "", Style())
+
+    plots.guided_distributions = empty
