@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers as kl
+from keras import ops
 
 import hepml
 from hepml.export.source import export_source
@@ -142,3 +143,16 @@ def everything_at_once():
     y = kl.Concatenate()([y, few, kl.GRU(7)(kl.Conv1D(5, 2, padding="same")(steps))])
     model = keras.Model([image, steps], kl.Dense(3, activation="softmax")(kl.Dense(20, activation="tanh")(y)))
     return randomised(model)
+
+
+def further_at_once():
+    """The same of the kernels of windows, attention, products and powers."""
+    image, steps = keras.Input((6, 5, 4), name="image"), keras.Input((None, 4), name="steps")
+    y = ops.sin(kl.Conv2D(6, 3, groups=2)(image))
+    y = kl.Flatten()(kl.Conv2DTranspose(3, 2, strides=2)(kl.DepthwiseConv2D(2)(y)))
+    volume = kl.Reshape((3, 2, 5, 4))(image)
+    volume = kl.Flatten()(kl.AveragePooling3D(2)(volume))
+    z = kl.GlobalAveragePooling1D()(kl.MultiHeadAttention(2, 3)(steps, steps))
+    y = ops.tan(0.2 * ops.arctan2(kl.Dense(4)(kl.Concatenate()([y, volume])), z))
+    pairs = ops.matmul(kl.Reshape((4, 1))(y), kl.Reshape((1, 4))(z))
+    return keras.Model([image, steps], kl.Dense(3)(kl.Flatten()(ops.power(1.0 + ops.abs(pairs), 0.4))))

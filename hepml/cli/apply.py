@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.convert import progress_bar
-from hepml.cli.options import CHECKSUMS, FINITE, JOBS, QUIET, SKIP_BAD, TIMEOUT
+from hepml.cli.options import CHECKSUMS, FINITE, JOBS, QUIET, SKIP_BAD, TIMEOUT, progress_bar
 from hepml.errors import printable
 from hepml.ledger import check_not_input, json_text
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import CHECKSUMS, FINITE, JOBS, PART, QUIET, SKIP_BAD, TIMEOUT
+from hepml.cli.options import CHECKSUMS, FINITE, JOBS, PART, QUIET, SKIP_BAD, TIMEOUT, progress_bar
 from hepml.errors import printable
 from hepml.ledger import check_output, json_text
 
@@ -166,23 +165,6 @@ def _workers(scheduler: str | None, timeout: float) -> AbstractContextManager[Wo
     from hepml.scale import Cluster
 
     return Cluster(scheduler, timeout)
-
-
-@contextmanager
-def progress_bar(unit: str, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal's stderr; yields what is told the file at hand, the units just done, and their number."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task(unit, total=None)
-
-        def progress(file: str, done: int, total: int) -> None:
-            bar.update(task, advance=done, total=total, description=Path(file).name)
-
-        yield progress
 
 
 def print_summary(summary: Summary) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hepml.cli.options import NUMBERS, QUIET
+from hepml.cli.options import NUMBERS, QUIET, progress_bar
 from hepml.errors import OutputError, printable
 from hepml.identity import SPLITS
 from hepml.ledger import check_not_input, check_output, json_text
@@ -100,7 +100,6 @@ def command(
     if duplicates is not None and "test" not in _names(splits):
         raise click.UsageError("--duplicates compares rows of the test split, which --splits leaves out")
 
-    from hepml.cli.convert import progress_bar
     from hepml.dataset.feather import require_feather, write_feather
     from hepml.dataset.polynomials import write_efps
 

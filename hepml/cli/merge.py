@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hepml.cli.options import QUIET
+from hepml.cli.options import QUIET, progress_bar
 from hepml.ledger import check_output, json_text
 
 
@@ -23,7 +23,7 @@ def command(parts: tuple[str, ...], output: Path, overwrite: bool, quiet: bool, 
     """
     check_output(output, overwrite)
 
-    from hepml.cli.convert import print_summary, progress_bar
+    from hepml.cli.convert import print_summary
     from hepml.scale import merge
 
     with progress_bar("parts", quiet) as progress:

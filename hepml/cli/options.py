@@ -1,15 +1,17 @@
-"""Kinds of option that several commands have."""
+"""Kinds of option that several commands have, and the bar that they show."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["CHECKSUMS", "FINITE", "JOBS", "NUMBERS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT"]
+__all__ = ["CHECKSUMS", "FINITE", "JOBS", "NUMBERS", "PART", "QUIET", "SECONDS", "SKIP_BAD", "TIMEOUT", "progress_bar"]
 
 
 class _Finite(click.types.FloatParamType):
@@ -66,3 +68,20 @@ CHECKSUMS = click.option(
     "--checksums", type=click.Path(path_type=Path), metavar="FILE", help="Compare inputs with a list of sha256sum."
 )
 QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+
+
+@contextmanager
+def progress_bar(unit: str, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal's stderr; yields what is told the file at hand, the units just done, and their number."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+
+        def progress(file: str, done: int, total: int) -> None:
+            bar.update(task, advance=done, total=total, description=Path(file).name)
+
+        yield progress

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hepml.cli.convert import progress_bar
-from hepml.cli.options import JOBS, QUIET
+from hepml.cli.options import JOBS, QUIET, progress_bar
 from hepml.errors import HepmlError, printable
 from hepml.ledger import json_text
 

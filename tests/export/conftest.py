@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from compiled import everything_at_once
+from compiled import everything_at_once, further_at_once
 
 from hepml.export import export_model
 from hepml.features import FEATURE_NAMES
@@ -59,4 +59,12 @@ def everything(tmp_path_factory):
     """The exported file of a network of everything that needs memory between calls."""
     path = tmp_path_factory.mktemp("source") / "net.json"
     export_model(everything_at_once(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def further(tmp_path_factory):
+    """The same of the other kernels; its inputs and output have the same names."""
+    path = tmp_path_factory.mktemp("further") / "net.json"
+    export_model(further_at_once(), path)
     return path

@@ -3,16 +3,13 @@
 Each network has many layers, so that a compiler runs once for all of them.
 """
 
-import importlib.util
 import json
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
-from compiled import WARNINGS, Compiled
+from compiled import Compiled
 from keras import layers as kl
 from keras import ops
 
@@ -284,78 +281,12 @@ def test_embeddings_of_lwtnn(tmp_path):
         compiled.compare({compiled.evaluator.inputs[0].name: x.astype(np.float32)})
 
 
-@pytest.fixture(scope="module")
-def further(tmp_path_factory):
-    """A network of every kernel that is tested here."""
-    image, steps = keras.Input((6, 5, 4), name="image"), keras.Input((None, 4), name="steps")
-    y = ops.sin(kl.Conv2D(6, 3, groups=2)(image))
-    y = kl.Flatten()(kl.Conv2DTranspose(3, 2, strides=2)(kl.DepthwiseConv2D(2)(y)))
-    volume = kl.Reshape((3, 2, 5, 4))(image)
-    volume = kl.Flatten()(kl.AveragePooling3D(2)(volume))
-    z = kl.GlobalAveragePooling1D()(kl.MultiHeadAttention(2, 3)(steps, steps))
-    y = ops.tan(0.2 * ops.arctan2(kl.Dense(4)(kl.Concatenate()([y, volume])), z))
-    pairs = ops.matmul(kl.Reshape((4, 1))(y), kl.Reshape((1, 4))(z))
-    model = keras.Model([image, steps], kl.Dense(3)(kl.Flatten()(ops.power(1.0 + ops.abs(pairs), 0.4))))
-    path = tmp_path_factory.mktemp("source") / "net.json"
-    hepml.export_model(model, path)
-    return path
-
-
 @pytest.mark.parametrize("width", [16, "plain"])
 def test_vectors_of_every_size(width, further, tmp_path):
     how = {"flags": ["-O1", "-DHEPML_SOURCE_PLAIN"]} if width == "plain" else {"width": width}
     compiled = Compiled(further, tmp_path, **how)
     for steps in (1, 16):
         compiled.compare(numbers(compiled.evaluator, steps=steps))
-
-
-def test_it_needs_nothing_and_raises_no_exception(further, tmp_path):
-    """Freestanding; at 1e30, where overflow, division by zero and invalid operations would trap."""
-    hepml.export_source(further, tmp_path / "net.hpp")
-    assert set(re.findall(r"#include (\S+)", (tmp_path / "net.hpp").read_text())) == {"<cstddef>", "<cstdint>"}
-    (tmp_path / "part.cpp").write_text(
-        '#include "net.hpp"\n'
-        "static net::Network network;\n"
-        "int run(const float* a, const float* b, float* y) { return static_cast<int>(network.run(a, b, 5, y)); }\n"
-    )
-    words = ["g++", "-std=c++17", "-O2", *WARNINGS, "-ffreestanding", "-fno-exceptions", "-c"]
-    subprocess.run([*words, str(tmp_path / "part.cpp"), "-o", str(tmp_path / "part.o")], check=True)
-    symbols = subprocess.run(["nm", str(tmp_path / "part.o")], capture_output=True, text=True, check=True).stdout
-    kinds = [line.split()[-2:] for line in symbols.splitlines()]
-    assert {name for kind, name in kinds if kind == "U"} <= {"memcpy", "memset"}
-    (tmp_path / "net.cpp").write_text(
-        "#include <cfenv>\n"
-        "int run(const float*, const float*, float*);\n"
-        "static float image[120], steps[20], y[3];\n"
-        "int main() {\n"
-        "  std::feclearexcept(FE_ALL_EXCEPT);\n"
-        "  const float values[] = {1e6F, -1e6F, 0.0F, 1e-38F};\n"
-        "  for (float value : values) {\n"
-        "    for (float& x : image) x = value;\n"
-        "    for (float& x : steps) x = -value;\n"
-        "    if (run(image, steps, y) != 0) return 1;\n"
-        "  }\n"
-        "  return std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0 ? 0 : 2;\n"
-        "}\n"
-    )
-    words = ["g++", "-std=c++17", "-O1", str(tmp_path / "net.cpp"), str(tmp_path / "part.o"), "-o"]
-    subprocess.run([*words, str(tmp_path / "net")], check=True)
-    assert subprocess.run([str(tmp_path / "net")], check=False).returncode == 0
-
-
-@pytest.mark.skipif(importlib.util.find_spec("ROOT") is None, reason="needs ROOT's interpreter: pip install --pre root")
-def test_it_can_be_included_in_root(further, tmp_path):
-    hepml.export_source(further, tmp_path / "net.hpp")
-    (tmp_path / "macro.py").write_text(
-        "import ROOT\n"
-        "assert ROOT.gInterpreter.Declare('#include \"net.hpp\"')\n"
-        "text = 'bool good() { static net::Network network; return net::reproduces_reference(network); }'\n"
-        "assert ROOT.gInterpreter.Declare(text)\n"
-        "assert ROOT.good()\n"
-    )
-    words = [sys.executable, "-W", "ignore", "macro.py"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def known_to_the_library(layer):
