@@ -24,7 +24,7 @@ def lighten(command: str, inputs: Path) -> None:
     if command in ("evaluate", "demo"):
         _draw_little()
     if command == "guide":
-        _draw_no_distributions()
+        _draw_empty()
     if command == "demo":
         from hepml import demo, evaluation
 
@@ -54,8 +54,8 @@ def _draw_little() -> None:
     plots.evaluation_figures, plots.comparison_figures = three, one
 
 
-def _draw_no_distributions() -> None:
-    """An empty figure in place of the distributions of a guided search."""
+def _draw_empty() -> None:
+    """Empty figures of a guided search."""
     from matplotlib.figure import Figure
 
     from hepml import plots
@@ -65,4 +65,4 @@ def _draw_no_distributions() -> None:
     def empty(*_: Any, **__: Any) -> FigureRecord:
         return FigureRecord(Figure(), {}, (Table("nothing", [], {}),), "", Style())
 
-    plots.guided_distributions = empty
+    plots.guided_search = plots.guided_distributions = empty
