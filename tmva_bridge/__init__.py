@@ -1,9 +1,18 @@
 """tmva_bridge: TMVA's methods, files and option strings for people whose analysis lives in ROOT's TMVA."""
 
 from hepml.errors import HepmlError
+from tmva_bridge.dataloader import DataLoader
 from tmva_bridge.methods import Method
 from tmva_bridge.output import MethodOutput, write_output
 from tmva_bridge.reader import Reader
 from tmva_bridge.weights import read_weights
 
-__all__ = ["HepmlError", "Method", "MethodOutput", "Reader", "read_weights", "write_output"]
+__all__ = [
+    "DataLoader",
+    "HepmlError",
+    "Method",
+    "MethodOutput",
+    "Reader",
+    "read_weights",
+    "write_output",
+]

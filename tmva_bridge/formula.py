@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError, nearest
 
-__all__ = ["Formula", "parse_formula"]
+__all__ = ["Formula", "Node", "Parser", "parse_formula"]
 
 Array = NDArray[np.float64]
 Formula = Callable[[Array, Array], Array]  # events (n, variables) and parameters -> (n,)
-_Node = Callable[[Array, Array], Any]
+Node = Callable[[Any, Any], Any]
 
 _DEEPEST = 50  # brackets inside of each other
 _LONGEST = 100_000  # characters
@@ -67,7 +67,7 @@ def parse_formula(text: str, parameters: int, variables: int) -> Formula:
         >>> formula(np.array([[3.0]]), np.array([1.0, 2.0]))
         array([19.])
     """
-    parser = _Parser(text, parameters, variables)
+    parser = Parser(text, parameters, variables)
     node = parser.level(0)
     if parser.peek() is not None:
         parser.wrong(f"unexpected {parser.peek()!r}", "an operator or the end")
@@ -78,7 +78,11 @@ def parse_formula(text: str, parameters: int, variables: int) -> Formula:
     return formula
 
 
-class _Parser:
+class Parser:
+    """Reads a formula by its grammar; a node is a function of events and parameters."""
+
+    pattern = _TOKEN
+
     def __init__(self, text: str, parameters: int, variables: int) -> None:
         self.text, self.parameters, self.variables = text, parameters, variables
         self.depth = self.place = 0
@@ -87,7 +91,7 @@ class _Parser:
             self.wrong("too long", f"at most {_LONGEST} characters")
         at, end = 0, len(text.rstrip())
         while at < end:
-            found = _TOKEN.match(text, at)
+            found = self.pattern.match(text, at)
             if found is None:
                 self.wrong(f"cannot read {text[at : at + 10]!r}", "numbers, names, operators and brackets")
             self.tokens.append((str(found.lastgroup), found[found.lastgroup or 0]))
@@ -105,42 +109,43 @@ class _Parser:
             self.wrong(f"{self.peek() or 'the end'!r} where {wanted!r} must be", wanted)
         self.place += 1
 
-    def level(self, number: int) -> _Node:
+    def level(self, number: int) -> Node:
         """An expression of operators of this precedence and higher ones."""
         if number == len(_LEVELS):
             return self.unary()
         start = self.place
         first = self.level(number + 1)
-        others: list[tuple[Callable[[Any, Any], Any], _Node]] = []
+        others: list[tuple[Callable[[Any, Any], Any], Node]] = []
         while (sign := self.peek()) in _LEVELS[number]:
             left_whole = self._is_whole(start)
             self.place += 1
             begin = self.place
             right = self.level(number + 1)
             if sign == "/" and left_whole and self._is_whole(begin):
-                self.wrong(
-                    "a division of whole numbers", "such as 1./2", "write a decimal point: ROOT may drop the rest"
-                )
+                self.whole_division()
             others.append((_LEVELS[number][str(sign)], right))
         return self._joined(first, others) if others else first
+
+    def whole_division(self) -> None:
+        self.wrong("a division of whole numbers", "such as 1./2", "write a decimal point: ROOT may drop the rest")
 
     def _is_whole(self, start: int) -> bool:
         """Whether what was read since `start` is one whole number."""
         return self.place == start + 1 and self.tokens[start][1].isdigit()
 
     @staticmethod
-    def _joined(first: _Node, others: list[tuple[Callable[[Any, Any], Any], _Node]]) -> _Node:
+    def _joined(first: Node, others: list[tuple[Callable[[Any, Any], Any], Node]]) -> Node:
         """Operators of the same precedence, from left to right."""
 
         def node(x: Array, p: Array) -> Any:
             value = first(x, p)
             for operation, right in others:
-                value = operation(value, right(x, p))
+                value = operation(*(np.asarray(one, dtype=np.float64) for one in (value, right(x, p))))
             return value
 
         return node
 
-    def unary(self) -> _Node:
+    def unary(self) -> Node:
         sign = self.peek()
         if sign not in ("-", "+", "!"):
             return self.power()
@@ -152,7 +157,7 @@ class _Parser:
             return lambda x, p: np.equal(inner(x, p), 0)
         return (lambda x, p: -np.asarray(inner(x, p), dtype=np.float64)) if sign == "-" else inner
 
-    def power(self) -> _Node:
+    def power(self) -> Node:
         base = self.atom()
         if self.peek() not in ("^", "**"):
             return base
@@ -170,7 +175,7 @@ class _Parser:
         if self.depth > _DEEPEST:
             self.wrong("brackets too deep inside of each other", f"at most {_DEEPEST}")
 
-    def atom(self) -> _Node:
+    def atom(self) -> Node:
         if self.peek() == "(":
             return self.brackets()
         if self.place == len(self.tokens):
@@ -184,7 +189,7 @@ class _Parser:
             self.wrong(f"unexpected {token!r}", "a number, a variable or a bracket")
         return self.named(token)
 
-    def brackets(self) -> _Node:
+    def brackets(self) -> Node:
         """(i) is a parameter, anything else in brackets an expression."""
         inside, close = self.peek(1), self.peek(2)
         if inside is not None and inside.isdigit() and close == ")" and int(inside) < self.parameters:
@@ -200,7 +205,7 @@ class _Parser:
         self.depth -= 1
         return node
 
-    def named(self, token: str) -> _Node:
+    def named(self, token: str) -> Node:
         if self.peek() == "(":
             return self.call(token)
         variable = re.fullmatch(r"x(\d+)", token)
@@ -214,11 +219,11 @@ class _Parser:
         value = _CONSTANTS[token.lower()]
         return lambda x, p: value
 
-    def call(self, token: str) -> _Node:
+    def call(self, token: str) -> Node:
         name = token.removeprefix("TMath::").lower()
         self.nested()
         self.take("(")
-        arguments: list[_Node] = []
+        arguments: list[Node] = []
         while self.peek() != ")":
             arguments.append(self.level(0))
             if self.peek() != ")":

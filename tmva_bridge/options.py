@@ -78,7 +78,7 @@ class _Parser:
         self.text, self.declared = text, declared
         self.names = {name.lower(): name for name in declared}
         choices = {name: one.values for name, one in declared.items() if isinstance(one, Choice)}
-        self.loose = {value: name for name, values in choices.items() for value in values}
+        self.loose = {value: name for name, values in reversed(choices.items()) for value in values}  # the first counts
         self.values: Options = {
             name: one.values[0] if isinstance(one, Choice) else one for name, one in declared.items()
         }
