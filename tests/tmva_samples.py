@@ -31,6 +31,13 @@ def training(path: Path) -> tuple[Method, Setup, Sample]:
     return method, setup, Sample(*groups, classes, weights)
 
 
+def booked(path: Path) -> str:
+    """The options with which a reference method was booked."""
+    title = path.name.removeprefix("TMVA_").removesuffix(".weights.xml")
+    lines = (path.parents[1] / "case.cfg").read_text().splitlines()
+    return next(line.split("|")[2] for line in lines if line.startswith(f"method {title}|"))
+
+
 def differences(new: Element, old: Element, path: str = "") -> Iterator[tuple[str, float | str]]:
     """Where two elements differ: the path, and by how much, or what differs if it is no number."""
     path = f"{path}/{new.name}"

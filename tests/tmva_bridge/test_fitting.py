@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,38 +15,46 @@ from tmva_bridge.sample import Sample, Setup
 from tmva_bridge.weights import parse_weights
 from tmva_bridge.xmlfile import parse_xml, read_bytes
 
+# file -> the largest difference of any number from TMVA's, |a - b| / max(1, |b|)
+FILES = {
+    "cls_tutorial/weights/TMVA_Fisher": 1e-7,
+    "cls_tutorial/weights/TMVA_FisherN": 1e-13,
+    "cls_tutorial/weights/TMVA_FisherD": 2e-13,
+    "cls_tutorial/weights/TMVA_FisherP": 1e-14,
+    "cls_tutorial/weights/TMVA_FisherG": 1e-8,
+    "cls_tutorial/weights/TMVA_FisherU": 5e-8,
+    "cls_tutorial/weights/TMVA_FisherGD": 2e-8,
+    "cls_tutorial/weights/TMVA_FisherIDPGD": 1e-5,  # components of a decorrelated sample: nearly degenerate
+    "cls_tutorial/weights/TMVA_LD": 3e-7,
+    "cls_tutorial/weights/TMVA_LDPN": 2e-9,
+    "cls_tutorial/weights/TMVA_Likelihood": 0,
+    "cls_tutorial/weights/TMVA_LikelihoodD": 2e-13,
+    "cls_tutorial/weights/TMVA_LikelihoodS0": 0,
+    "cls_plain_weighted/weights/TMVA_Fisher": 1e-8,  # TrainTree holds weights as float32
+    "cls_plain_weighted/weights/TMVA_FisherPG": 1e-6,
+    "cls_plain_weighted/weights/TMVA_LDD": 1e-8,
+    "cls_plain_weighted/weights/TMVA_Likelihood": 0,
+    "reg/weights/TMVA_LD": 1e-8,
+    "reg/weights/TMVA_LDG": 1e-6,
+}
 
-def fitted(path: Path, **options) -> tuple[str, object]:
-    method, setup, sample = tmva_samples.training(path)
-    given = {**method.options, **options}
-    text = TRAININGS[method.kind].fit(sample, setup, given, title=method.title, job="TMVA")
-    return text, sample
 
-
-@pytest.mark.parametrize(
-    ("name", "bound"),
-    [
-        ("cls_tutorial/weights/TMVA_FisherN", 1e-13),
-        ("cls_tutorial/weights/TMVA_FisherD", 2e-13),
-        ("cls_tutorial/weights/TMVA_FisherG", 1e-8),
-        ("cls_tutorial/weights/TMVA_FisherU", 5e-8),
-        ("cls_tutorial/weights/TMVA_FisherGD", 2e-8),
-        ("cls_plain_weighted/weights/TMVA_Fisher", 1e-8),
-    ],
-)
+@pytest.mark.parametrize(("name", "bound"), FILES.items(), ids=FILES)
 def test_every_number_of_the_file(name: str, bound: float, shared: Path) -> None:
     path = shared / "tmva" / f"{name}.weights.xml"
-    text, _ = fitted(path)
+    method, setup, sample = tmva_samples.training(path)
+    options = tmva_samples.booked(path)
+    text = TRAININGS[method.kind].fit(sample, setup, options, title=method.title, job="TMVA")
     new, old = parse_xml(text.encode(), "new"), parse_xml(read_bytes(path), "old")
     assert [one.name for one in new.children] == [one.name for one in old.children]
-    for part in ("Variables", "Spectators", "Classes", "MVAPdfs"):
+    for part in ("Variables", "Spectators", "Classes", *(["Targets"] if setup.targets else [])):
         assert list(tmva_samples.differences(new.child(part), old.child(part))) == []
-    for part in ("Transformations", "Weights"):
+    for part in ("Transformations", "MVAPdfs", "Weights"):
         for where, distance in tmva_samples.differences(new.child(part), old.child(part)):
             assert isinstance(distance, float), (where, distance)
             assert distance <= bound, where
-    names = [[one.get("name") for one in root.child("Options").children] for root in (new, old)]
-    assert names[0] == names[1]
+    options_of = [[(one.get("name"), one.text) for one in root.child("Options").children] for root in (new, old)]
+    assert options_of[0] == options_of[1]
     said = [{one.get("name") for one in root.child("GeneralInfo").children} for root in (new, old)]
     assert said[0] == said[1]
 
@@ -62,7 +71,7 @@ def small(count: int = 200) -> tuple[Setup, Sample]:
     return setup, Sample(values, none, none, classes, np.ones(count))
 
 
-def fit(options: dict, kind: str = "Fisher", setup: Setup | None = None, sample: Sample | None = None) -> str:
+def fit(options, kind: str = "Fisher", setup: Setup | None = None, sample: Sample | None = None) -> str:
     known = small()
     return TRAININGS[kind].fit(sample or known[1], setup or known[0], options, title="A", job="TMVA")
 
@@ -120,6 +129,79 @@ def test_identities_are_counted() -> None:
 def test_what_is_refused(options: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit(options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("Likelihood", {"PDFInterpol": "Spline5"}, "Spline5 is not offered"),
+        ("Likelihood", {"MinNSmooth": 1, "MaxNSmooth": 4}, "that differ are not offered"),
+        ("Likelihood", {"PDFInterpolSig": "Spline7"}, "PDFInterpol cannot be 'Spline7'"),
+        ("Likelihood", {"CheckHist": True}, "CheckHist is not offered"),
+        ("Likelihood", {"NAvEvtPerBin": 1000}, "no bin for a density"),
+        ("Fisher", {"CreateMVAPdfs": True, "PDFInterpolMVAPdf": "Spline5"}, "Spline5 is not offered"),
+    ],
+)
+def test_densities_that_are_refused(kind: str, options: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fit(options, kind)
+
+
+def test_densities_of_one_variable() -> None:
+    options = "NSmooth=2:NSmoothSig[1]=7:PDFInterpolBkg[0]=KDE:KDEiterBkg[0]=Adaptive:NbinsSig[2]=33"
+    root = parse_xml(fit(options, "Likelihood").encode(), "new")
+    nodes = {
+        (one.whole("VarIndex"), one.whole("ClassIndex")): one.child("PDF")
+        for one in root.child("Weights").every("PDFDescriptor")
+    }
+    assert [nodes[i, 0].whole("MaxNSmooth") for i in range(3)] == [2, 7, 2]
+    assert nodes[0, 1].whole("InterpolMethod") == 5
+    assert nodes[0, 1].whole("KDE_iter") == 2
+    assert nodes[2, 0].child("Histogram").whole("NBins") == 33
+    assert nodes[2, 1].child("Histogram").whole("NBins") == 2
+
+
+def test_integer_variables_have_a_bin_for_each_value() -> None:
+    setup, sample = small()
+    values = sample.values.copy()
+    values[:, 0] = np.arange(len(values)) // 2 % 5
+    variables = (dataclasses.replace(setup.variables[0], kind="I"), *setup.variables[1:])
+    text = fit(
+        {},
+        "Likelihood",
+        dataclasses.replace(setup, variables=variables),
+        dataclasses.replace(sample, values=values),
+    )
+    histogram = parse_xml(text.encode(), "new").child("Weights").children[0].child("PDF").child("Histogram")
+    assert (histogram.whole("NBins"), histogram.real("XMin"), histogram.real("XMax")) == (5, 0, 5)
+    assert histogram.numbers(5).tolist() == [20, 20, 20, 20, 20]
+
+
+def test_negative_weights_can_be_left_out() -> None:
+    _, sample = small()
+    weights = np.where(np.arange(len(sample)) % 10 == 0, -1.0, 1.0)
+    kept = weights > 0
+    weighted = dataclasses.replace(sample, weights=weights)
+    without = Sample(
+        *(getattr(sample, name)[kept] for name in ("values", "spectators", "targets", "classes", "weights"))
+    )
+    texts = [
+        fit({"IgnoreNegWeightsInTraining": True}, sample=weighted),
+        fit({}, sample=without),
+        fit({}, sample=weighted),
+    ]
+    weights_of = [list(parse_xml(text.encode(), "new").child("Weights").children) for text in texts]
+    values = [[one.get("Value") for one in nodes] for nodes in weights_of]
+    assert values[0] == values[1] != values[2]
+
+
+def test_the_response_of_a_regression_is_in_the_targets_units(shared: Path) -> None:
+    _, setup, sample = tmva_samples.training(shared / "tmva" / "reg" / "weights" / "TMVA_LD.weights.xml")
+    plain, scaled = (
+        parse_weights(fit({"VarTransform": chain}, "LD", setup, sample).encode(), "new").evaluate(sample.values)
+        for chain in ("None", "N")
+    )
+    np.testing.assert_allclose(plain, scaled, rtol=1e-4, atol=1e-3)
 
 
 def test_samples_that_cannot_be_trained_on() -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError
 from tmva_bridge.fitting.training import COMMON, Outcome, Task, Training
+from tmva_bridge.options import Choice
 from tmva_bridge.writing.markup import Tag
 
 __all__ = ["FISHER"]
@@ -48,4 +49,4 @@ def _fit(task: Task) -> Outcome:
     return Outcome(Tag("Weights", {"NCoeff": len(rows)}, rows))
 
 
-FISHER = Training("Fisher", {**COMMON, "Method": "Fisher"}, _fit, choices={"Method": ("Fisher", "Mahalanobis")})
+FISHER = Training("Fisher", {**COMMON, "Method": Choice(("Fisher", "Mahalanobis"))}, _fit)

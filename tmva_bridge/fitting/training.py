@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepml.errors import DataError, nearest
+from hepml.errors import DataError
 from tmva_bridge.fitting.chain import FittedChain, fit_chain
-from tmva_bridge.options import boolean
+from tmva_bridge.fitting.densities import density_options, recipe, response_densities
+from tmva_bridge.options import Array, Choice, Declared, Scalar, parse_options
 from tmva_bridge.sample import Sample, Setup
+from tmva_bridge.weights import parse_weights
 from tmva_bridge.writing.common import Body, weight_file
 from tmva_bridge.writing.markup import Tag
 
-__all__ = ["COMMON", "Outcome", "Task", "Training", "Value"]
+__all__ = ["COMMON", "Outcome", "Task", "Training"]
 
-Value = bool | int | float | str
-
-# what every method of TMVA declares
-COMMON: dict[str, Value] = {
+# what every method of TMVA declares; V, VerbosityLevel and H are about printing
+COMMON: dict[str, Declared] = {
     "V": False,
     "VerbosityLevel": "Default",
     "VarTransform": "None",
@@ -30,6 +29,7 @@ COMMON: dict[str, Value] = {
     "CreateMVAPdfs": False,
     "IgnoreNegWeightsInTraining": False,
 }
+_RESPONSE = "MVAPdf"  # suffix of the options of the response's densities
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,21 @@ class Task:
     """What a method is fitted to.
 
     Attributes:
+        title: of the method.
         sample: events as given; with IgnoreNegWeightsInTraining, those of positive weight.
         setup: variables, classes, targets.
         options: all, of their declared types.
         chain: fitted transformations.
     """
 
+    title: str
     sample: Sample
     setup: Setup
-    options: dict[str, Value]
+    options: dict[str, Scalar | Array]
     chain: FittedChain
 
     def number(self, name: str) -> float:
-        return float(self.options[name])
+        return float(str(self.options[name]))
 
     def values(self, which: int | None = None) -> NDArray[np.float64]:
         """Transformed variables, (n, variables)."""
@@ -65,7 +67,7 @@ class Outcome:
     """The element Weights, and options as the training settled them."""
 
     weights: Tag
-    settled: Mapping[str, Value] = field(default_factory=dict)
+    settled: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,34 +76,39 @@ class Training:
 
     Attributes:
         kind: TMVA's type, such as "Fisher".
-        options: every declared option with its default, which gives its type.
+        options: every declared option with its default, as `parse_options` takes them; an array has one element here.
         run: the training itself.
         analyses: what it can do.
-        choices: values that an option may have.
-        arrays: options that may also be given for one variable, as in NSmoothSig[0].
         unwritten: declared options that TMVA does not write into the file.
 
     Example:
         >>> from tmva_bridge.fitting import TRAININGS
-        >>> TRAININGS["Fisher"].options["Method"]
-        'Fisher'
+        >>> TRAININGS["Fisher"].options["Method"].values
+        ('Fisher', 'Mahalanobis')
     """
 
     kind: str
-    options: dict[str, Value]
+    options: dict[str, Declared]
     run: Callable[[Task], Outcome]
     analyses: tuple[str, ...] = ("Classification",)
-    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    arrays: frozenset[str] = frozenset()
     unwritten: frozenset[str] = frozenset()
 
-    def fit(self, sample: Sample, setup: Setup, options: Mapping[str, Value], *, title: str, job: str) -> str:
+    def declared(self, setup: Setup) -> dict[str, Declared]:
+        """All options, for `parse_options`; arrays are as long as there are variables."""
+        own = {**self.options, **(density_options(_RESPONSE) if "Classification" in self.analyses else {})}
+        return {
+            name: value * len(setup.variables) if isinstance(value, tuple) else value for name, value in own.items()
+        }
+
+    def fit(
+        self, sample: Sample, setup: Setup, options: str | Mapping[str, Any], *, title: str, job: str = "TMVA"
+    ) -> str:
         """The text of the weight file of a training.
 
         Args:
             sample: the training events, weights after NormMode.
             setup: variables, classes, targets.
-            options: those that differ from the defaults, or all; text is converted.
+            options: a text such as "!H:VarTransform=N", or a mapping of some or all.
             title: of the method; job: of the Factory, for messages.
 
         Returns:
@@ -112,69 +119,40 @@ class Training:
                 that the method does not have; events that cannot be trained on.
         """
         where = f"{job}, method {title} ({self.kind})"
-        values = self._settled(options, where)
-        self._check(sample, setup, where)
-        if values["CreateMVAPdfs"]:
-            raise DataError("CreateMVAPdfs is not offered yet", where=where, expected="CreateMVAPdfs=False")
+        declared = self.declared(setup)
+        text, given = (options, {}) if isinstance(options, str) else ("", options)
+        values = parse_options(text, declared, given)
+        self._check(sample, setup, values, where)
         chain = fit_chain(str(values["VarTransform"]), sample, setup)
-        used = sample
-        if values["IgnoreNegWeightsInTraining"]:
-            keep = sample.weights > 0
-            used = Sample(*(getattr(sample, name)[keep] for name in Sample.__dataclass_fields__))
-        task = Task(used, setup, values, chain)
+        task = Task(title, _used(sample, bool(values["IgnoreNegWeightsInTraining"])), setup, values, chain)
         outcome = self.run(task)
+        written = {name: value for name, value in {**values, **outcome.settled}.items() if self._is_written(name)}
         body = Body(
             self.kind,
             outcome.weights,
-            {name: value for name, value in {**values, **outcome.settled}.items() if self._is_written(name)},
-            frozenset(name for name in values if values[name] != self.options.get(name)),
+            {name: value for name, value in written.items() if not isinstance(value, tuple)},
+            frozenset(name for name, value in values.items() if value != _default(declared[name])),
             chain.tags,
             chain.identities,
         )
-        return weight_file(body, setup, title, sample)
+        file = weight_file(body, setup, title, sample)
+        if values["CreateMVAPdfs"]:
+            response = parse_weights(file.encode(), where).evaluate(sample.values)
+            how = recipe(values, _RESPONSE)
+            pdfs = response_densities(self.kind, title, response, sample, how)
+            file = weight_file(replace(body, densities=pdfs), setup, title, sample)
+        return file
 
     def _is_written(self, name: str) -> bool:
-        return name.split("[", maxsplit=1)[0] not in self.unwritten
+        return name not in self.unwritten and name not in density_options(_RESPONSE)
 
-    def _settled(self, options: Mapping[str, Value], where: str) -> dict[str, Value]:
-        names = {name.lower(): name for name in self.options}
-        values = dict(self.options)
-        for given, value in options.items():
-            bare, index = re.fullmatch(r"([^\[]*)(\[\d+\])?", given, re.DOTALL).groups() if given else ("", None)  # type: ignore[union-attr]
-            name = names.get(bare.strip().lower())
-            if name is None or (index and name not in self.arrays):
-                raise DataError(
-                    f"unknown option {given!r}",
-                    where=where,
-                    expected=", ".join(self.options),
-                    nearest=nearest(bare, self.options),
-                )
-            values[name + (index or "")] = self._typed(name, value, where)
-        return values
-
-    def _typed(self, name: str, value: Value, where: str) -> Value:
-        kind = type(self.options[name])
-        try:
-            typed = boolean(str(value)) if kind is bool else kind(value)
-            if kind is int and float(value) != typed:
-                raise ValueError
-        except (ValueError, TypeError, DataError):
-            raise DataError(f"the option {name!r} cannot be {value!r}", where=where, expected=_KINDS[kind]) from None
-        known = {one.lower(): one for one in self.choices.get(name, ())}
-        if known and str(typed).lower() not in known:
-            raise DataError(
-                f"the option {name!r} cannot be {typed!r}",
-                where=where,
-                expected=", ".join(known.values()),
-                nearest=nearest(str(typed), known.values()),
-            )
-        return known.get(str(typed).lower(), typed) if known else typed
-
-    def _check(self, sample: Sample, setup: Setup, where: str) -> None:
+    def _check(self, sample: Sample, setup: Setup, values: Mapping[str, object], where: str) -> None:
         if setup.analysis not in self.analyses:
             raise DataError(
                 f"{self.kind} has no training for {setup.analysis}", where=where, expected=", ".join(self.analyses)
             )
+        if values["CreateMVAPdfs"] and setup.analysis != "Classification":
+            raise DataError("CreateMVAPdfs is for a classification", where=where, found=setup.analysis)
         if not len(sample):
             raise DataError("no training events", where=where, expected="at least one event of each class")
         arrays: dict[str, NDArray[Any]] = {
@@ -190,4 +168,12 @@ class Training:
                 raise DataError(f"no training events of the class {name!r}", where=where, expected="at least one")
 
 
-_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+def _default(declared: Declared) -> Scalar | Array:
+    return declared.values[0] if isinstance(declared, Choice) else declared
+
+
+def _used(sample: Sample, positive: bool) -> Sample:
+    if not positive:
+        return sample
+    keep = sample.weights > 0
+    return Sample(*(getattr(sample, name)[keep] for name in Sample.__dataclass_fields__))

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError
+from tmva_bridge.fitting.densities import filled
+from tmva_bridge.fitting.eigen import eigenvectors
 from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.smoothing import smooth
 from tmva_bridge.transforms import Events, Map, flattening, normalising, rotating
@@ -71,15 +73,15 @@ def decorrelation(parts: Parts, weights: Sequence[Array], names: Sequence[str]) 
 
 
 def pca(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> tuple[Tag, list[Map]]:
-    """Means and principal components, largest first, without weights; the sign of a component has no meaning."""
+    """Means and principal components, largest first, without weights."""
     if parts[0].shape[1] < 2:
         raise DataError("principal components of one variable", expected="at least two variables", found="one")
     means, vectors, maps = [], [], []
     for i, (part, name) in enumerate(zip(parts, names, strict=True)):
         x = part.astype(np.float64)
         mean = x.mean(axis=0)
-        _, directions = np.linalg.eigh((x - mean).T @ (x - mean))
-        directions = directions[:, ::-1]
+        covariance = (x - mean).T @ (x - mean)
+        directions = eigenvectors(covariance / np.trace(covariance))
         size = len(mean)
         of: Attributes = {"Class": name, "ClassIndex": i, "NRows": size}
         means.append(Tag("Statistics", of, numbers(mean, 8)))
@@ -138,8 +140,5 @@ def _cumulant(values: Events, weights: Array) -> tuple[Array, NDArray[np.float32
         edges.append(x[-1])
     if len(edges) < 3:
         raise DataError("a constant variable has no cumulant", expected="different values", found=float(x[0]))
-    at = np.searchsorted(edges, x, side="right") - 1
-    inside = (at >= 0) & (at < len(edges) - 1)
-    filled = np.bincount(at[inside], weights=w[inside].astype(np.float64), minlength=len(edges) - 1)
-    sums = np.cumsum(np.maximum(smooth(filled.astype(np.float32), 1), 0), dtype=np.float32)
+    sums = np.cumsum(np.maximum(smooth(filled(values, weights, np.array(edges, np.float64)), 1), 0), dtype=np.float32)
     return np.array(edges, np.float64), (sums / sums[-1]).astype(np.float32)
