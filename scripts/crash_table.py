@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hepml.stages import STAGES
+from hepml.stages import OUTPUT, STAGES
 
 ROOT = Path(__file__).parents[1]
 COUNTS, PAGE = ROOT / "docs" / "crash_safety.json", ROOT / "docs" / "errors.md"
 PLACE = re.compile(r"(?<=<!-- crash safety -->\n).*?(?=<!-- end -->)", re.DOTALL)
 WANTED = 20
 PARTS = {"rows": ("command", "stage"), "disturbed": ("command", "how", "stage"), "steps": ("step",)}  # and their keys
+NAMES = {"vary": "evaluate --vary", "factory": "TMVA.Factory"}  # what is no command of its own
 HOWS = {"full": "full disk", "term": "SIGTERM", "two": "second writer"}
 
 Rows = list[dict[str, Any]]
@@ -34,25 +35,34 @@ def part(row: dict[str, Any]) -> str:
 def merged(old: Rows, new: Rows, names: tuple[str, ...]) -> Rows:
     """The rows with others in place of those of the same key, in the order of the stages."""
     found = {tuple(row[name] for name in names): row for row in [*old, *new]}
-    commands, hows = [*STAGES, "vary"], [*HOWS]  # vary is a way of evaluate
+    commands, hows = [*STAGES, *NAMES], [*HOWS]
 
     def place(row: dict[str, Any]) -> tuple[int, ...]:
         if "step" in row:
             return ()
-        own = STAGES[{"vary": "evaluate"}.get(row["command"], row["command"])]
-        return commands.index(row["command"]), hows.index(row.get("how", "full")), own.index(row["stage"])
+        return (
+            commands.index(row["command"]),
+            hows.index(row.get("how", "full")),
+            stages_of(row["command"]).index(row["stage"]),
+        )
 
     return sorted(found.values(), key=place)
 
 
+def stages_of(command: str) -> tuple[str, ...]:
+    """The stages of a command, or of a way of using it."""
+    return STAGES.get(NAMES.get(command, command).split()[0], OUTPUT)
+
+
 def table(record: dict[str, Rows]) -> str:
     """What errors.md says."""
-    rows = [row for row in record["rows"] if row["command"] in STAGES]
-    kills = {(row["command"], row["stage"]): row["kills"] for row in rows}
+    kills = {(row["command"], row["stage"]): row["kills"] for row in record["rows"]}
+    commands = dict.fromkeys([*STAGES, *(row["command"] for row in record["rows"])])
     lines = ["", "| command | kills in each stage |", "|---|---|"]
-    for command, stages in STAGES.items():
-        lines.append(f"| `{command}` | {', '.join(f'{stage} {kills.get((command, stage), 0)}' for stage in stages)} |")
-    often, of = sum(number >= WANTED for number in kills.values()), sum(map(len, STAGES.values()))
+    for command in commands:
+        counts = ", ".join(f"{stage} {kills.get((command, stage), 0)}" for stage in stages_of(command))
+        lines.append(f"| `{NAMES.get(command, command)}` | {counts} |")
+    often, of = sum(number >= WANTED for number in kills.values()), sum(len(stages_of(one)) for one in commands)
     lines += ["", f"Together {sum(kills.values())} kills, at least {WANTED} in {often} of {of} stages.", ""]
     lines += ["| step of `hepml run` | kills | before the step had ended |", "|---|---|---|"]
     lines += [f"| `{row['step']}` | {row['kills']} | {row['goes_on']} |" for row in record["steps"]]
@@ -61,7 +71,8 @@ def table(record: dict[str, Rows]) -> str:
         rows = [row for row in record["disturbed"] if row["command"] == command]
         times = [sum(row["times"] for row in rows if row["how"] == how) for how in HOWS]
         longest = max((row["seconds"] for row in rows if row["how"] == "term"), default=None)
-        lines.append(f"| `{command}` | {' | '.join(map(str, times))} | {'' if longest is None else f'{longest:g} s'} |")
+        ended = "" if longest is None else f"{longest:g} s"
+        lines.append(f"| `{NAMES.get(command, command)}` | {' | '.join(map(str, times))} | {ended} |")
     return "\n".join([*lines, ""])
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepml.stages import STAGES
+from hepml.stages import OUTPUT, STAGES
 
-__all__ = ["JOBS", "KERAS", "Job", "prepare"]
+__all__ = ["JOBS", "KERAS", "SCRIPTS", "Job", "prepare"]
 
 KERAS = {"train", "guide", "vary", "export", "run", "demo"}  # they load it
 
@@ -35,8 +35,8 @@ class Job:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Of its command."""
-        return STAGES[self.arguments.split()[0]]
+        """Of its command; of a script those of every output."""
+        return STAGES.get(self.arguments.split()[0], OUTPUT)
 
 
 JOBS = {
@@ -75,7 +75,9 @@ JOBS = {
     "run": Job("run analysis.yaml --quiet", again="", begun="analysis.yaml"),
     "plot": Job("plot graphs 2_1_0 -o figures --format png --quiet", output="figures/2_1_0.png"),
     "demo": Job("demo --out demo"),
+    "factory": Job("factory", again="", output="TMVA.root"),
 }
+SCRIPTS = {"factory": "faults.factory"}  # what is no command: where it is one for these tests
 
 
 def prepare(folder: Path, commands: list[str]) -> None:
