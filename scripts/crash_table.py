@@ -64,16 +64,24 @@ def table(record: dict[str, Rows]) -> str:
         lines.append(f"| `{NAMES.get(command, command)}` | {counts} |")
     often, of = sum(number >= WANTED for number in kills.values()), sum(len(stages_of(one)) for one in commands)
     lines += ["", f"Together {sum(kills.values())} kills, at least {WANTED} in {often} of {of} stages.", ""]
-    lines += ["| step of `hepml run` | kills | before the step had ended |", "|---|---|---|"]
-    lines += [f"| `{row['step']}` | {row['kills']} | {row['goes_on']} |" for row in record["steps"]]
-    lines += ["", f"| disturbed | {' | '.join(HOWS.values())} | longest end after SIGTERM |", "|---|---|---|---|---|"]
+    lines += _table(
+        ["step of `hepml run`", "kills", "before the step had ended"],
+        [[f"`{row['step']}`", row["kills"], row["goes_on"]] for row in record["steps"]],
+    )
+    disturbed = []
     for command in dict.fromkeys(row["command"] for row in record["disturbed"]):
         rows = [row for row in record["disturbed"] if row["command"] == command]
         times = [sum(row["times"] for row in rows if row["how"] == how) for how in HOWS]
         longest = max((row["seconds"] for row in rows if row["how"] == "term"), default=None)
         ended = "" if longest is None else f"{longest:g} s"
-        lines.append(f"| `{NAMES.get(command, command)}` | {' | '.join(map(str, times))} | {ended} |")
+        disturbed.append([f"`{NAMES.get(command, command)}`", *times, ended])
+    lines += _table(["disturbed", *HOWS.values(), "longest end after SIGTERM"], disturbed)
     return "\n".join([*lines, ""])
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(map(str, line))} |" for line in lines] + [""] if rows else []
 
 
 def main() -> None:
