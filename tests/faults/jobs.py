@@ -26,12 +26,14 @@ class Job:
         again: what is added when it is started again.
         output: the output that an old one is put in place of, if `--overwrite` is given; "" for none.
         begun: an input that has to be in the folder itself.
+        checkpoint: what a command that is asked to end, or finds the disk full, leaves in order to go on.
     """
 
     arguments: str
     again: str = "--overwrite"
     output: str = ""
     begun: str = ""
+    checkpoint: str = ""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -49,7 +51,10 @@ JOBS = {
     ),
     "merge": Job("merge INPUTS/part1.h5 INPUTS/part2.h5 -o data.h5", output="data.h5"),
     "efp": Job(
-        "efp INPUTS/data.h5 -o efps.h5 --graphs 2_1_0 --kappa 1 --beta 1 --quiet", again="--resume", output="efps.h5"
+        "efp INPUTS/data.h5 -o efps.h5 --graphs 2_1_0 --kappa 1 --beta 1 --quiet",
+        again="--resume",
+        output="efps.h5",
+        checkpoint=".efps.h5.parts",
     ),
     "train": Job(
         "train INPUTS/data.h5 --features hl -o run --seeds 2 --epochs 4 --set layers=1 --set units=8 "

@@ -42,10 +42,12 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _told(thing: Any) -> str:
-    """All values of a tree or a histogram."""
+    """All values of a tree or a histogram; a directory's are told of each in it."""
     if hasattr(thing, "arrays"):
         return repr(thing.arrays(library="ak").tolist())
-    return repr([each.tolist() for each in thing.to_numpy()]) if hasattr(thing, "to_numpy") else str(thing)
+    if hasattr(thing, "to_numpy"):
+        return repr([each.tolist() for each in thing.to_numpy()])
+    return "directory" if hasattr(thing, "keys") else str(thing)
 
 
 def visible(folder: Path) -> dict[str, Path]:
