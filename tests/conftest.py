@@ -31,6 +31,16 @@ def sample() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample as a data file; nobody writes beside it."""
+    from hepml.dataset import convert
+
+    path = tmp_path_factory.mktemp("data") / "data.h5"
+    convert(sample["electrons"], sample["jets"], path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def network(tmp_path_factory):
     """Exported files of small networks, with working points."""
     specification = importlib.util.spec_from_file_location(

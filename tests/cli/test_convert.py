@@ -6,16 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from commands import run
 
-from hepml.cli import main
 from hepml.dataset import Dataset
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
 
 
 def test_table_adds_up_and_goes_to_stdout(

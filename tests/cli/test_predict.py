@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run
 
-from hepml.cli import main
-from hepml.dataset import Dataset, convert
+from hepml.dataset import Dataset
 from hepml.ledger import sha256_file
 
 NETWORK = {
@@ -34,20 +34,6 @@ RUN = {
     "inputs": [],
     "members": [{"name": "", "val_loss": 0.3}],
 }
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
-
-
-@pytest.fixture(scope="module")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("predict") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import hepml
 from hepml.cli import main
 from hepml.cli.cards import card_of
 from hepml.cli.show import _facts
-from hepml.dataset import Dataset, convert
+from hepml.dataset import Dataset
 from hepml.dataset.checksum import content_checksum
 from hepml.dataset.seal import seal
 from hepml.errors import InputFileError, SchemaError
@@ -33,13 +33,6 @@ NETWORK = {
     "layers": [{"architecture": "dense", "weights": [1, -1, 2, 3], "bias": [0, 1], "activation": "tanh"}],
     "outputs": {"output": {"labels": ["p", "q"], "node_index": 1}},
 }
-
-
-@pytest.fixture(scope="module")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("show") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
 
 
 def show(*arguments: object) -> int:

@@ -22,13 +22,6 @@ from hepml.ledger import sha256_file
 from hepml.truth import TRUTH_CLASSES
 
 
-@pytest.fixture(scope="module")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("convert") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
-
-
 def columns(data: Dataset, name: str) -> Any:
     return np.concatenate([data.column(name, split) for split in SPLITS])
 

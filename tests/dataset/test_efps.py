@@ -10,10 +10,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from commands import run
 from dataset.conftest import make_block, write
 
 import hepml
-from hepml.cli import main
 from hepml.dataset import Dataset, convert, efp_blocks
 from hepml.dataset.efp_tables import efp_duplicates
 from hepml.dataset.efps import EFPFile
@@ -26,23 +26,9 @@ NAMES = [f"efp_{graph}_k_{kappa}_b_{beta}" for graph in ("1_0_0", "2_1_0", "2_2_
          for kappa in (-1, 1) for beta in (0.5, 1)]  # fmt: skip
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
-
-
 @pytest.fixture(scope="module")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def efps(data: Path) -> Path:
-    path = data.parent / "efps.h5"
+def efps(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("efps") / "efps.h5"
     write_efps(data, path, **SMALL)
     return path
 

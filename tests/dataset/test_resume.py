@@ -9,17 +9,10 @@ from typing import Any
 
 import h5py
 import pytest
+from commands import run
 
-from hepml.cli import main
 from hepml.dataset import convert
 from hepml.errors import OutputError
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
 
 
 @pytest.fixture

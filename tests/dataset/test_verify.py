@@ -8,26 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from commands import run
 
-from hepml.cli import main
 from hepml.dataset import Dataset, convert
 from hepml.dataset.seal import broken_seal
 from hepml.dataset.verify import check_inputs, log_of, verify
 from hepml.errors import HepmlError, InputFileError, VerificationError
-
-
-@pytest.fixture(scope="module")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("verify") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
 
 
 @pytest.mark.parametrize("layout", ["sparse", "dense"], ids=lambda layout: f"H02 {layout}")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 
-from hepml.cli import main
 from hepml.dataset import Dataset, convert, processes
 from hepml.dataset.processes import Processes
 from hepml.dataset.sources import find_samples, survey
@@ -24,13 +24,6 @@ from hepml.dataset.workers import Options, Task, read_inputs
 from hepml.errors import DataError, HepmlError, InputFileError
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
 
 
 @pytest.fixture

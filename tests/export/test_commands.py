@@ -156,15 +156,6 @@ def test_predict_refuses_other_files(run, network, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def data(sample, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "data.h5"
-    with pytest.raises(SystemExit) as stopped:
-        main(["convert", "--signal", str(sample["electrons"]), "--background", str(sample["jets"]), "-o", str(path)])
-    assert stopped.value.code == 0
-    return path
-
-
-@pytest.fixture(scope="module")
 def folded(data, tmp_path_factory):
     """A run of two folds with two seeds each."""
     path = tmp_path_factory.mktemp("runs") / "mass"

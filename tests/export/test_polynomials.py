@@ -11,7 +11,7 @@ import pytest
 import hepml
 from hepml.applying import score_events
 from hepml.cli import main
-from hepml.dataset import Dataset, convert
+from hepml.dataset import Dataset
 from hepml.efp.columns import compute_columns
 from hepml.errors import DataError, SchemaError, VerificationError
 from hepml.export import export_model, model_id
@@ -289,13 +289,6 @@ class TestOtherForms:
         x = inputs_of(images_of(sample["jets"], entry_stop=50)[2])
         found = runtime.InferenceSession(tmp_path / "net.onnx").run(None, x)[0]
         assert np.allclose(found, hepml.Evaluator(made[0])(x)["output"], atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def data(sample, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
 
 
 class TestCommands:

@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
-__all__ = ["basket_of", "content", "layout", "write"]
+__all__ = ["basket_of", "content", "layout", "numbered", "record_of", "write"]
 
 N_ECAL, N_HCAL = 12, 5
 _TOWER = ("ET", "E", "Eta", "Phi")
@@ -42,6 +42,21 @@ def write(path: Path, columns: Mapping[str, Any] | None = None, *trees: str, com
             tree = file.mktree(name, {key: ak.type(values).content for key, values in columns.items()})
             tree.extend(columns)
     return path
+
+
+def numbered(path: Path, numbers: list[int], seed: int) -> Path:
+    """A file whose events have run, lumi and event numbers, which the line `event: {...}` of a layout reads."""
+    one = ak.Array(np.ones(len(numbers), np.int64))
+    more = {"run": one, "lumi": one, "event": ak.Array(np.array(numbers, np.int64))}
+    return write(path, {**content(len(numbers), seed), **more})
+
+
+def record_of(path: Path) -> Mapping[str, Any]:
+    """What a data file says of its first input."""
+    from hepml.dataset import Dataset
+
+    entry: Mapping[str, Any] = Dataset.open(path).provenance["inputs"][0]
+    return entry
 
 
 def basket_of(path: Path, branch: str) -> tuple[int, int]:

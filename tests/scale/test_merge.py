@@ -11,20 +11,13 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from commands import run
 
-from hepml.cli import main
 from hepml.dataset import SPLITS, Dataset, convert
 from hepml.errors import DataError, InputFileError, OutputError, VerificationError
 from hepml.scale import merge
 
 Files = dict[str, list[Path]]
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
 
 
 @pytest.fixture(scope="module")

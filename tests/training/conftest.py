@@ -1,10 +1,8 @@
 """Small trainings: two classes in a plane, and data.h5 from the bundled sample."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 SMALL = {"layers": 1, "units": 8, "epochs": 3, "learning_rate": 0.01}
 
@@ -26,12 +24,3 @@ def squares(n: int = 400) -> dict[str, Any]:
         row, column = rng.integers(2, 9, size=2)
         event[row : row + 2, column : column + 2] = (1 + 2 * label) * rng.uniform(0.5, 1, size=(2, 2, 1))
     return {"arrays": {"et": x}, "y": y}
-
-
-@pytest.fixture(scope="session")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from hepml.dataset import convert
-
-    path = tmp_path_factory.mktemp("training") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path

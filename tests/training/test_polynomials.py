@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import run
 
 import hepml
-from hepml.cli import main
-from hepml.dataset import Dataset, convert
+from hepml.dataset import Dataset
 from hepml.dataset.efp_input import fitting
 from hepml.dataset.scaling import apply_scaling, fit_flat
 from hepml.errors import DataError, SchemaError, TrainingError
@@ -21,31 +21,17 @@ NAMES = ("et_efp_2_1_0_k_1_b_0.5", "ht_efp_3_2_0_k_0.5_b_1", "et_efp_1_0_0_k_2_b
 QUICK: dict[str, Any] = {"layers": 1, "units": 8, "epochs": 3, "learning_rate": 0.01, "progress": False}
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
-
-
 @pytest.fixture(scope="module")
-def data(sample: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "data.h5"
-    convert(sample["electrons"], sample["jets"], path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def efps(data: Path) -> Path:
-    path = data.parent / "efps.h5"
+def efps(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("efps") / "efps.h5"
     grid = {"graphs": ("1_0_0", "2_1_0", "3_2_0", "4_3_0"), "kappa": (-1, 0.5, 1, 2), "beta": (0.5, 1)}
     hepml.write_efps(data, path, **grid)
     return path
 
 
 @pytest.fixture(scope="module")
-def trained(data: Path) -> hepml.Run:
-    return hepml.train(data, "hl_and_efp", data.parent / "run", efp_names=NAMES, **QUICK)
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> hepml.Run:
+    return hepml.train(data, "hl_and_efp", tmp_path_factory.mktemp("runs") / "run", efp_names=NAMES, **QUICK)
 
 
 def right(data: Path, split: str) -> np.ndarray:
