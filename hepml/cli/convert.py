@@ -116,7 +116,7 @@ def command(
     if scheduler is not None and jobs > 1:
         raise click.UsageError("give --jobs or --scheduler, not both")
     if dedup and part is not None:
-        raise click.UsageError("give --dedup or --part, not both: a part does not know the candidates of the others")
+        raise click.UsageError("give --dedup or --part, not both: leave them out when the parts are joined, hepml merge --dedup")
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
     check_output(output, overwrite or resume)  # before the imports and the reading

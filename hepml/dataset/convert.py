@@ -9,7 +9,7 @@ from pathlib import Path
 from hepml.atomic import sweep
 from hepml.dataset.blocks import Block
 from hepml.dataset.checklist import read_checksums
-from hepml.dataset.duplicates import Duplicates
+from hepml.dataset.duplicates import Duplicates, check_sections
 from hepml.dataset.output import Output, Summary
 from hepml.dataset.processes import Processes
 from hepml.dataset.record import Record, new_entry
@@ -18,7 +18,6 @@ from hepml.dataset.rows import Options, Rows
 from hepml.dataset.sources import files_of, find_samples, part_of, sample_config, survey, task_of
 from hepml.dataset.workers import Bad, Task, Workers, read_inputs
 from hepml.errors import DataError
-from hepml.samples import Sample
 from hepml.stages import stage
 
 __all__ = ["Progress", "Summary", "convert"]
@@ -108,8 +107,12 @@ def convert(
     config = {**options.__dict__, "dense": dense, "task": task, "samples": own} | ({"dedup": True} if dedup else {})
     if not_finite not in ("drop", "raise"):
         raise DataError(f"not_finite {not_finite!r} does not exist", expected="'drop' or 'raise'")
+    if dedup and part is not None:
+        raise DataError(
+            "duplicates cannot be left out of a part", expected="all files together", fix="merge the parts with dedup"
+        )
     if dedup:
-        _check_dedup(found.samples, part)
+        check_sections(own)
     known = None if checksums is None else read_checksums(checksums)
     stage("open", out.path)
     inputs = survey(found if part is None else part_of(found, *part), collection, skip_bad)
@@ -158,19 +161,3 @@ def _not_finite(rows: Rows, path: str) -> DataError:
         found=", ".join(f"{name}: {count}" for name, count in rows.not_finite.items()),
         fix="clean the file, or let such events be dropped and counted: not_finite='drop'",
     )
-
-
-def _check_dedup(samples: Sequence[Sample], part: tuple[int, int] | None) -> None:
-    """Refuses what cannot be told without all events at hand."""
-    if part is not None:
-        raise DataError(
-            "duplicates cannot be left out of a part", expected="all files together", fix="give dedup without part"
-        )
-    for sample in samples:
-        if sample.cross_section is not None:
-            raise DataError(
-                "duplicates cannot be left out of a sample with a cross section",
-                where=f"sample {sample.name!r}",
-                found="a sum of weights that would count them",
-                fix="leave out the cross section, or remove the duplicates before",
-            )

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hepml.dataset.rows import Rows
 from hepml.dataset.sources import Input
 from hepml.dataset.sums import exact_sum, rounded
@@ -66,6 +69,13 @@ class Record:
             for name, amount in amounts.items():
                 entry[key][name] = entry[key].get(name, 0) + amount
         self.check_twice(number)
+
+    def reject(self, name: str, inputs: NDArray[np.int32]) -> None:
+        """Counts candidates, of these inputs each, that are written no longer, under the name of what rejects them."""
+        for number, count in zip(*np.unique(inputs, return_counts=True), strict=True):
+            entry = self.inputs[int(number)]
+            entry["rejected"][name] = entry["rejected"].get(name, 0) + int(count)
+            entry["written"] -= int(count)
 
     def skip(self, number: int, reason: str) -> None:
         """Notes an input that could not be read."""

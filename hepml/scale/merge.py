@@ -18,6 +18,7 @@ import numpy as np
 
 from hepml.dataset import Dataset, Summary
 from hepml.dataset.blocks import Block
+from hepml.dataset.duplicates import Duplicates, check_sections
 from hepml.dataset.output import Output
 from hepml.dataset.record import Record
 from hepml.dataset.replay import replay
@@ -66,6 +67,7 @@ def merge(
     parts: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
+    dedup: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
@@ -75,6 +77,9 @@ def merge(
         parts: files or globs. Either all of `convert(part=(k, n))`, in any order; or whole data files of the same
             options and samples, whose inputs follow each other in the order of the files, sample by sample.
         output: the data file.
+        dedup: leave out candidates whose run, lumi, event and index an earlier one has, as `convert(dedup=True)` does:
+            the first of them in the order of reading stays, sample by sample and input by input, in whatever order the
+            parts K/N are given. Of data files that were made with it, duplicates are always left out.
         overwrite: replace an existing output.
         progress: called with a part, the steps just done (one verified, one joined) and their number in all.
 
@@ -84,7 +89,8 @@ def merge(
     Raises:
         InputFileError: a part is absent, or no data file of hepml's converter.
         VerificationError: a part is damaged, or of other code than this.
-        DataError: parts of different options or samples; one missing or twice; an input in two of them.
+        DataError: parts of different options or samples; one missing or twice; an input in two of them; `dedup` with
+            weights that are normalised to a cross section.
         GranularityError: parts of different grids.
         OutputError: the output exists, cannot be written, or is a part.
 
@@ -107,6 +113,10 @@ def merge(
         done(path)
     opened = _in_order(opened)
     config = _config(opened)
+    dedup = dedup or config.get("dedup", False)
+    if dedup:
+        check_sections(config["samples"])
+        config["dedup"] = True
     names = [sample["name"] for sample in config["samples"]]
     order = [(sample_id, part) for sample_id in range(len(names)) for part in opened]
     entries: list[dict[str, Any]] = []
@@ -116,25 +126,40 @@ def merge(
         for number in part.inputs_of(names[sample_id]):
             numbers[part.data.path, number] = len(entries)
             entry = part.books["inputs"][number]
+            if dedup and "skipped" not in entry:
+                entry["rejected"].setdefault("duplicate", 0)  # as a conversion without any notes it
             entries.append(entry)
             places.append(f"{part.data.path} ({entry['name']})")
     record = Record(config["task"], config["samples"], entries, places)
     for part in opened:
         if any(entry["entries"] for entry in part.books["inputs"]):
             record.check_geometry(part.data.geometry, str(part.data.path))
-    for number in range(len(entries)):
-        record.check_twice(number)
+
+    def check_inputs() -> None:
+        for number in range(len(entries)):
+            record.check_twice(number)
+
+    if not dedup:  # otherwise a copy, in other bytes, may be left out candidate by candidate
+        check_inputs()
 
     def blocks() -> Iterator[Block]:
+        duplicates = Duplicates()
         for sample_id, part in order:
             own = range(len(part.books["inputs"]))
             renumbered = np.array([numbers[part.data.path, number] for number in own], np.int32)
             for block in replay(part.data, sample_id):
                 stage("chunk", f"{part.data.path}, {len(block.y)} rows")
                 file_id = renumbered[block.columns["file_id"]]
-                yield replace(block, columns={**block.columns, "file_id": file_id})
+                own_rows = replace(block, columns={**block.columns, "file_id": file_id})
+                if dedup:
+                    repeated = duplicates.repeated(block.columns["identity"])
+                    record.reject("duplicate", file_id[repeated])
+                    own_rows = own_rows.take(np.flatnonzero(~repeated))
+                yield own_rows
             if sample_id == len(names) - 1:
                 done(part.data.path)
+        if dedup:
+            check_inputs()
 
     listed = [str(part.data.path.absolute()) for part in opened]
     return out.write(blocks(), record, config, sidecar={"parts": listed})

@@ -94,8 +94,10 @@ ROOT_INPUT: dict[str, Fault] = {
     ),
     "R24": Fault(
         "the same run, lumi and event again, in one file or several",
-        "counted, by merge across parts too, and kept in one split and fold; left out by convert with --dedup, counted "
-        "as duplicate",
+        "counted in a warning, by merge across parts too, and kept in one split and fold. convert --dedup and merge "
+        "--dedup keep the first in the order of reading and count the others as duplicate of their input: the same "
+        "bytes however the files are divided into parts. convert --part with --dedup is refused (2), and either with a "
+        "cross section (1)",
         0,
     ),
     "R25": Fault(

@@ -70,3 +70,72 @@ def test_an_event_in_two_parts_is_counted_by_merge_and_kept_in_one_split(entry: 
     assert all(len(found) == 1 for found in splits.values())
     assert run(*arguments, "-o", tmp_path / "whole.h5").code == 0
     assert (tmp_path / "all.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+@pytest.mark.parametrize("order", ["forward", "backward"])
+@pytest.mark.parametrize("n", [2, 5])
+@pytest.mark.parametrize("entry", ["R24 merge --dedup"])
+def test_merge_leaves_out_what_one_conversion_leaves_out(*, entry: str, n: int, order: str, tmp_path: Path) -> None:
+    """The first in the order of reading stays, in whatever order the parts are given: the same bytes."""
+    numbers = [[*range(20), 3], [*range(15, 40)], [*range(30, 50), 0], [*range(100, 130)], [*range(110, 120), 45]]
+    files = [numbered(tmp_path / f"{k}.root", each, k) for k, each in enumerate(numbers)]
+    options = ("--layout", layout(tmp_path, RUN))
+    arguments = ("convert", "--signal", *files[:3], "--background", *files[3:], *options)
+    whole = run(*arguments, "--dedup", "-o", tmp_path / "whole.h5")
+    check(entry[:3], whole)
+    parts = [tmp_path / f"{k}of{n}.h5" for k in range(1, n + 1)]
+    for k, part in enumerate(parts, 1):
+        assert run(*arguments, "--part", f"{k}/{n}", "-o", part).code == 0
+    given = parts if order == "forward" else parts[::-1]
+    done = run("merge", *given, "--dedup", "-o", tmp_path / "merged.h5")
+    check(entry[:3], done)
+    assert "identity of an earlier one" not in done.err
+    assert (tmp_path / "merged.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    data = Dataset.open(tmp_path / "merged.h5")
+    flows = [(each["read"], each["rejected"]["duplicate"], each["written"]) for each in data.provenance["inputs"]]
+    assert flows == [(21, 1, 20), (25, 5, 20), (21, 11, 10), (30, 0, 30), (11, 11, 0)]  # 45 is background no longer
+    assert data.provenance["cut_flow"]["duplicate"] == 28
+    assert data.provenance["duplicate_identities"] == 0
+    assert "duplicate" in run("show", tmp_path / "merged.h5").out
+    check(entry[:3], run("merge", *given, "-o", tmp_path / "all.h5"), "28 of the candidates have the identity")
+    assert "duplicate" not in Dataset.open(tmp_path / "all.h5").provenance["cut_flow"]  # nothing is left out unasked
+
+
+@pytest.mark.parametrize("entry", ["R24 merge --dedup"])
+def test_files_without_duplicates_of_their_own_are_joined_without_any(entry: str, tmp_path: Path) -> None:
+    """What was converted with --dedup, file by file, is joined with it: the result says so of itself."""
+    numbers = {"s1": range(20), "s2": range(15, 40), "b1": range(100, 130), "b2": range(10, 20)}
+    files = {name: numbered(tmp_path / f"{name}.root", [*each], k) for k, (name, each) in enumerate(numbers.items())}
+    options = ("--layout", layout(tmp_path, RUN), "--dedup")
+
+    def converted(k: str) -> Path:
+        both = ("--signal", files[f"s{k}"], "--background", files[f"b{k}"])
+        assert run("convert", *both, *options, "-o", tmp_path / f"{k}.h5").code == 0
+        return tmp_path / f"{k}.h5"
+
+    check(entry[:3], run("merge", converted("1"), converted("2"), "-o", tmp_path / "merged.h5"))
+    both = ("--signal", files["s1"], files["s2"], "--background", files["b1"], files["b2"])
+    assert run("convert", *both, *options, "-o", tmp_path / "whole.h5").code == 0
+    assert (tmp_path / "merged.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+@pytest.mark.parametrize("entry", ["R24 merge --dedup"])
+def test_duplicates_cannot_be_left_out_of_a_normalised_sample(entry: str, tmp_path: Path) -> None:
+    assert entry
+    numbered(tmp_path / "s.root", [*range(20)], 1)
+    numbered(tmp_path / "b.root", [*range(20)], 2)
+    samples = tmp_path / "samples.yaml"
+    samples.write_text(
+        "format: hepml-samples\nversion: 1\ntask: binary\nsamples:\n"
+        "  - {name: s, files: s.root, label: 1, cross_section: 2}\n  - {name: b, files: b.root, label: 0}\n"
+    )
+    arguments = ("convert", "--samples", samples, "--layout", layout(tmp_path, RUN))
+    for k in (1, 2):
+        assert run(*arguments, "--part", f"{k}/2", "-o", tmp_path / f"{k}.h5").code == 0
+    with untouched(tmp_path):
+        for done in (
+            run("merge", tmp_path / "1.h5", tmp_path / "2.h5", "--dedup", "-o", tmp_path / "o.h5"),
+            run(*arguments, "--dedup", "-o", tmp_path / "o.h5"),
+        ):
+            assert done.code == 1
+            assert done.err.startswith("DataError: duplicates cannot be left out of a sample with a cross section")
