@@ -92,6 +92,7 @@ def score_events(
             geometry=geometry,
             overlap=overlap,
             truth=False,
+            **towers_of(evaluator),
         )
     except GranularityError as error:
         raise GranularityError(
@@ -160,6 +161,12 @@ def collection_of(evaluator: Evaluator, wanted: str | None) -> str:
             fix="export the network again",
         )
     return wanted if wanted is not None else trained or "electron"
+
+
+def towers_of(evaluator: Evaluator) -> dict[str, Any]:
+    """Which towers count for a network, as options of `select_candidates`; the C++ library has checked them."""
+    towers = evaluator.metadata.get("towers") or {}
+    return {"max_towers": towers.get("max"), "not_finite": towers.get("not_finite") or "drop"}
 
 
 def check_network(evaluator: Evaluator) -> Geometry:

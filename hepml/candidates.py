@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml import _core
-from hepml.errors import DataError, GranularityError, SchemaError, check_kind, nearest, printable
-from hepml.geometry import Geometry, Grid
+from hepml.errors import DataError, SchemaError, check_choice, check_kind, nearest, printable
+from hepml.geometry import Geometry
 from hepml.identity import candidate_ids
-from hepml.trees import Events, Objects, Towers
-from hepml.trees.placing import TowerArrays, as_arrays, place_towers
+from hepml.trees import Events, Objects
+from hepml.trees.choosing import choose_towers
+from hepml.trees.placing import TowerArrays, towers_at_cells
 from hepml.truth import classify
 
 __all__ = ["CONVENTIONS", "LIMIT", "PRESELECTIONS", "STATUS_NAMES", "Candidates", "count_objects", "select_candidates"]
@@ -61,7 +62,7 @@ class Candidates:
         cut_flow: "read" (objects or events considered), the rejections by name, "written"; the first is the sum of
             the others.
         towers: what happened when towers were put into cells: numbers of towers shared between cells and outside of
-            the grid, and the ET lost outside (GeV), for each calorimeter.
+            the grid, and the ET lost outside (GeV), for each calorimeter; and of those that were left out before.
         collection, which, convention, geometry: as asked for.
         cells: towers of the ECal and of the HCal at their cells, as C++ takes them.
     """
@@ -121,6 +122,8 @@ def select_candidates(
     max_eta: float | None = None,
     min_pt: float | None = None,
     preselection: str | None = None,
+    max_towers: int | None = None,
+    not_finite: str = "drop",
 ) -> Candidates:
     """The objects to classify, each with the ECal cell that its images are centred on.
 
@@ -128,7 +131,8 @@ def select_candidates(
     own cell, then the lowest eta, then the lowest phi). The square and both image windows must lie inside the grid in
     eta; phi wraps. An object is rejected as "not_finite" if its own numbers or any tower of its event are NaN,
     infinite or beyond 1e30, or its phi is beyond 1e6, where float32 tells no cells apart; negative energies are
-    kept and summed as they are.
+    kept and summed as they are. With ``not_finite="keep"`` such towers are left out instead, and their event is as if
+    they were not there.
 
     Args:
         events: from `open_events` or `iterate_events`.
@@ -142,6 +146,9 @@ def select_candidates(
         truth: match to generator particles; otherwise every class is "unknown".
         max_eta, min_pt: keep objects with ``abs(eta) <= max_eta``, ``pt >= min_pt`` (after the leading was chosen).
         preselection: "hard": see `hepml.features.hard_selection`.
+        max_towers: how many towers of an event count; see `hepml.trees.choosing.choose_towers`. None: all.
+        not_finite: what becomes of an event with a tower that is not finite: "drop" rejects it, "keep" leaves out the
+            tower.
 
     Returns:
         The candidates; none for empty events or if all objects were rejected.
@@ -167,14 +174,15 @@ def select_candidates(
     for option, value in limits.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value))):
             raise DataError(f"the option {option!r} cannot be {value!r}", expected="a number, or None")
-    _check_choice("which", which, ("leading", "all"))
-    _check_choice("convention", convention, CONVENTIONS)
-    _check_choice("preselection", preselection, (None, *PRESELECTIONS))
+    check_choice("which", which, ("leading", "all"))
+    check_choice("convention", convention, CONVENTIONS)
+    check_choice("preselection", preselection, (None, *PRESELECTIONS))
     geometry = events.geometry if geometry is None else geometry
     check_kind(geometry, Geometry, "Geometry(...)")
     core = core_geometry(geometry)
     objects = object_collection(events, collection)
-    cells, record = towers_at_cells(events, geometry, convention, overlap)
+    chosen, left_out = choose_towers(events, max_towers, not_finite, as_stored=convention is not None)
+    cells, placed = towers_at_cells(chosen, geometry, convention is not None, overlap)
 
     last = convention is not None
     row, position, slot = _leading(objects, last) if which == "leading" else _all(objects)
@@ -227,7 +235,7 @@ def select_candidates(
         weight=events.weight[row],
         status=status,
         cut_flow=_cut_flow(status, names),
-        towers=record,
+        towers={**placed, **left_out},
         collection=collection,
         which=which,
         convention=convention,
@@ -266,7 +274,7 @@ def core_geometry(geometry: Geometry) -> Any:
 
 def convention_code(convention: str | None) -> int:
     """Number of a convention in C++."""
-    _check_choice("convention", convention, CONVENTIONS)
+    check_choice("convention", convention, CONVENTIONS)
     return CONVENTIONS.index(convention)
 
 
@@ -283,16 +291,6 @@ def fill_sparse(
     return (*ecal, *hcal)
 
 
-def _check_choice(option: str, value: object, known: tuple[str | None, ...]) -> None:
-    if value not in known:
-        names = [name for name in known if name is not None]
-        raise DataError(
-            f"{option} {value!r} does not exist",
-            expected="one of " + ", ".join(map(repr, known)),
-            nearest=nearest(str(value), names),
-        )
-
-
 def object_collection(events: Events, collection: str) -> Objects:
     """The objects of that name. Raises DataError, with the nearest names, if the events hold none."""
     if collection not in list(events.objects):  # a list asks nothing of what it is compared with
@@ -304,54 +302,6 @@ def object_collection(events: Events, collection: str) -> Objects:
             fix="name the collection in the layout, or choose another with collection=",
         )
     return events.objects[collection]
-
-
-def towers_at_cells(
-    events: Events, geometry: Geometry, convention: str | None, overlap: str, count: bool = True
-) -> tuple[tuple[TowerArrays, TowerArrays], dict[str, float]]:
-    """The towers of the ECal and of the HCal at their cells, and what happened to those that do not nest.
-
-    Without `count`, which takes a pass over them, nothing is told of towers without edges. Raises GranularityError if
-    some do not nest, with ``overlap="refuse"``.
-    """
-    _check_choice("overlap", overlap, ("share", "refuse"))
-    if not count and events.ecal.edges is None and events.hcal.edges is None:
-        return (as_arrays(events.ecal), as_arrays(events.hcal)), {}
-    ecal, ecal_record = _place(events, "ecal", geometry.ecal, convention, overlap)
-    hcal, hcal_record = _place(events, "hcal", geometry.hcal, convention, overlap)
-    return (ecal, hcal), {**ecal_record, **hcal_record}
-
-
-def _place(
-    events: Events, name: str, grid: Grid, convention: str | None, overlap: str
-) -> tuple[TowerArrays, dict[str, float]]:
-    towers: Towers = getattr(events, name)
-    placed = place_towers(towers, grid)
-    if placed["shared"] and overlap == "refuse":
-        raise GranularityError(
-            f"{name.upper()} towers do not nest in the cells of the grid",
-            where=f"{events.path}, layout {events.layout!r}",
-            expected=grid.describe(),
-            found=f"{placed['shared']} of {len(towers)} towers do not nest; sizes: {_sizes(towers, grid)}",
-            fix="give the geometry of these towers, or overlap='share' to divide them over cells by area",
-        )
-    record = {
-        f"{name}_shared": placed["shared"],
-        f"{name}_outside": placed["outside"],
-        f"{name}_et_outside": placed["et_outside"],
-    }
-    if placed["shared"] and convention is None:
-        logger.info("%s: %d of %d %s towers shared between cells", events.path, placed["shared"], len(towers), name)
-    return as_arrays(towers) if convention is not None else placed["towers"], record
-
-
-def _sizes(towers: Towers, grid: Grid) -> str:
-    """The commonest sizes of the towers inside the grid, for messages."""
-    edges = np.asarray(towers.edges)
-    inside = edges[(edges[:, 1] > grid.eta_min) & (edges[:, 0] < grid.eta_max)]
-    sizes, counts = np.unique(np.round(inside[:, 1::2] - inside[:, ::2], 5), axis=0, return_counts=True)
-    common = np.argsort(-counts, kind="stable")
-    return ", ".join(f"{sizes[i, 0]:g} x {sizes[i, 1]:g}" for i in common[:3]) + (", ..." if len(common) > 3 else "")
 
 
 def _leading(objects: Objects, last: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -46,6 +46,8 @@ def images(
     preselection: str | None = None,
     max_eta: float | None = None,
     min_pt: float | None = None,
+    max_towers: int | None = None,
+    not_finite: str = "drop",
 ) -> Any:
     """The images and variables of the candidates of each event.
 
@@ -53,7 +55,8 @@ def images(
         events: a dask-awkward or awkward array of records, one an event.
         tokens: of et, ee (31 x 31), ht, he (32 x 32), hl (7), mass, et_mass, ee_mass; values in GeV, not scaled.
         layout: name of a shipped layout, a YAML file, or None to recognise it.
-        collection, which, convention, overlap, preselection, max_eta, min_pt: as for `hepml.select_candidates`.
+        collection, which, convention, overlap, preselection, max_eta, min_pt, max_towers, not_finite: as for
+            `hepml.select_candidates`.
 
     Returns:
         For each event a list of candidates, empty where all are rejected: records of `index` (in the collection),
@@ -88,6 +91,8 @@ def images(
         "preselection": preselection,
         "max_eta": max_eta,
         "min_pt": min_pt,
+        "max_towers": max_towers,
+        "not_finite": not_finite,
     }
     make = partial(_candidates, tokens=chosen, options=options)
     each = partial(_each, layout=_loaded(layout), collections=(collection,), make=make)

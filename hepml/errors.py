@@ -25,6 +25,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedLayerError",
     "VerificationError",
+    "check_choice",
     "check_kind",
     "check_names",
     "check_path",
@@ -151,6 +152,17 @@ def nearest(name: object, known: Iterable[str], n: int = 3) -> list[str]:
     """The known names closest to `name`, best first, case ignored; empty if none is close, or if it is no text."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     return [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=n, cutoff=0.5)]
+
+
+def check_choice(option: str, value: object, known: tuple[str | None, ...]) -> None:
+    """Raises DataError unless the value of an option is one of those that are known."""
+    if value not in known:
+        names = [name for name in known if name is not None]
+        raise DataError(
+            f"{option} {value!r} does not exist",
+            expected="one of " + ", ".join(map(repr, known)),
+            nearest=nearest(str(value), names),
+        )
 
 
 def check_kind(value: object, kind: type, maker: str) -> None:

@@ -25,7 +25,8 @@ __all__ = ["Folds", "first_of", "open_networks"]
 
 _log = logging.getLogger("hepml")
 
-_SAME = ("features", "geometry", "convention", "collection")  # beside these: the names and variables of the inputs
+# beside these: the names and variables of the inputs
+_SAME = ("features", "geometry", "convention", "collection", "towers")
 
 
 @dataclass(frozen=True)

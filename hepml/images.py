@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepml import _core
-from hepml.candidates import Candidates, core_geometry, fill_sparse, towers_at_cells
+from hepml.candidates import Candidates, core_geometry, fill_sparse
 from hepml.errors import DataError, check_kind
 from hepml.geometry import Geometry
 from hepml.trees import Events
-from hepml.trees.placing import TowerArrays
+from hepml.trees.placing import TowerArrays, towers_at_cells
 
 __all__ = ["IMAGE_NAMES", "Images", "SparseImages", "expand_hcal", "images_at", "make_images"]
 
@@ -265,7 +265,7 @@ def images_at(
         raise DataError(
             "rows of events that are not there", expected=f"0 to {len(events) - 1}", found=rows.tolist()[:5]
         )
-    cells, _ = towers_at_cells(events, geometry, None, overlap, count=False)
+    cells, _ = towers_at_cells(events, geometry, False, overlap, count=False)
     status, cell, hcal_first, hcal_offset = _core.find_candidates(core, 0, *cells, rows, *at)
     kept = np.flatnonzero(status == 0)
     sparse = _filled(geometry, None, cells, (rows[kept], cell[kept], hcal_first[kept]), energy)

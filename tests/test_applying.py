@@ -63,6 +63,46 @@ def test_towers_to_score_equals_images_to_score_and_the_tagger(network, sample, 
         assert np.array_equal(tags.status, scored.status if which == "all" else scored.status[row])
 
 
+@pytest.mark.parametrize("not_finite", ["drop", "keep"])
+@pytest.mark.parametrize("most", [None, 8, 20])
+@pytest.mark.parametrize("convention", [None, "2011.01984"])
+def test_the_towers_that_count_are_those_of_the_network(*, network, sample, tmp_path, convention, most, not_finite):
+    """Training, `apply` and the C++ Tagger leave out the same towers: the same bits, whatever is in the others."""
+    document = json.loads(network("et_and_ht_and_hl").read_text())
+    document["hepml"] |= {"towers": {"max": most, "not_finite": not_finite}, "convention": convention}
+    (tmp_path / "net.json").write_text(json.dumps(document))
+    evaluator = hepml.Evaluator(tmp_path / "net.json")
+    events = hepml.open_events(sample["jets"], entry_stop=300)
+    rng = np.random.default_rng(3)
+
+    def at_cells(towers, bad):
+        values = {name: getattr(towers, name).copy() for name in ("et", "e")}
+        for name, value in zip(values, (np.nan, np.inf), strict=True):
+            values[name][rng.random(len(towers)) < bad] = value
+        eta, phi = ((towers.edges[:, i] + towers.edges[:, i + 1]) / 2 for i in (0, 2))
+        return replace(towers, edges=None, eta=eta, phi=phi, **values)
+
+    events = replace(events, ecal=at_cells(events.ecal, 0.01), hcal=at_cells(events.hcal, 0.03))
+    options = {"max_towers": most, "not_finite": not_finite, "convention": convention}
+    candidates = hepml.select_candidates(events, **options)
+    scored = score_events(evaluator, events)
+    assert np.array_equal(scored.status, candidates.status)
+    good = scored.status == 0
+    assert (scored.status == STATUS_NAMES.index("not_finite")).any() == (not_finite == "drop")
+    assert np.array_equal(scored.score[good], predicted(evaluator, candidates))
+    objects = events.objects["electron"]
+    row = np.flatnonzero(np.diff(objects.offsets))
+    leading = [objects.offsets[k] + np.argmax(objects.pt[objects.offsets[k] : objects.offsets[k + 1]]) for k in row]
+    tags = evaluator.tag(events.ecal, events.hcal, row, objects.eta[leading], objects.phi[leading])
+    assert np.array_equal(tags.status, scored.status[row])
+    assert np.array_equal(tags.score, scored.score[row], equal_nan=True)
+    if most or not_finite == "keep":
+        every = hepml.select_candidates(events, convention=convention)
+        assert len(every) < len(candidates) or not np.array_equal(
+            hepml.high_level(hepml.make_images(every)), hepml.high_level(hepml.make_images(candidates))
+        )
+
+
 def test_the_tree_has_one_entry_per_input_entry(network, sample, tmp_path):
     (record,) = apply(network("hl"), sample["jets"], tmp_path / "scores.root", step_size=700)
     assert record.entries == sum(record.counts.values()) == uproot.open(sample["jets"])["Delphes"].num_entries

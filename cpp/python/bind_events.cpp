@@ -150,6 +150,20 @@ nb::tuple place(const GridTuple& grid, const TowerTuple& towers, const Matrix<do
   return nb::make_tuple(placed_towers, placed.shared, placed.outside.towers, placed.outside.et);
 }
 
+nb::tuple chosen(std::size_t most, bool skip_not_finite, const TowerTuple& ecal, const TowerTuple& hcal) {
+  const TowerArrays ecal_arrays = view(ecal), hcal_arrays = view(hcal);
+  require(ecal_arrays.n_events == hcal_arrays.n_events, "both calorimeters hold as many events");
+  const std::size_t n_ecal = std::get<1>(ecal).size(), n_hcal = std::get<1>(hcal).size();
+  auto chosen_ecal = buffer<std::uint8_t>(n_ecal), chosen_hcal = buffer<std::uint8_t>(n_hcal);
+  {
+    nb::gil_scoped_release release;
+    // no event needs more room than all towers
+    const TowerSelection selection{std::min(most, n_ecal + n_hcal + 1), skip_not_finite};
+    select_batch(selection, ecal_arrays, hcal_arrays, chosen_ecal.get(), chosen_hcal.get());
+  }
+  return nb::make_tuple(own(std::move(chosen_ecal), n_ecal), own(std::move(chosen_hcal), n_hcal));
+}
+
 nb::tuple find(const Geometry& geometry, int convention, const TowerTuple& ecal, const TowerTuple& hcal,
                const Vector<std::int64_t>& row, const Vector<double>& eta, const Vector<double>& phi) {
   const TowerArrays ecal_arrays = view(ecal), hcal_arrays = view(hcal);
@@ -302,6 +316,8 @@ void bind_events(nb::module_& m) {
   m.def("place_towers", &place, nb::arg("grid"), nb::arg("towers"), nb::arg("edges"));
   m.def("locate_towers", &located, nb::arg("grid"), nb::arg("eta"), nb::arg("phi"));
   m.def("towers_outside", &outside, nb::arg("grid"), nb::arg("towers"));
+  m.def("select_towers", &chosen, nb::arg("most"), nb::arg("skip_not_finite"), nb::arg("ecal"),
+        nb::arg("hcal"), "What becomes of every tower: 0 it counts, 1 not finite, 2 over the limit.");
   m.def("find_candidates", &find, nb::arg("geometry"), nb::arg("convention"), nb::arg("ecal"),
         nb::arg("hcal"), nb::arg("row"), nb::arg("eta"), nb::arg("phi"));
   m.def("fill_images", &fill, nb::arg("geometry"), nb::arg("convention"), nb::arg("is_ecal"),

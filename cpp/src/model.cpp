@@ -150,6 +150,9 @@ const std::optional<Geometry>& Model::geometry() const noexcept {
 Convention Model::convention() const noexcept {
   return network_->extension.convention;
 }
+const TowerSelection& Model::towers() const noexcept {
+  return network_->extension.towers;
+}
 const std::string& Model::model_id() const noexcept {
   return network_->extension.model_id;
 }

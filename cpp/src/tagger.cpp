@@ -95,7 +95,8 @@ const Geometry& need_geometry(const Model& model) {
 }  // namespace
 
 struct Tagger::Parts {
-  explicit Parts(const Model& model) : session(model), maker(need_geometry(model), model.convention()) {
+  explicit Parts(const Model& model)
+      : session(model), maker(need_geometry(model), model.convention(), model.towers()) {
     const Geometry& geometry = maker.geometry();
     std::vector<std::string> known;
     for (const TokenRow& row : tokens) known.emplace_back(row.name);

@@ -2,11 +2,13 @@
 
 #include <hepml/hepml.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cfenv>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "check.hpp"
 #include "networks.hpp"
@@ -174,6 +176,55 @@ void rejections() {
   rejected(0.0, 0.0, Status::not_finite);
 }
 
+/// Of the towers that count, the score of these towers alone; the others may hold anything.
+void towers_that_count() {
+  const auto selecting = [](const std::string& towers) {
+    return hepml::Model::parse(networks::tagger_network(R"(,"towers":)" + towers));
+  };
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const auto all = hepml::Model::parse(networks::tagger_network());
+  const auto limited = selecting(R"({"max":30,"not_finite":"drop"})");
+  const auto kept = selecting(R"({"max":null,"not_finite":"keep"})");
+  const auto both = selecting(R"({"max":30,"not_finite":"keep"})");
+  CHECK(all.towers().most == 0 && !all.towers().skip_not_finite);
+  CHECK(both.towers().most == 30 && both.towers().skip_not_finite);
+  hepml::Tagger reference(all), by_limit(limited), by_policy(kept), by_both(both);
+  for (std::uint32_t event = 0; event < 20; ++event) {
+    auto ecal = towers(event, 40, 0.1, 0.2);
+    auto hcal = towers(event + 100, 20, 0.1, 0.2);
+    for (std::size_t i = 0; i < 12; ++i) ecal[2 * i].et = hcal[i].et = 3.5;  // ties across the limit
+    std::vector<std::pair<double, std::size_t>> order;
+    for (std::size_t i = 0; i < 60; ++i) order.emplace_back(i < 40 ? -ecal[i].et : -hcal[i - 40].et, i);
+    std::stable_sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.first < b.first; });
+    std::vector<bool> hottest(60);
+    for (std::size_t i = 0; i < 30; ++i) hottest[order[i].second] = true;
+    std::vector<Tower> hot_ecal, hot_hcal;
+    for (std::size_t i = 0; i < 60; ++i) {
+      if (hottest[i]) (i < 40 ? hot_ecal : hot_hcal).push_back(i < 40 ? ecal[i] : hcal[i - 40]);
+    }
+    CHECK(!hot_hcal.empty() && !hot_ecal.empty());
+    const float expected = reference(ecal, hcal, 0.1, 0.2),
+                of_hottest = reference(hot_ecal, hot_hcal, 0.1, 0.2);
+    CHECK(reference.status() == Status::ok && expected != of_hottest);
+    CHECK(by_limit(ecal, hcal, 0.1, 0.2) == of_hottest);
+    CHECK(by_limit(hot_ecal, hot_hcal, 0.1, 0.2) == of_hottest);  // not more than the limit
+    CHECK(by_policy(ecal, hcal, 0.1, 0.2) == expected);
+    const Tower bad[] = {{nan, 0.1, 0.2, 1}, {5, 0.1, 0.2, infinity}, {5, nan, 0.2, 5}, {5, 0.1, 2e30, 5}};
+    ecal.insert(ecal.begin() + event % 7, bad, bad + 4);
+    hcal.insert(hcal.begin() + event % 5, bad, bad + 4);
+    CHECK(std::isnan(reference(ecal, hcal, 0.1, 0.2)) && reference.status() == Status::not_finite);
+    CHECK(std::isnan(by_limit(ecal, hcal, 0.1, 0.2)) && by_limit.status() == Status::not_finite);
+    CHECK(by_policy(ecal, hcal, 0.1, 0.2) == expected && by_policy.status() == Status::ok);
+    CHECK(by_both(ecal, hcal, 0.1, 0.2) == of_hottest && by_both.status() == Status::ok);
+    CHECK(std::isnan(by_both(ecal, hcal, nan, 0.2)) && by_both.status() == Status::not_finite);
+  }
+  for (const char* wrong : {R"({"max":0,"not_finite":"drop"})", R"({"max":1e7,"not_finite":"drop"})",
+                            R"({"max":null,"not_finite":"raise"})", R"({"max":"9"})", "[]"}) {
+    CHECK(check::contains(ERROR_OF(selecting(wrong)).what(), "hepml.towers"));
+  }
+}
+
 void unfit_models() {
   const auto plain = hepml::Model::parse(networks::chain(0, 0, 1, {}, 1));
   CHECK(check::contains(ERROR_OF(hepml::Tagger t(plain)).what(), "no image geometry"));
@@ -201,6 +252,7 @@ int main() {
   std::feclearexcept(FE_ALL_EXCEPT);
   polynomials_without_a_value();
   rejections();
+  towers_that_count();
   unfit_models();
   return check::failures == 0 ? 0 : 1;
 }

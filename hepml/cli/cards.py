@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
+_BOOKS = {"code": {"version": str}, "config": dict, "config_hash": str}
+_BOOKS |= {"towers": {str: (int, float)}, "inputs": [{"not_finite": {str: int}}]}
 _POINT = dict.fromkeys(("signal_efficiency", "threshold", "rejection", "lower", "upper"), _NUMBER)
 _METRICS = {"auc": dict, "working_points": [_POINT]}
 
@@ -140,7 +142,9 @@ def data_card(path: Path) -> dict[str, Any]:
     try:
         data = Dataset.open(path)
         with open_hdf5(path) as file:
-            check_shape(data.provenance, {"code": {"version": str}, "config": dict, "config_hash": str}, "provenance")
+            inputs = [{"not_finite": {}, **each} for each in data.provenance["inputs"]]
+            books = {"towers": {}, **data.provenance, "inputs": inputs}
+            check_shape(books, _BOOKS, "provenance")
             damaged = damages(file)
     except InputFileError:
         Dataset.open(path, verify=True)  # tells if it is because the file does not agree with its checksums
@@ -162,6 +166,8 @@ def data_card(path: Path) -> dict[str, Any]:
             for token in data.tokens
         },
         "files": data.provenance["inputs"],
+        "towers": books["towers"],
+        "not_finite": {each["name"]: each["not_finite"] for each in books["inputs"] if each["not_finite"]},
         "made": _made(path, data.checksum),
         **{key: data.provenance[key] for key in ("samples", "cut_flow", "code", "config", "config_hash")},
     }
@@ -279,6 +285,7 @@ def network_card(path: Path) -> dict[str, Any]:
         "geometry": extra.get("geometry"),
         "convention": extra.get("convention"),
         "collection": extra.get("collection"),
+        "towers": extra.get("towers"),
         "efps": (extra.get("efps") or {}).get("columns", []),
         "thresholds": extra.get("thresholds", []),
         "input_ranges": extra.get("input_ranges", {}),

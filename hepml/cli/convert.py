@@ -55,6 +55,7 @@ class _SeveralValues(click.Command):
 @click.option("--preselection", help='Named preselection: "hard".')
 @click.option("--max-eta", type=FINITE, help="Cut on |eta| of the seeds.")
 @click.option("--min-pt", type=FINITE, help="Cut on pT of the seeds, GeV.")
+@click.option("--max-towers", type=click.IntRange(1), help="Towers of an event that count, those of highest ET.")
 @click.option(
     "--overlap",
     type=click.Choice(["share", "refuse"]),
@@ -69,10 +70,10 @@ class _SeveralValues(click.Command):
 @click.option("--dedup", is_flag=True, help="Leave out candidates whose run, lumi and event were read before.")
 @click.option(
     "--not-finite",
-    type=click.Choice(["drop", "raise"]),
+    type=click.Choice(["drop", "raise", "keep"]),
     default="drop",
     show_default=True,
-    help="Events with NaN, infinity or absurd values.",
+    help="Events with NaN, infinity or absurd values; kept without such towers.",
 )
 @SKIP_BAD
 @click.option("--part", type=PART, metavar="K/N", help="Only the K-th of N parts of the files, for hepml merge.")
@@ -94,6 +95,7 @@ def command(
     preselection: str | None,
     max_eta: float | None,
     min_pt: float | None,
+    max_towers: int | None,
     overlap: str,
     jobs: int,
     scheduler: str | None,
@@ -116,7 +118,9 @@ def command(
     if scheduler is not None and jobs > 1:
         raise click.UsageError("give --jobs or --scheduler, not both")
     if dedup and part is not None:
-        raise click.UsageError("give --dedup or --part, not both: leave them out when the parts are joined, hepml merge --dedup")
+        raise click.UsageError(
+            "give --dedup or --part, not both: parts are joined without duplicates by hepml merge --dedup"
+        )
     if resume and overwrite:
         raise click.UsageError("give --resume or --overwrite, not both")
     check_output(output, overwrite or resume)  # before the imports and the reading
@@ -137,6 +141,7 @@ def command(
             overlap=overlap,
             max_eta=max_eta,
             min_pt=min_pt,
+            max_towers=max_towers,
             dense=dense,
             jobs=jobs,
             workers=workers,

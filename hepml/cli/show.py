@@ -151,7 +151,15 @@ def _show_data(card: dict[str, Any], console: Console) -> None:
     console.print(_table("Files", columns, files))
     if skipped := [(each["name"], each["skipped"]) for each in card["files"] if "skipped" in each]:
         console.print(_table("Skipped", ["file", "reason"], skipped))
-    _facts(console, {"truth": card.get("truth"), "weights": card.get("weights")})
+    towers = card["towers"]
+    left_out = [
+        (reason, towers.get(f"{key}_events"), towers[f"{key}_towers"])
+        for key, reason in (("over_limit", "over the limit"), ("not_finite", "not finite"))
+        if f"{key}_towers" in towers
+    ]
+    if left_out:
+        console.print(_table("Towers that do not count", ["reason", "events", "towers"], left_out))
+    _facts(console, {"not finite": card["not_finite"], "truth": card.get("truth"), "weights": card.get("weights")})
 
 
 def _show_polynomials(card: dict[str, Any], console: Console) -> None:
@@ -250,6 +258,7 @@ def _show_network(card: dict[str, Any], console: Console) -> None:
             "parameters": card["parameters"],
             "convention": card["convention"],
             "collection": card["collection"],
+            "towers": card["towers"],
             "valid for": ", ".join(f"{key}: {value}" for key, value in card["validity"].items()) or None,
             "ranges": card["ranges"] and f"{len(card['ranges']['quantities'])} of {card['ranges']['events']} events",
             "outputs": [f"{each['name']} ({', '.join(each['labels'])})" for each in card["outputs"]],

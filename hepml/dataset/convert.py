@@ -17,8 +17,9 @@ from hepml.dataset.resume import kept
 from hepml.dataset.rows import Options, Rows
 from hepml.dataset.sources import files_of, find_samples, part_of, sample_config, survey, task_of
 from hepml.dataset.workers import Bad, Task, Workers, read_inputs
-from hepml.errors import DataError
+from hepml.errors import DataError, check_choice
 from hepml.stages import stage
+from hepml.trees.choosing import check_towers
 
 __all__ = ["Progress", "Summary", "convert"]
 
@@ -40,6 +41,7 @@ def convert(
     overlap: str = "share",
     max_eta: float | None = None,
     min_pt: float | None = None,
+    max_towers: int | None = None,
     dense: bool = False,
     jobs: int = 1,
     workers: Workers | None = None,
@@ -67,6 +69,7 @@ def convert(
         preselection: None or "hard".
         overlap: what to do with towers that do not nest in a cell: "share" or "refuse".
         max_eta, min_pt: cuts on the seeds.
+        max_towers: how many towers of an event, of both calorimeters together, count: those of highest ET. None: all.
         dense: write images as the published files have them, readable by any HDF5 program.
         jobs: processes; the file does not depend on their number.
         workers: what reads instead of processes, for example `hepml.scale.Cluster(ADDRESS)`.
@@ -74,8 +77,8 @@ def convert(
         checksums: a list of the files' SHA-256, as `sha256sum` writes it; a file that differs or is not in it cannot
             be read.
         dedup: leave out candidates whose run, lumi, event and index were read before, in this file or an earlier one.
-        not_finite: what to do with an event in which a value is NaN, infinite or beyond 1e30: "drop" and count it, or
-            "raise" an error.
+        not_finite: what to do with an event in which a value is NaN, infinite or beyond 1e30: "drop" and count it,
+            "raise" an error, or "keep" it without such towers; an object that is not finite is dropped all the same.
         skip_bad: leave out files that cannot be read, and name them in the result and in the data file.
         part: (k, n) reads only the k-th of n parts of the files, 1 <= k <= n; `hepml.scale.merge` joins all n to the
             file that one conversion gives.
@@ -103,10 +106,11 @@ def convert(
     found = find_samples(signal, background, samples, layout)
     out.check_inputs([*files_of(found), *([] if checksums is None else [checksums])])
     own, task = [*map(sample_config, found.samples)], task_of(found)
-    options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt)
+    check_choice("not_finite", not_finite, ("drop", "keep", "raise"))
+    policy = "drop" if not_finite == "raise" else not_finite
+    chosen = check_towers(max_towers, policy)
+    options = Options(which, collection, convention, preselection, overlap, max_eta, min_pt, *chosen)
     config = {**options.__dict__, "dense": dense, "task": task, "samples": own} | ({"dedup": True} if dedup else {})
-    if not_finite not in ("drop", "raise"):
-        raise DataError(f"not_finite {not_finite!r} does not exist", expected="'drop' or 'raise'")
     if dedup and part is not None:
         raise DataError(
             "duplicates cannot be left out of a part", expected="all files together", fix="merge the parts with dedup"
@@ -159,5 +163,5 @@ def _not_finite(rows: Rows, path: str) -> DataError:
         "values that are NaN, infinite or beyond 1e30",
         where=f"{path}, entries {rows.entries[0]} to {rows.entries[1]}",
         found=", ".join(f"{name}: {count}" for name, count in rows.not_finite.items()),
-        fix="clean the file, or let such events be dropped and counted: not_finite='drop'",
+        fix="clean the file, or let such events be dropped, or kept without such towers: not_finite='drop' or 'keep'",
     )

@@ -187,7 +187,7 @@ class Output:
                 "summary": summary.to_dict(),
             }
             log.write_text(ledger.json_text(said, indent=1) + "\n", encoding="utf-8")
-        _warn(summary, record.not_finite())
+        _warn(summary, record.not_finite(), record.towers())
         return summary
 
 
@@ -203,7 +203,7 @@ def log_alone(path: Path, log: Path) -> Iterator[None]:
         raise
 
 
-def _warn(summary: Summary, not_finite: Mapping[str, Mapping[str, int]]) -> None:
+def _warn(summary: Summary, not_finite: Mapping[str, Mapping[str, int]], towers: Mapping[str, float]) -> None:
     if summary.duplicate_identities:
         _log.warning("%d of the candidates have the identity of an earlier one", summary.duplicate_identities)
     for sample in summary.samples:
@@ -212,6 +212,9 @@ def _warn(summary: Summary, not_finite: Mapping[str, Mapping[str, int]]) -> None
     for path, counts in not_finite.items():
         named = ", ".join(f"{name} {count}" for name, count in counts.items())
         _log.warning("%s: values that are not finite, or beyond 1e30: %s", printable(path), named)
+    for key, reason in (("over_limit", "beyond the limit"), ("not_finite", "that are not finite")):
+        if count := towers.get(f"{key}_towers"):
+            _log.warning("%d events are without their %d towers %s", towers[f"{key}_events"], count, reason)
     for split, rows in summary.rows.items():
         if not rows:
             _log.warning("the split %r holds no candidate", split)

@@ -55,6 +55,7 @@ class Dataset:
         scaling: token -> {"offset": [...], "scale": [...]}, fitted on the training split; x' = (x + offset) * scale.
         convention: None, or the convention that the images were made in.
         collection: the objects that are the candidates, or None where that was not recorded.
+        towers: which towers of an event count, `{"max": N or None, "not_finite": "drop" or "keep"}`; None where all do.
         task: {"kind": "binary" | "classes" | "regression", "names": [...]}.
         provenance: inputs with checksums, samples, code, configuration.
         cut_flow: name -> candidates, first "read", last "written"; read = written + the others.
@@ -75,7 +76,10 @@ class Dataset:
         self.geometry = Geometry.from_dict(attributes["geometry"])
         self.scaling: dict[str, dict[str, list[float]]] = attributes["scaling"]
         self.convention: str | None = attributes["convention"] or None
-        self.collection: str | None = attributes["provenance"].get("config", {}).get("collection")
+        config = attributes["provenance"].get("config", {})
+        self.collection: str | None = config.get("collection")
+        towers = {"max": config.get("max_towers"), "not_finite": config.get("not_finite", "drop")}
+        self.towers: dict[str, Any] | None = None if towers == {"max": None, "not_finite": "drop"} else towers
         self.task: dict[str, Any] = attributes["task"]
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.cut_flow: dict[str, int] = attributes["provenance"]["cut_flow"]

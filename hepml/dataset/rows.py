@@ -37,6 +37,8 @@ class Options:
     overlap: str = "share"
     max_eta: float | None = None
     min_pt: float | None = None
+    max_towers: int | None = None
+    not_finite: str = "drop"
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def rows_of(candidates: Candidates, each: Input) -> Rows:
 
 
 def _not_finite(events: Events, candidates: Candidates) -> dict[str, int]:
-    """What the events that were rejected as "not_finite" are rejected for, by column."""
-    if not candidates.cut_flow["not_finite"]:
+    """What events are rejected as "not_finite" for, or kept without, by column."""
+    if not candidates.cut_flow["not_finite"] and not candidates.towers.get("not_finite_events"):
         return {}
     objects = events.objects[candidates.collection]
     collections = {"ecal": events.ecal, "hcal": events.hcal, candidates.collection: objects}

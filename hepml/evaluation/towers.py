@@ -18,6 +18,8 @@ from hepml.ledger import read_json, sha256_file
 from hepml.samples import Sample, SampleSet, load_samples
 from hepml.trees import Source, expand_files
 
+_LATER = {"max_towers", "not_finite"}  # of Options: data files of before were made without
+
 __all__ = ["original_inputs", "original_options", "pileup_samples", "weight_factors"]
 
 
@@ -28,15 +30,15 @@ def original_options(dataset: Dataset) -> Options:
         DataError: the file does not say.
     """
     config = dataset.provenance.get("config")
-    names = list(Options.__dataclass_fields__)
-    if not isinstance(config, dict) or not set(names) <= set(config) or not dataset.provenance["inputs"]:
+    names = set(Options.__dataclass_fields__)
+    if not isinstance(config, dict) or not names - _LATER <= set(config) or not dataset.provenance["inputs"]:
         raise DataError(
             "the data do not say how they were made from towers",
             where=dataset.path,
             expected="a data.h5 of hepml convert",
             fix="convert the ROOT files again",
         )
-    return Options(**{name: config[name] for name in names})
+    return Options(**{name: config[name] for name in names & set(config)})
 
 
 def weight_factors(dataset: Dataset) -> list[float]:

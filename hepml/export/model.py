@@ -32,11 +32,12 @@ from hepml.export.verification import TOLERANCE, Differences, Tolerances, verify
 from hepml.export.writer import model_id, to_text
 from hepml.ledger import atomic_path
 from hepml.stages import stage
+from hepml.trees.choosing import check_towers
 
 if TYPE_CHECKING:
     from hepml.models import InputSpec
 
-__all__ = ["FORMAT_VERSION", "Export", "export_model", "shared"]
+__all__ = ["FORMAT_VERSION", "Export", "chosen_towers", "export_model", "shared"]
 
 FORMAT_VERSION = 1
 _log = logging.getLogger("hepml")
@@ -72,6 +73,7 @@ def export_model(
     geometry: Mapping[str, Any] | None = None,
     convention: str | None = None,
     collection: str | None = None,
+    towers: Mapping[str, Any] | None = None,
     thresholds: Sequence[Mapping[str, Any]] = (),
     provenance: Mapping[str, Any] | None = None,
     ranges: Ranges | None = None,
@@ -100,6 +102,8 @@ def export_model(
         geometry: `Geometry.to_dict()` of the images, if `inputs` do not carry it; the C++ Tagger needs it.
         convention: of candidates, images and variables; None is the correct one.
         collection: the objects that were the candidates ("electron", "jet" ...), if `inputs` do not carry it.
+        towers: which towers of an event count, `{"max": N or None, "not_finite": "drop" or "keep"}`, if `inputs` do not
+            carry it; None: all, and one that is not finite rejects its event.
         thresholds: working points: signal_efficiency, threshold, and pt and eta bins or None.
         provenance: what the model was made from, for example {"data": checksum, "config": hash}.
         ranges: what the inputs are where the network is valid, for monitors: the `ranges` of a run, or a function that
@@ -143,6 +147,7 @@ def export_model(
             geometry=geometry,
             convention=convention,
             collection=collection,
+            towers=towers,
             thresholds=thresholds,
             provenance=provenance,
             ranges=ranges,
@@ -170,6 +175,7 @@ def export_model(
         "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
         **polynomials(records, known),
         **deployment(records, ranges, validity),
+        **chosen_towers(records, towers),
         **({} if fold is None else {"fold": dict(fold)}),
         "provenance": _provenance(provenance),
         "reference": _reference(model, records, names, TOLERANCE),
@@ -309,6 +315,19 @@ def shared(records: list[InputRecord], name: str, given: Any) -> Any:
         if other != known[0]:
             raise DataError(f"the inputs differ in {name}", where="inputs=", expected=known[0], found=other)
     return known[0] if known else None
+
+
+def chosen_towers(records: list[InputRecord], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The entry of a file that says which towers count, if not all do.
+
+    Raises:
+        DataError: the inputs differ in it, or it cannot be used.
+    """
+    towers = shared(records, "towers", None if given is None else dict(given))
+    if towers is None:
+        return {}
+    most, not_finite = check_towers(towers.get("max"), towers.get("not_finite", "drop"))
+    return {"towers": {"max": most, "not_finite": not_finite}}
 
 
 def _provenance(given: Mapping[str, Any] | None) -> dict[str, Any]:

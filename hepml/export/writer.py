@@ -85,15 +85,15 @@ def model_id(document: Mapping[str, Any]) -> str:
     """The identity of a network: SHA-256 of all that its score depends on, as canonical JSON.
 
     Every weight, offset, node and name counts, and of the block `hepml` what a Tagger makes the inputs with: geometry,
-    convention and definitions of polynomials. Layout, the spelling of numbers, thresholds, ranges, provenance and texts
-    do not.
+    convention, the towers that count and definitions of polynomials. Layout, the spelling of numbers, thresholds,
+    ranges, provenance and texts do not.
 
     Args:
         document: a file read by `json.loads`.
     """
     network = {key: value for key, value in document.items() if key not in _NO_SCORE}
     block = document.get("hepml") or {}
-    network |= {key: block[key] for key in ("geometry", "convention") if block.get(key) is not None}
+    network |= {key: block[key] for key in ("geometry", "convention", "towers") if block.get(key) is not None}
     if isinstance(efps := block.get("efps"), dict):
         network["efps"] = {key: value for key, value in efps.items() if key != "reference"}
     text = json.dumps(_canonical(network), sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -31,6 +31,7 @@ class InputSpec:
         reference: up to 16 raw events of the validation split, shape (n, *shape), float32, or None.
         convention: of candidates, images and variables; None is the correct one.
         collection: the objects that were the candidates ("electron", "jet" ...), None where unknown.
+        towers: which towers of an event count, `{"max": N or None, "not_finite": "drop" or "keep"}`; None where all do.
 
     Example:
         >>> InputSpec("hl", (7,)).is_image
@@ -48,6 +49,7 @@ class InputSpec:
     reference: NDArray[np.float32] | None = None
     convention: str | None = None
     collection: str | None = None
+    towers: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for key in ("offset", "scale", "minimum", "maximum"):
@@ -82,6 +84,7 @@ class InputSpec:
             "maximum": self.maximum,
             "convention": self.convention,
             "collection": self.collection,
+            "towers": self.towers,
         }
 
     @classmethod

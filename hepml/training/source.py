@@ -192,7 +192,7 @@ def _read(dataset: Any, features: tuple[str, ...], task: str, where: str, memory
     for token in features:
         shape = tuple(dataset.shape(token))
         variables = tuple(dataset.variables(token))
-        made = {"convention": dataset.convention, "collection": dataset.collection}
+        made = {key: getattr(dataset, key) for key in ("convention", "collection", "towers")}
         specs.append(InputSpec(token, shape, variables, geometry, **made))
         columns[token] = _column(dataset, token)
     window = _window(columns, memory)

@@ -10,7 +10,7 @@ from hepml.errors import SchemaError, nearest
 __all__ = ["APPLY", "EVALUATION", "EXPORT", "INPUT", "SELECTION", "STUDY", "TRAIN", "WORK", "check_export", "given"]
 
 SELECTION: dict[str, Any] = {"which": "leading", "collection": "electron", "overlap": "share"}
-SELECTION |= dict.fromkeys(("convention", "preselection", "max_eta", "min_pt"))
+SELECTION |= dict.fromkeys(("convention", "preselection", "max_eta", "min_pt", "max_towers"))
 INPUT: dict[str, Any] = {"dense": False, "skip_bad": False, "dedup": False, "not_finite": "drop"}
 TRAIN: dict[str, Any] = {"folds": 0, "seeds": 1, "seed": 0}
 EVALUATION: dict[str, Any] = {"bootstrap": 1000, "seed": 0, "working_point": 0.8}

@@ -78,7 +78,9 @@ ROOT_INPUT: dict[str, Fault] = {
     ),
     "R17": Fault(
         "10 000 particles in an event",
-        "all are read and counted; nothing is cut by pT, as no input made of towers has a length to be cut to",
+        "all are read and count. convert --max-towers N keeps the N towers of highest ET of an event, of both "
+        "calorimeters together, and counts the events and towers that are cut in a warning and in the output; apply "
+        "and the C++ tagger cut as the training did. Objects are never cut",
         0,
     ),
     "R18": Fault("NaN", "the event is rejected as not_finite, counted by column; score NaN, status not_finite", 0),
@@ -88,8 +90,10 @@ ROOT_INPUT: dict[str, Fault] = {
     "R22": Fault("phi outside of -pi to pi", "the same angle as within", 0),
     "R23": Fault(
         "denormal numbers; numbers beyond 1e30",
-        "kept; as R18. --not-finite raise stops instead. None is ever kept: the image would not be finite, and the "
-        "C++ tagger, which scores NaN, would differ from the training",
+        "denormal ones are kept; beyond 1e30 as R18, which is --not-finite drop. raise stops (1). keep leaves out the "
+        "tower, also one of R18, R19 and R21, and keeps its event: images and variables are those of the other "
+        "towers; counted by column; apply and the C++ tagger do as the training did. An object without finite numbers "
+        "is always rejected",
         0,
     ),
     "R24": Fault(

@@ -30,6 +30,14 @@ def changed(columns: Mapping[str, Any], branch: str, value: object, event: int =
     return {**columns, branch: ak.values_astype(ak.Array(values), "float32")}
 
 
+def rows_of(path: Path) -> dict[str, Any]:
+    """All inputs of a data file in the order of reading, whatever split they are in."""
+    data = Dataset.open(path)
+    file, entry = (np.concatenate([data.column(name, split) for split in SPLITS]) for name in ("file_id", "entry"))
+    order = np.lexsort([entry, file])
+    return {token: np.concatenate([data.raw(token, split) for split in SPLITS])[order] for token in data.tokens}
+
+
 def scores(tmp_path: Path, name: str = "bad.root") -> tuple[Any, Any]:
     """Score and status of each entry, as `hepml apply` wrote them."""
     with uproot.open(tmp_path / "out" / name) as file:
@@ -82,6 +90,51 @@ def test_an_event_without_particles_has_a_defined_outcome(entry: str, do: Do, ba
     score, status = scores(tmp_path)
     assert (np.isnan(score[0]), status[0]) == (True, STATUS_NAMES.index("no_object"))
     assert (np.isfinite(score[1]), status[1]) == (True, 0)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("entry", ["R17 --max-towers"])
+def test_the_hottest_towers_of_an_event_are_kept_and_the_others_counted(
+    *, entry: str, jobs: int, do: Do, good: Path, bad: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    columns = content(30, 1)
+    et = {name: rng.exponential(5, 10_000).astype(np.float32) for name in ("ECal", "HCal")}
+    for name in columns:
+        if "Towers" in name:
+            values = et[name[:4]] if name.endswith(("ET", "_E")) else rng.uniform(-1.5, 1.5, 10_000)
+            columns = changed(columns, name, values.tolist(), event=3)
+    write(bad, columns)
+    done = do("convert", bad, good, "--max-towers", 1000, "--jobs", jobs)
+    check(entry[:3], done, "1 events are without their 19000 towers beyond the limit")
+    assert (
+        record_of(tmp_path / "out.h5")["towers"] | {"over_limit_events": 1, "over_limit_towers": 19_000}
+        == (record_of(tmp_path / "out.h5")["towers"])
+    )
+    shown = run("show", tmp_path / "out.h5").out
+    assert "over the limit" in shown
+    assert "19000" in shown
+    limited = rows_of(tmp_path / "out.h5")
+
+    # images and variables are those of a file without the others, to the bit
+    cut = np.sort(np.concatenate([*et.values()]))[-1000]
+    few = dict(columns)
+    for name in columns:
+        if "Towers" in name:
+            few = changed(few, name, columns[name][3][et[name[:4]] >= cut].to_list(), event=3)
+    write(bad, few)
+    check(entry[:3], do("convert", bad, good, "--jobs", jobs, "--overwrite"))
+    assert record_of(tmp_path / "out.h5")["towers"].get("over_limit_towers") is None  # not asked for: nothing is lost
+    for token, values in rows_of(tmp_path / "out.h5").items():
+        np.testing.assert_array_equal(limited[token], values)
+
+
+@pytest.mark.parametrize("entry", ["R17 --max-towers"])
+def test_a_limit_of_towers_is_a_number(entry: str, do: Do, good: Path, tmp_path: Path) -> None:
+    assert entry
+    with untouched(tmp_path):
+        for limit in ("0", "-1", "many", "2.5"):
+            assert do("convert", good, "--max-towers", limit).code == 2
 
 
 @pytest.mark.parametrize("entry", ["R17"])
@@ -156,6 +209,77 @@ def test_values_that_are_not_finite_stop_a_conversion_on_request(
         assert done.err.startswith("DataError: values that are NaN")
         assert "ecal.et: 1" in done.err
     assert do("convert", good, "--not-finite", "raise").code == 0
+
+
+# a value in a tower, and one of an object: that has no place to cut an image at
+KEPT = [each for each in VALUES if each[3] and "Towers" in each[1]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "branch", "value"), [(f"{entry} keep", branch, value) for entry, branch, value, _ in KEPT]
+)
+def test_an_event_is_kept_without_the_tower_that_is_not_finite(
+    *, entry: str, branch: str, value: float, do: Do, bad: Path, tmp_path: Path
+) -> None:
+    """Images and variables are those of its other towers; counted by column, as where the event is rejected."""
+    columns = content(30, 1)
+    write(bad, changed(columns, branch, value))
+    done = do("convert", bad, "--not-finite", "keep")
+    collection, leaf = branch.lower().replace("towers", "").split("_")
+    check(entry[:3], done, f"not finite, or beyond 1e30: {collection}.{leaf} 1", "1 events are without their 1 towers")
+    record = record_of(tmp_path / "out.h5")
+    assert (record["rejected"]["not_finite"], record["written"]) == (0, 30)
+    assert record["not_finite"] == {f"{collection}.{leaf}": 1}
+    assert (record["towers"]["not_finite_events"], record["towers"]["not_finite_towers"]) == (1, 1)
+    shown = run("show", tmp_path / "out.h5").out
+    assert "not finite" in shown
+    assert f"{collection}.{leaf} 1" in shown
+    kept = rows_of(tmp_path / "out.h5")
+    for name in columns:
+        if name.startswith(branch.partition("_")[0]):
+            columns = changed(columns, name, columns[name][0][1:].to_list())
+    write(bad, columns)
+    check(entry[:3], do("convert", bad, "--overwrite"))
+    for token, values in rows_of(tmp_path / "out.h5").items():
+        assert np.isfinite(kept[token]).all()
+        np.testing.assert_array_equal(kept[token], values)
+
+
+@pytest.mark.parametrize("entry", ["R23 keep"])
+def test_an_object_that_is_not_finite_is_never_kept(entry: str, do: Do, bad: Path, tmp_path: Path) -> None:
+    write(bad, changed(content(30, 1), "Electron_Eta", np.nan))
+    check(entry[:3], do("convert", bad, "--not-finite", "keep"), "electron.eta 1")
+    record = record_of(tmp_path / "out.h5")
+    assert (record["rejected"]["not_finite"], record["written"]) == (1, 29)
+    assert record["not_finite"] == {"electron.eta": 1}
+
+
+@pytest.mark.parametrize("entry", ["R23 keep"])
+def test_a_network_keeps_what_its_training_kept(entry: str, do: Do, jets: Path, bad: Path, tmp_path: Path) -> None:
+    """The policy and the limit are the network's: `apply` gives the score of the row that `convert` kept."""
+    import hepml
+
+    write(bad, changed(content(100, 1), "ECalTowers_ET", np.nan))
+    options = ("--not-finite", "keep", "--max-towers", 12)
+    check(entry[:3], do("convert", bad, *options))
+    small = ("--epochs", 1, "--set", "layers=1", "--quiet")
+    assert run("train", tmp_path / "out.h5", "--features", "hl", "-o", tmp_path / "run", *small).code == 0
+    net = tmp_path / "kept.json"
+    check(entry[:3], run("export", tmp_path / "run", "-o", net))
+    evaluator = hepml.Evaluator(net)
+    assert evaluator.metadata["towers"] == {"max": 12, "not_finite": "keep"}
+    assert run("verify", net).code == 0
+    shown = run("show", net).out
+    assert "max 12" in shown
+    assert "not_finite keep" in shown
+    check(entry[:3], run("apply", net, bad, jets, "-o", tmp_path / "out"))
+    score, status = scores(tmp_path)
+    assert status.tolist() == [0] * 100
+    data = Dataset.open(tmp_path / "out.h5")
+    for split in SPLITS:
+        own = data.column("file_id", split) == 0
+        right = evaluator({"hl": data.raw("hl", split)[own]})["output"][:, 0]
+        np.testing.assert_array_equal(score[data.column("entry", split)[own]], right)
 
 
 @pytest.mark.parametrize("entry", ["R22"])

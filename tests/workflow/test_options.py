@@ -34,6 +34,7 @@ OPTIONS = {
         "preselection": "selection.preselection",
         "max_eta": "selection.max_eta",
         "min_pt": "selection.min_pt",
+        "max_towers": "selection.max_towers",
         "overlap": "selection.overlap",
         "jobs": "input.jobs",
         "scheduler": "input.scheduler",

@@ -12,9 +12,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace hepml {
+
+class TowerChoice;
 
 /// Cells of equal size; phi covers [-pi, pi) and wraps.
 struct HEPML_API Grid {
@@ -51,6 +54,14 @@ struct HEPML_API Geometry {
 
 /// The correct definitions, or those of the published macros with their quirks.
 enum class Convention : std::uint8_t { standard = 0, arxiv_2011_01984 = 1 };
+
+/// Which towers of an event count; the others are as if they were not there.
+struct TowerSelection {
+  /// Of both calorimeters together, those of highest ET; of equal ET the first, ECal before HCal. 0: all.
+  std::size_t most = 0;
+  /// Leave out towers with a NaN or a magnitude beyond 1e30, which otherwise make their event not_finite.
+  bool skip_not_finite = false;
+};
 
 /// Why an object is a candidate (ok) or is not.
 enum class Status : std::uint8_t {
@@ -94,21 +105,26 @@ struct ImageSpans {
 class HEPML_API ImageMaker {
  public:
   /// Throws std::invalid_argument with Geometry::problem().
-  explicit ImageMaker(const Geometry& geometry = {}, Convention convention = Convention::standard);
+  explicit ImageMaker(const Geometry& geometry = {}, Convention convention = Convention::standard,
+                      const TowerSelection& towers = {});
+  ~ImageMaker();
+  ImageMaker(ImageMaker&&) noexcept;
+  ImageMaker& operator=(ImageMaker&&) noexcept;
 
   const Geometry& geometry() const noexcept { return geometry_; }
   Convention convention() const noexcept { return convention_; }
 
   /// The hottest ECal cell around an object at (eta, phi), and whether its images fit. Looks for NaN and
-  /// infinity in every tower of both lists.
+  /// infinity in every tower of both lists; takes those that count.
   Candidate find(span<const Tower> ecal, span<const Tower> hcal, double eta, double phi) noexcept;
 
   /// The images of a candidate that find() accepted: sums in float64 in the order of the towers, rounded
-  /// once.
+  /// once; of the towers that count.
   void fill(const Candidate& candidate, span<const Tower> ecal, span<const Tower> hcal,
             const ImageSpans<float>& images) noexcept;
 
-  /// find() without the look at the towers' values, for callers who did that once an event.
+  /// find() without the look at the towers' values, for callers who did that once an event. Every tower
+  /// counts, here and below.
   Candidate find_in_finite(span<const Tower> ecal, double eta, double phi) noexcept;
 
   /// One pair of images as ascending pixel numbers and values; zeros left out. Returns how many were written;
@@ -138,10 +154,12 @@ class HEPML_API ImageMaker {
   HEPML_LOCAL void fill_sparse(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
   template <bool both, class Towers, class Pixel>
   HEPML_LOCAL void fill_sums(const Towers& towers, Pixel pixel_of, Sparse& et, Sparse& e) noexcept;
+  HEPML_LOCAL const TowerChoice* chosen(span<const Tower> ecal, span<const Tower> hcal) noexcept;
   Candidate place_windows(int seed_eta, int seed_phi, int cell_eta, int cell_phi) const noexcept;
 
   Geometry geometry_;
   Convention convention_;
+  std::unique_ptr<TowerChoice> choice_;
   std::vector<double> search_;         // (2 search + 1)^2 sums of ET
   std::vector<double> et_, e_;         // sums of one image pair, zero between calls
   std::vector<std::uint64_t> filled_;  // a bit a pixel, zero between calls

@@ -80,6 +80,7 @@ class HEPML_API Model {
   const std::optional<Geometry>& geometry()
       const noexcept;  ///< of the images; absent for networks without towers
   Convention convention() const noexcept;
+  const TowerSelection& towers() const noexcept;  ///< which ones count, in training and so here
   /// SHA-256 of all that the score depends on, weights to geometry; empty in a plain lwtnn file.
   const std::string& model_id() const noexcept;
   int format_version() const noexcept;    ///< of the file's "hepml" object; 0 in a plain lwtnn file

@@ -159,6 +159,21 @@ SparseBuffer::SparseBuffer(std::size_t n_images, std::size_t most_entries)
       value(new float[most_entries]),
       images(n_images) {}
 
+void select_batch(const TowerSelection& selection, const TowerArrays& ecal, const TowerArrays& hcal,
+                  std::uint8_t* chosen_ecal, std::uint8_t* chosen_hcal) {
+  TowerChoice choice(selection);
+  for (std::size_t event = 0; event < ecal.n_events; ++event) {
+    const TowerColumns in_ecal(ecal, event, nullptr, nullptr), in_hcal(hcal, event, nullptr, nullptr);
+    choice.look(in_ecal, in_hcal);
+    const auto tell = [&](const TowerColumns& towers, bool is_hcal, std::uint8_t*& to) {
+      for (std::size_t i = 0; i < towers.size(); ++i)
+        *to++ = static_cast<std::uint8_t>(choice(towers, i, is_hcal));
+    };
+    tell(in_ecal, false, chosen_ecal);
+    tell(in_hcal, true, chosen_hcal);
+  }
+}
+
 void find_batch(ImageMaker& maker, const TowerArrays& ecal, const TowerArrays& hcal, std::size_t n,
                 const std::int64_t* row, const double* eta, const double* phi, std::uint8_t* status,
                 std::int32_t* cell, std::int32_t* hcal_first, double* hcal_offset) {

@@ -31,6 +31,10 @@ struct SparseBuffers {
 
 enum class Calorimeter { ecal, hcal };
 
+/// What becomes of every tower (a Chosen each) of all events.
+void select_batch(const TowerSelection& selection, const TowerArrays& ecal, const TowerArrays& hcal,
+                  std::uint8_t* chosen_ecal, std::uint8_t* chosen_hcal);
+
 /// The candidates of n objects at (eta, phi) in events `row`; cells and hcal_first are (n, 2), hcal_offset is
 /// (n, 2).
 void find_batch(ImageMaker& maker, const TowerArrays& ecal, const TowerArrays& hcal, std::size_t n,

@@ -152,10 +152,11 @@ void ImageMaker::fill(const Candidate& candidate, span<const Tower> ecal, span<c
     std::fill(image.begin(), image.end(), 0.0f);
     for (std::size_t i = 0; i < sparse.count; ++i) image[sparse.index[i]] = sparse.value[i];
   };
-  fill_ecal(candidate, ecal, et, e);
+  const TowerChoice* choice = chosen(ecal, hcal);
+  fill_ecal_of(candidate, TowerList(ecal, geometry_.ecal, choice, false), et, e);
   scatter(et, images.ecal_et);
   scatter(e, images.ecal_e);
-  fill_hcal(candidate, hcal, et, e);
+  fill_hcal_of(candidate, TowerList(hcal, geometry_.hcal, choice, true), et, e);
   scatter(et, images.hcal_et);
   scatter(e, images.hcal_e);
 }

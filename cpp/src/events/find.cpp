@@ -60,8 +60,8 @@ bool all_finite(span<const Tower> towers) noexcept {
   return finite;
 }
 
-ImageMaker::ImageMaker(const Geometry& geometry, Convention convention)
-    : geometry_(geometry), convention_(convention) {
+ImageMaker::ImageMaker(const Geometry& geometry, Convention convention, const TowerSelection& towers)
+    : geometry_(geometry), convention_(convention), choice_(std::make_unique<TowerChoice>(towers)) {
   if (const char* problem = geometry_.problem()) throw std::invalid_argument(problem);
   const auto square = [](int side) {
     return static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
@@ -75,13 +75,23 @@ ImageMaker::ImageMaker(const Geometry& geometry, Convention convention)
   value_.assign(2 * pixels, 0.0f);
 }
 
+ImageMaker::~ImageMaker() = default;
+ImageMaker::ImageMaker(ImageMaker&&) noexcept = default;
+ImageMaker& ImageMaker::operator=(ImageMaker&&) noexcept = default;
+
 Candidate ImageMaker::find(span<const Tower> ecal, span<const Tower> hcal, double eta, double phi) noexcept {
-  if (!all_finite(ecal) || !all_finite(hcal)) {
+  if (!choice_->skips_not_finite() && (!all_finite(ecal) || !all_finite(hcal))) {
     Candidate rejected;
     rejected.status = Status::not_finite;
     return rejected;
   }
-  return find_in_finite(ecal, eta, phi);
+  return find_in(TowerList(ecal, geometry_.ecal, chosen(ecal, hcal), false), eta, phi);
+}
+
+const TowerChoice* ImageMaker::chosen(span<const Tower> ecal, span<const Tower> hcal) noexcept {
+  if (choice_->trivial()) return nullptr;
+  choice_->look(TowerList(ecal, geometry_.ecal), TowerList(hcal, geometry_.hcal));
+  return choice_.get();
 }
 
 Candidate ImageMaker::find_in_finite(span<const Tower> ecal, double eta, double phi) noexcept {

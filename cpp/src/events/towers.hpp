@@ -7,25 +7,39 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "place.hpp"
+#include "select.hpp"
 
 namespace hepml {
 
 class TowerList {
  public:
   TowerList(span<const Tower> towers, const Grid& grid) noexcept : towers_(towers), grid_(grid) {}
+  /// Towers that do not count lie outside of every cell and window.
+  TowerList(span<const Tower> towers, const Grid& grid, const TowerChoice* choice, bool is_hcal) noexcept
+      : towers_(towers), grid_(grid), choice_(choice), is_hcal_(is_hcal) {}
   std::size_t size() const noexcept { return towers_.size(); }
-  double et(std::size_t i) const noexcept { return towers_[i].et; }
-  double e(std::size_t i) const noexcept { return towers_[i].e; }
-  double eta(std::size_t i) const noexcept { return towers_[i].eta; }
-  double phi(std::size_t i) const noexcept { return towers_[i].phi; }
-  int cell_eta(std::size_t i) const noexcept { return grid_.eta_index(towers_[i].eta); }
-  int cell_phi(std::size_t i) const noexcept { return grid_.phi_index(towers_[i].phi); }
+  double et(std::size_t i) const noexcept { return at(i).et; }
+  double e(std::size_t i) const noexcept { return at(i).e; }
+  double eta(std::size_t i) const noexcept { return at(i).eta; }
+  double phi(std::size_t i) const noexcept { return at(i).phi; }
+  int cell_eta(std::size_t i) const noexcept { return grid_.eta_index(at(i).eta); }
+  int cell_phi(std::size_t i) const noexcept { return grid_.phi_index(at(i).phi); }
 
  private:
+  static constexpr Tower nowhere{0, std::numeric_limits<double>::infinity(), 0, 0};
+  const Tower& at(std::size_t i) const noexcept {
+    if (choice_ == nullptr || (*choice_)(TowerList(towers_, grid_), i, is_hcal_) == Chosen::kept)
+      return towers_[i];
+    return nowhere;
+  }
+
   span<const Tower> towers_;
   const Grid& grid_;
+  const TowerChoice* choice_ = nullptr;
+  bool is_hcal_ = false;
 };
 
 class TowerColumns {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t newest_version = 1;
 constexpr std::size_t most_cells = 100'000;
+constexpr std::size_t most_towers = 1'000'000;
 
 Grid read_grid(const At& at) {
   Grid grid;
@@ -29,6 +30,20 @@ Geometry read_geometry(const At& at) {
   geometry.search = static_cast<int>(at.member("search").count(0, 1000));
   if (const char* problem = geometry.problem()) at.wrong("a geometry without images", {}, problem);
   return geometry;
+}
+
+TowerSelection read_towers(const At& at) {
+  TowerSelection selection;
+  if (at.has("max")) selection.most = at.member("max").count(1, most_towers);
+  if (at.has("not_finite")) {
+    const At policy = at.member("not_finite");
+    if (policy.string() != "drop" && policy.string() != "keep") {
+      policy.fail(Error::Code::unsupported, "unknown policy " + text::quoted(policy.string()), "drop or keep",
+                  text::quoted(policy.string()));
+    }
+    selection.skip_not_finite = policy.string() == "keep";
+  }
+  return selection;
 }
 
 /// [low, high); a null edge is open.
@@ -134,6 +149,7 @@ Extension read_extension(const At& block, const File& file) {
     }
     extension.convention = Convention::arxiv_2011_01984;
   }
+  if (block.has("towers")) extension.towers = read_towers(block.member("towers"));
   if (block.has("thresholds")) {
     const At thresholds = block.member("thresholds");
     for (std::size_t i = 0; i < thresholds.size(); ++i)

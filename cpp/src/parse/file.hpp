@@ -66,6 +66,7 @@ struct Extension {
   std::string metadata = "{}";
   std::optional<Geometry> geometry;
   Convention convention = Convention::standard;
+  TowerSelection towers;
   std::vector<Threshold> thresholds;
   EFPs efps;
   Ranges ranges;

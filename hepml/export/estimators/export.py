@@ -23,7 +23,7 @@ from hepml.export.estimators.ensemble import Answers, Reading
 from hepml.export.estimators.events import threshold_events
 from hepml.export.estimators.reading import read_estimator
 from hepml.export.inputs import InputRecord
-from hepml.export.model import FORMAT_VERSION, Export, shared
+from hepml.export.model import FORMAT_VERSION, Export, chosen_towers, shared
 from hepml.export.polynomials import polynomials
 from hepml.export.reference import N_REFERENCE, given_events, random_events
 from hepml.export.source.writer import SourceFile, beside
@@ -49,6 +49,7 @@ def export_estimator(
     labels: Mapping[str, Sequence[str]] | None,
     features: str | None,
     collection: str | None,
+    towers: Mapping[str, Any] | None,
     convention: str | None,
     geometry: Mapping[str, Any] | None,
     thresholds: Sequence[Mapping[str, Any]],
@@ -83,6 +84,7 @@ def export_estimator(
         "input_ranges": {r.name: found for r in records if (found := r.ranges()) is not None},
         **polynomials(records, known),
         **deployment(records, ranges, validity),
+        **chosen_towers(records, towers),
         "provenance": _provenance(reading, provenance),
         "reference": _reference(reading, records),
     }
