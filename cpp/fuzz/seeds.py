@@ -138,7 +138,8 @@ def main() -> None:
     spec = InputSpec("mass", (1,), ("mass",), PAPER.to_dict())
     model = keras.Sequential([keras.Input((1,), name="mass"), layers.Dense(1, "sigmoid")])
     threshold = {"signal_efficiency": 0.8, "threshold": 0.5, "pt": [10, None], "eta": None}
-    export_model(model, folder / "tagger.json", inputs=[spec], thresholds=[threshold], overwrite=True)
+    given = {"thresholds": [threshold], "towers": {"max": 40, "not_finite": "keep"}}
+    export_model(model, folder / "tagger.json", inputs=[spec], **given, overwrite=True)
     model = keras.Sequential([keras.Input(VECTOR, name="x"), layers.Dense(5, "relu"), layers.Dense(1, "sigmoid")])
     export_model(model, folder / "plain.json", overwrite=True)
     events = np.random.default_rng(1).normal(size=(50, 4)), np.arange(50) % 2, None
