@@ -104,8 +104,10 @@ void per_event() {
       R"(,"thresholds":[{"signal_efficiency":0.8,"threshold":0.5,"pt":null,"eta":null}])"));
   const auto ecal = towers(random, 200, 0.5);
   const auto hcal = towers(random, 50, 0.5);
+  const auto limited =
+      hepml::Model::parse(networks::tagger_network(R"(,"towers":{"max":60,"not_finite":"keep"})"));
   hepml::Session session(small);
-  hepml::Tagger tagger(full);
+  hepml::Tagger tagger(full), of_hottest(limited);
   const std::string tree =
       R"({"architecture":"trees","comparison":"less_equal","precision":"float64","base":[0,0],"divisor":2,)"
       R"("link":"softmax","factor":1,"missing":true,"sizes":[3],"feature":[1,-1,-1],"threshold":[0,0,0],)"
@@ -145,6 +147,7 @@ void per_event() {
     passed += tagger.passes(0.8) && tagger.passes(0.8, 20.0, eta) ? 1 : 0;
     sum += tagger.status() == hepml::Status::ok ? score : 0.0F;
     tagger(ecal, hcal, 7.0, 0.0);  // rejected
+    sum += of_hottest(ecal, hcal, eta, 0.1);
   }
   counting = false;
   CHECK(allocations == 0);
