@@ -2,20 +2,29 @@
 
 from hepml.errors import HepmlError
 from tmva_bridge.dataloader import DataLoader
+from tmva_bridge.factory import Factory
 from tmva_bridge.methods import Method
 from tmva_bridge.output import MethodOutput, write_output
-from tmva_bridge.quality import kolmogorov_test, roc_integral
 from tmva_bridge.reader import Reader
+from tmva_bridge.rootlike import TCut, TFile, TString, TTree, gApplication, gROOT, gSystem
+from tmva_bridge.tmva import TMVA
 from tmva_bridge.weights import read_weights
 
 __all__ = [
+    "TMVA",
     "DataLoader",
+    "Factory",
     "HepmlError",
     "Method",
     "MethodOutput",
     "Reader",
-    "kolmogorov_test",
+    "TCut",
+    "TFile",
+    "TString",
+    "TTree",
+    "gApplication",
+    "gROOT",
+    "gSystem",
     "read_weights",
-    "roc_integral",
     "write_output",
 ]

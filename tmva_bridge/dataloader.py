@@ -258,17 +258,21 @@ class DataLoader:
                 branches that are no numbers or arrays of different lengths.
             MissingBranchError, InputFileError: as `tmva_bridge.trees.read_columns`.
         """
-        chosen = self.analysis(analysis)
-        if chosen not in self._made:
-            if not self._variables:
-                raise DataError(f"the DataLoader {self.name!r} has no variables", fix="call AddVariable")
-            classes = (_SIGNAL, _BACKGROUND) if chosen == "Classification" else tuple(self._classes)
-            setup = Setup(
-                self.name, chosen, classes, tuple(self._variables), tuple(self._spectators), tuple(self._targets)
-            )
+        setup = self.setup(analysis)
+        if setup.analysis not in self._made:
             options = self._options(setup.classes)
-            self._made[chosen] = (setup, *make_samples(setup, self._trees, self._weights, self._cuts, options))
-        return self._made[chosen]
+            samples = make_samples(setup, self._trees, self._weights, self._cuts, options)
+            self._made[setup.analysis] = (setup, *samples)
+        return self._made[setup.analysis]
+
+    def setup(self, analysis: str = "Auto") -> Setup:
+        """What was declared; reads no events. Raises DataError: no variables, or classes that do not fit."""
+        chosen = self.analysis(analysis)
+        if not self._variables:
+            raise DataError(f"the DataLoader {self.name!r} has no variables", fix="call AddVariable")
+        classes = (_SIGNAL, _BACKGROUND) if chosen == "Classification" else tuple(self._classes)
+        groups = (tuple(group) for group in (self._variables, self._spectators, self._targets))
+        return Setup(self.name, chosen, classes, *groups)
 
 
 def _internal(label: str) -> str:

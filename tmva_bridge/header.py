@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from hepml.errors import DataError
 from tmva_bridge.options import boolean
@@ -45,6 +47,7 @@ class Header:
         release: of TMVA, such as (4, 2, 1).
         analysis: one of `ANALYSES`.
         options: name -> value, as text; names as in the file.
+        custom_objects: what a model of PyKeras needs beyond Keras, by name.
     """
 
     file: str
@@ -58,6 +61,7 @@ class Header:
     targets: tuple[Variable, ...]
     classes: tuple[str, ...]
     element: Element
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:

@@ -46,7 +46,7 @@ def boolean(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Choice:
-    """An option with predefined values, the first of which is its default; such a value alone sets it, too."""
+    """An option with predefined values; the first is its default; such a value alone sets it, too."""
 
     values: tuple[str, ...]
 

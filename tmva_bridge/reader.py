@@ -71,8 +71,13 @@ class Reader:
         """Declares the next spectator, which has no effect on a response. Raises as `AddVariable`."""
         self._spectators.append((_after_name(expression), _buffer(expression, buffer)))
 
-    def BookMVA(self, tag: str, weights: str | Path) -> Method:  # noqa: N802
+    def BookMVA(  # noqa: N802
+        self, tag: str, weights: str | Path, *, custom_objects: Mapping[str, Any] | None = None
+    ) -> Method:
         """Reads a weight file (or its content, text that begins with "<") and keeps the method under a tag.
+
+        Args:
+            custom_objects: of PyKeras: classes and functions that the model needs beyond Keras, by name.
 
         Raises:
             DataError: the tag is taken, or variables or spectators are not those of the training, in its order.
@@ -83,7 +88,10 @@ class Reader:
             raise DataError(f"the tag {tag!r} is booked already", fix="use another tag, or another Reader")
         text = str(weights)
         content = text.lstrip().startswith("<")
-        method = parse_weights(text.strip().encode(), f"the text booked as {tag}") if content else read_weights(weights)
+        if content:
+            method = parse_weights(text.strip().encode(), f"the text booked as {tag}", custom_objects)
+        else:
+            method = read_weights(text, custom_objects)
         for kind, declared, trained in (
             ("variables", self._variables, method.header.variables),
             ("spectators", self._spectators, method.header.spectators),

@@ -12,7 +12,7 @@ from hepml.errors import DataError, MissingBranchError, nearest
 from hepml.trees.files import choose_tree, expand_files, open_file, reading
 from tmva_bridge.expressions import Column
 
-__all__ = ["check_source", "read_columns"]
+__all__ = ["check_source", "column_names", "read_columns"]
 
 _WHAT = "an uproot tree, a file (file.root:tree), a mapping of arrays or a DataFrame"
 
@@ -30,6 +30,15 @@ def check_source(source: Any) -> Any:
     elif not (hasattr(source, "keys") or getattr(getattr(source, "dtype", None), "names", None) or _fields(source)):
         raise DataError("not a tree", expected=_WHAT, found=repr(source)[:80])
     return source
+
+
+def column_names(source: Any) -> list[str]:
+    """The names of the columns of a tree, in its order. Raises InputFileError for a file that cannot be read."""
+    if not isinstance(source, str | os.PathLike):
+        return list(dict.fromkeys(name.rpartition("/")[2] for name in _names(source)))
+    one = expand_files(source)[0]
+    with open_file(one) as file:
+        return column_names(file[choose_tree(file, one.path, one.tree)])
 
 
 def read_columns(source: Any, names: Iterable[str], where: str) -> dict[str, Column]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from hepml.errors import SchemaError, check_path, nearest
 from tmva_bridge.header import Header, read_header
 from tmva_bridge.methods import READERS, Method
-from tmva_bridge.methods.method import Events
 from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.transforms import read_chain
 from tmva_bridge.xmlfile import Element, parse_xml, read_bytes
 
-__all__ = ["EXAMPLE", "example", "parse_weights", "read_description", "read_weights"]
+__all__ = ["EXAMPLE", "example", "parse_weights", "read_weights"]
 
 # methods of TMVA that are not read -> why
 REFUSED = {
@@ -31,7 +29,6 @@ REFUSED = {
     "BayesClassifier": "it was never completed in TMVA",
     "CFMlpANN": "book it as MLP",
     "TMlpANN": "book it as MLP",
-    "PyKeras": "its model is in the Keras file that the option FilenameTrainedModel names: export that",
     "PyTorch": "its model is in a file of PyTorch",
     "PyRandomForest": "its model is a pickle, which runs what it holds",
     "PyGTB": "its model is a pickle, which runs what it holds",
@@ -39,11 +36,12 @@ REFUSED = {
 }
 
 
-def read_weights(path: str | Path) -> Method:
+def read_weights(path: str | Path, custom_objects: Mapping[str, Any] | None = None) -> Method:
     """A trained method, from the weight file that TMVA wrote.
 
     Args:
         path: of a `.weights.xml`.
+        custom_objects: of PyKeras: classes and functions that the model needs beyond Keras, by name.
 
     Returns:
         The method: `.evaluate`, `.proba`, `.rarity`, `.variables`, `.classes`, `.options`.
@@ -62,46 +60,24 @@ def read_weights(path: str | Path) -> Method:
         >>> method.evaluate({"x": [1.0, 0.0], "y": [2.0, 0.0]})
         array([ 4.5, -0.5])
     """
-    return parse_weights(read_bytes(check_path(path)), str(path))
+    return parse_weights(read_bytes(check_path(path)), str(path), custom_objects)
 
 
-def parse_weights(data: bytes, file: str) -> Method:
+def parse_weights(data: bytes, file: str, custom_objects: Mapping[str, Any] | None = None) -> Method:
     """As `read_weights`, from the content of a file; `file` is its name in messages."""
     root = parse_xml(data, file)
-    header = read_header(root)
+    header = replace(read_header(root), custom_objects=custom_objects or {})
     if header.kind not in READERS:
         _refuse(root, header)
-    return _method(root, header)
-
-
-def _method(root: Element, header: Header) -> Method:
     chain = read_chain(root, header)
-    weights = root.child("Weights")
+    absent = header.kind == "PyKeras" and root.find("Weights") is None  # its weights are in a file of Keras
+    weights = Element("Weights", {}, root.line, root.file) if absent else root.child("Weights")
     respond = READERS[header.kind](weights, header)
     inverts = header.kind != "KNN"  # its targets are kept as they were
     return Method(header, chain, respond, _densities(root, header), inverts)
 
 
-def read_description(path: str | Path) -> Method:
-    """A method of any kind: its header, its transformations and the densities of its response.
-
-    Its `evaluate` is that of `read_weights`; of a kind that is not read, such as PyKeras, it raises SchemaError.
-
-    Raises:
-        InputFileError, SchemaError: as `read_weights`, but for methods that are not read.
-    """
-    root = parse_xml(read_bytes(check_path(path)), str(path))
-    header = read_header(root)
-    if header.kind in READERS:
-        return _method(root, header)
-
-    def respond(events: Events) -> NDArray[np.float64]:
-        _refuse(root, header)
-
-    return Method(header, read_chain(root, header), respond, _densities(root, header))
-
-
-def _refuse(root: Element, header: Header) -> NoReturn:
+def _refuse(root: Element, header: Header) -> None:
     known = ", ".join(READERS)
     raise SchemaError(
         f"weight files of {header.kind or 'no method'} are not read",

@@ -201,7 +201,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_weights(7)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["SVM", "PDEFoam", "PDERS", "Category", "Boost", "DL", "DNN", "PyKeras", "TMlpANN"])
+@pytest.mark.parametrize("kind", ["SVM", "PDEFoam", "PDERS", "Category", "Boost", "DL", "DNN", "PyTorch", "TMlpANN"])
 def test_methods_that_are_not_read_are_named(kind: str, tmp_path: Path) -> None:
     path = tmva_files.written(tmp_path / "a.xml", kind, "<Weights/>")
     with pytest.raises(SchemaError, match=f"weight files of {kind} are not read") as caught:

@@ -68,6 +68,7 @@ class Outcome:
 
     weights: Tag
     settled: Mapping[str, Scalar] = field(default_factory=dict)
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)  # what reading it needs, of PyKeras
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Training:
         )
         file = weight_file(body, setup, title, sample)
         if values["CreateMVAPdfs"]:
-            response = parse_weights(file.encode(), where).evaluate(sample.values)
+            response = parse_weights(file.encode(), where, outcome.custom_objects).evaluate(sample.values)
             how = recipe(values, _RESPONSE)
             pdfs = response_densities(self.kind, title, response, sample, how)
             file = weight_file(replace(body, densities=pdfs), setup, title, sample)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tmva_bridge.header import Header
-from tmva_bridge.methods import bdt, cuts, fda, fisher, hmatrix, knn, ld, likelihood, mlp, rulefit
+from tmva_bridge.methods import bdt, cuts, fda, fisher, hmatrix, knn, ld, likelihood, mlp, pykeras, rulefit
 from tmva_bridge.methods.method import Method, Respond
 from tmva_bridge.xmlfile import Element
 
@@ -18,6 +18,7 @@ READERS: dict[str, Callable[[Element, Header], Respond]] = {
     "RuleFit": rulefit.read,
     "Cuts": cuts.read,
     "FDA": fda.read,
+    "PyKeras": pykeras.read,
 }
 
 __all__ = ["READERS", "Method"]
