@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import logging
 
-__all__ = ["STAGES", "stage"]
+__all__ = ["OUTPUT", "STAGES", "stage"]
 
-_OUTPUT = ("write", "fsync", "rename")
+OUTPUT = ("write", "fsync", "rename")
 
 # command -> its stages; whoever adds a command that writes, or a stage, adds it here, and the tests kill it there
 STAGES: dict[str, tuple[str, ...]] = {
-    "skim": ("chunk", *_OUTPUT),
-    "convert": ("open", "chunk", *_OUTPUT),
-    "merge": ("open", "chunk", *_OUTPUT),
-    "efp": ("open", "chunk", *_OUTPUT),
-    "train": ("open", "epoch", "checkpoint", "finish", *_OUTPUT),
-    "evaluate": ("score", "draw", *_OUTPUT),
-    "guide": ("open", "epoch", "checkpoint", "finish", "scan", "look", "draw", *_OUTPUT),
-    "export": ("verify", *_OUTPUT),
-    "compact": _OUTPUT,
-    "predict": ("score", *_OUTPUT),
-    "apply": ("chunk", *_OUTPUT),
-    "monitor": ("score", *_OUTPUT),
-    "run": ("step", *_OUTPUT),
-    "plot": _OUTPUT,
-    "demo": _OUTPUT,
+    "skim": ("chunk", *OUTPUT),
+    "convert": ("open", "chunk", *OUTPUT),
+    "merge": ("open", "chunk", *OUTPUT),
+    "efp": ("open", "chunk", *OUTPUT),
+    "train": ("open", "epoch", "checkpoint", "finish", *OUTPUT),
+    "evaluate": ("score", "draw", *OUTPUT),
+    "guide": ("open", "epoch", "checkpoint", "finish", "scan", "look", "draw", *OUTPUT),
+    "export": ("verify", *OUTPUT),
+    "compact": OUTPUT,
+    "predict": ("score", *OUTPUT),
+    "apply": ("chunk", *OUTPUT),
+    "monitor": ("score", *OUTPUT),
+    "run": ("step", *OUTPUT),
+    "plot": OUTPUT,
+    "demo": OUTPUT,
 }
 
 _log = logging.getLogger("hepml.stages")

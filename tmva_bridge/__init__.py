@@ -5,6 +5,7 @@ from tmva_bridge.dataloader import DataLoader
 from tmva_bridge.factory import Factory
 from tmva_bridge.methods import Method
 from tmva_bridge.output import MethodOutput, write_output
+from tmva_bridge.quality import kolmogorov_test, roc_integral
 from tmva_bridge.reader import Reader
 from tmva_bridge.rootlike import TCut, TFile, TString, TTree, gApplication, gROOT, gSystem
 from tmva_bridge.tmva import TMVA
@@ -25,6 +26,8 @@ __all__ = [
     "gApplication",
     "gROOT",
     "gSystem",
+    "kolmogorov_test",
     "read_weights",
+    "roc_integral",
     "write_output",
 ]

@@ -13,7 +13,7 @@ from scipy.special import erf
 from tmva_bridge.smoothing import smooth
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["PDF", "read_pdf"]
+__all__ = ["PDF", "Source", "read_pdf", "read_source"]
 
 Values = NDArray[np.float64]
 
@@ -110,11 +110,42 @@ class PDF:
         return out
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a density was made from.
+
+    Attributes:
+        name: of the histogram.
+        method: of interpolation, such as "Spline2".
+        edges: (bins + 1,).
+        contents: (bins,), as they are stored.
+        smoothed: float32 (bins,).
+        total: the integral of the table before it was normalised; 1 if it is not.
+    """
+
+    name: str
+    method: str
+    edges: Values
+    contents: NDArray[np.float32]
+    smoothed: NDArray[np.float32]
+    total: float
+    pdf: PDF
+
+
 def read_pdf(node: Element, *, normalised: bool) -> PDF:
     """The density of an element PDF.
 
     Raises:
         SchemaError: of another layout, or of a kind that is not read (Spline5, smoothing by the bins' errors).
+    """
+    return read_source(node, normalised=normalised).pdf
+
+
+def read_source(node: Element, *, normalised: bool, instead: Values | None = None) -> Source:
+    """As `read_pdf`, with the histograms on the way.
+
+    Args:
+        instead: contents before they were rounded to float32, to be smoothed as they are.
     """
     method = _METHODS[node.whole("InterpolMethod", 0, len(_METHODS))]
     histogram = node.child("Histogram")
@@ -132,14 +163,17 @@ def read_pdf(node: Element, *, normalised: bool) -> PDF:
         low, high = float(edges[0]), float(edges[-1])
     if not (low < high and (np.diff(edges) >= 0).all()):
         histogram.wrong("edges of bins that do not increase", expected="XMin < XMax", found=f"{low} to {high}")
+    stepped = method == "Spline0"
     if method == "KDE":
-        table = _smeared(node, edges, contents)
+        smoothed, table = contents, _smeared(node, edges, contents)
     else:
-        smoothed = smooth(contents, _passes(node))
-        if method == "Spline0":
-            return _normalised(PDF(low, high, smoothed, True, None if equal else edges), normalised, node)
-        table = _tabulated(method, edges, smoothed, node)
-    return _normalised(PDF(low, high, table, False), normalised, node)
+        passes = _passes(node)
+        smoothed = smooth(contents, passes) if instead is None else smooth(instead, passes).astype(np.float32)
+        table = smoothed if stepped else _tabulated(method, edges, smoothed, node)
+    pdf = PDF(low, high, table, stepped, edges if stepped and not equal else None)
+    total = _integral(pdf, node) if normalised else 1.0
+    made = _scaled(pdf, 1 / total) if normalised else pdf
+    return Source(histogram.get("Name", ""), method, edges, contents, smoothed, total, made)
 
 
 def _passes(node: Element) -> int:
@@ -156,13 +190,15 @@ def _passes(node: Element) -> int:
     return max(0, int(most))
 
 
-def _normalised(pdf: PDF, wanted: bool, node: Element) -> PDF:
-    if not wanted:
-        return pdf
+def _integral(pdf: PDF, node: Element) -> float:
     total = float(pdf.table.sum(dtype=np.float64)) * pdf.width
     if not total > 0:
         node.wrong("a density whose integral is not positive", expected="contents above 0", found=total)
-    table = (pdf.table.astype(np.float64) * (1 / total)).astype(np.float32)
+    return total
+
+
+def _scaled(pdf: PDF, factor: float) -> PDF:
+    table = (pdf.table.astype(np.float64) * factor).astype(np.float32)
     return PDF(pdf.low, pdf.high, table, pdf.stepped, pdf.edges)
 
 

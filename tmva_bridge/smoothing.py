@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["smooth"]
 
 Bins = NDArray[np.float64]
+Number = TypeVar("Number", np.float32, np.float64)
 
 
-def smooth(contents: NDArray[np.float32], passes: int) -> NDArray[np.float32]:
+def smooth(contents: NDArray[Number], passes: int) -> NDArray[Number]:
     """The contents of a histogram's bins after `passes` of smoothing, as ROOT 6.38 smooths.
 
-    The work is in double precision, the result float32. Fewer than three bins stay as they are.
+    The work is in double precision, the result of the type of the contents. Fewer than three bins stay as they are.
 
     Args:
-        contents: float32 (bins,).
+        contents: float32 or float64 (bins,).
         passes: how often.
 
     Example:
@@ -30,7 +33,7 @@ def smooth(contents: NDArray[np.float32], passes: int) -> NDArray[np.float32]:
     for _ in range(passes):
         rough = _rough(data)
         data = np.maximum(rough + _rough(data - rough), least)
-    return data.astype(np.float32)
+    return data.astype(contents.dtype)
 
 
 def _rough(data: Bins) -> Bins:

@@ -42,11 +42,16 @@ class _Selection:
 
 @dataclass(frozen=True)
 class _Transform:
-    """What it works on, and for each set of parameters what is done, and undone for targets."""
+    """What it works on, and for each set of parameters what is done, and undone for targets.
+
+    Attributes:
+        on_targets: what is done to the selected targets, with the parameters of all classes.
+    """
 
     on: _Selection
     forward: tuple[Map, ...]
     backward: tuple[Callable[[int, Events], Events] | None, ...]
+    on_targets: Map | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,15 @@ class Chain:
                 out[:, link.on.outputs] = link.forward[chosen](events[:, link.on.inputs])
                 events = out
         return events
+
+    def forward_targets(self, targets: Events) -> Events:
+        """The transformed targets, float32 (n, targets)."""
+        out = targets.copy()
+        for link in self.links:
+            if link.on_targets is not None and link.on.targets:
+                columns = [target for _, target in link.on.targets]
+                out[:, columns] = link.on_targets(out[:, columns])
+        return out
 
     def backward(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Targets in their own units, from transformed ones: (n, targets)."""
@@ -222,7 +236,9 @@ def _normalize(node: Element, header: Header) -> _Transform:
         return lambda place, y: low[place] + (y + np.float32(1)) / (scale[place] * np.float32(2))
 
     forward = tuple(normalising(low[at], high[at]) for low, high in parts)
-    return _Transform(on, forward, tuple(backward(low, high) for low, high in parts))
+    of_targets = [place for place, _ in on.targets]
+    on_targets = normalising(*(limits[of_targets] for limits in parts[-1]))
+    return _Transform(on, forward, tuple(backward(low, high) for low, high in parts), on_targets)
 
 
 def _scale(low: Events, high: Events) -> Events:
@@ -318,7 +334,8 @@ def _gauss(node: Element, header: Header) -> _Transform:
         return undo
 
     forward = tuple(flattening([pdfs[place] for place in on.places], flat) for pdfs in sets)
-    return _Transform(on, forward, tuple(backward(pdfs) for pdfs in sets))
+    on_targets = flattening([sets[-1][place] for place, _ in on.targets], flat)
+    return _Transform(on, forward, tuple(backward(pdfs) for pdfs in sets), on_targets)
 
 
 def flattening(cumulants: Sequence[PDF], flat: bool) -> Map:

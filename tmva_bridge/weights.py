@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hepml.errors import SchemaError, check_path, nearest
 from tmva_bridge.header import Header, read_header
 from tmva_bridge.methods import READERS, Method
+from tmva_bridge.methods.method import Events
 from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.transforms import read_chain
 from tmva_bridge.xmlfile import Element, parse_xml, read_bytes
 
-__all__ = ["EXAMPLE", "example", "parse_weights", "read_weights"]
+__all__ = ["EXAMPLE", "example", "parse_weights", "read_description", "read_weights"]
 
 # methods of TMVA that are not read -> why
 REFUSED = {
@@ -69,6 +73,10 @@ def parse_weights(data: bytes, file: str, custom_objects: Mapping[str, Any] | No
     header = replace(read_header(root), custom_objects=custom_objects or {})
     if header.kind not in READERS:
         _refuse(root, header)
+    return _method(root, header)
+
+
+def _method(root: Element, header: Header) -> Method:
     chain = read_chain(root, header)
     absent = header.kind == "PyKeras" and root.find("Weights") is None  # its weights are in a file of Keras
     weights = Element("Weights", {}, root.line, root.file) if absent else root.child("Weights")
@@ -77,7 +85,26 @@ def parse_weights(data: bytes, file: str, custom_objects: Mapping[str, Any] | No
     return Method(header, chain, respond, _densities(root, header), inverts)
 
 
-def _refuse(root: Element, header: Header) -> None:
+def read_description(path: str | Path) -> Method:
+    """A method of any kind: its header, its transformations and the densities of its response.
+
+    Its `evaluate` is that of `read_weights`; of a kind that is not read, such as PyKeras, it raises SchemaError.
+
+    Raises:
+        InputFileError, SchemaError: as `read_weights`, but for methods that are not read.
+    """
+    root = parse_xml(read_bytes(check_path(path)), str(path))
+    header = read_header(root)
+    if header.kind in READERS:
+        return _method(root, header)
+
+    def respond(events: Events) -> NDArray[np.float64]:
+        _refuse(root, header)
+
+    return Method(header, read_chain(root, header), respond, _densities(root, header))
+
+
+def _refuse(root: Element, header: Header) -> NoReturn:
     known = ", ".join(READERS)
     raise SchemaError(
         f"weight files of {header.kind or 'no method'} are not read",

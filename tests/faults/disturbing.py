@@ -78,7 +78,8 @@ class Scene:
     def left(self, begun: dict[str, bytes]) -> list[str]:
         """What is wrong in the folder after a command that has ended by itself."""
         found = [f"wrong afterwards: {name}" for name in wrong(self.command, self.work, begun, self.whole)]
-        return found + [f"left behind: {name}" for name in hidden(self.work)]
+        left = [name for name in hidden(self.work) if name != JOBS[self.command].checkpoint]
+        return found + [f"left behind: {name}" for name in left]
 
 
 def refused(code: int, text: str, words: tuple[str, ...]) -> list[str]:
@@ -94,7 +95,8 @@ def _full(scene: Scene, moment: int, result: Disturbed) -> list[str]:
     arguments, begun = start(scene.command, scene.inputs, scene.work, old)
     code, text = call(scene.library, scene.work, arguments, f"full:{moment}")
     found = refused(code, text, ("the disk is full", "No space left")) + scene.left(begun)
-    if old and visible(scene.work).keys() != begun.keys():
+    there = visible(scene.work).keys()
+    if old and (there != begun.keys() if len(scene.whole) == 1 else not there >= begun.keys()):
         found.append("the old output is gone, or another is there")
     return found + scene.again(arguments, old)
 

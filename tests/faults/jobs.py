@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepml.stages import STAGES
+from hepml.stages import OUTPUT, STAGES
 
-__all__ = ["JOBS", "KERAS", "Job", "prepare"]
+__all__ = ["JOBS", "KERAS", "SCRIPTS", "Job", "prepare"]
 
 KERAS = {"train", "guide", "vary", "export", "run", "demo"}  # they load it
 
@@ -26,17 +26,19 @@ class Job:
         again: what is added when it is started again.
         output: the output that an old one is put in place of, if `--overwrite` is given; "" for none.
         begun: an input that has to be in the folder itself.
+        checkpoint: what a command that is asked to end, or finds the disk full, leaves in order to go on.
     """
 
     arguments: str
     again: str = "--overwrite"
     output: str = ""
     begun: str = ""
+    checkpoint: str = ""
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Of its command."""
-        return STAGES[self.arguments.split()[0]]
+        """Of its command; of a script those of every output."""
+        return STAGES.get(self.arguments.split()[0], OUTPUT)
 
 
 JOBS = {
@@ -49,7 +51,10 @@ JOBS = {
     ),
     "merge": Job("merge INPUTS/part1.h5 INPUTS/part2.h5 --dedup -o data.h5", output="data.h5"),
     "efp": Job(
-        "efp INPUTS/data.h5 -o efps.h5 --graphs 2_1_0 --kappa 1 --beta 1 --quiet", again="--resume", output="efps.h5"
+        "efp INPUTS/data.h5 -o efps.h5 --graphs 2_1_0 --kappa 1 --beta 1 --quiet",
+        again="--resume",
+        output="efps.h5",
+        checkpoint=".efps.h5.parts",
     ),
     "train": Job(
         "train INPUTS/data.h5 --features hl -o run --seeds 2 --epochs 4 --set layers=1 --set units=8 "
@@ -75,7 +80,9 @@ JOBS = {
     "run": Job("run analysis.yaml --quiet", again="", begun="analysis.yaml"),
     "plot": Job("plot graphs 2_1_0 -o figures --format png --quiet", output="figures/2_1_0.png"),
     "demo": Job("demo --out demo"),
+    "factory": Job("factory", again="", output="TMVA.root"),
 }
+SCRIPTS = {"factory": "faults.factory"}  # what is no command: where it is one for these tests
 
 
 def prepare(folder: Path, commands: list[str]) -> None:

@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from faults.jobs import JOBS, KERAS, prepare
+from faults.jobs import JOBS, KERAS, SCRIPTS, prepare
 from faults.lighter import lighten
 from faults.remains import RUNS, hidden, same, visible, wrong
 
@@ -109,8 +109,9 @@ def _child(library: Path, folder: Path, arguments: list[str], act: str) -> int:
     lighten(arguments[0], folder.parent / "inputs")
     with _environment(FAULTS_FOLDER=str(folder), FAULTS_ACT=act):
         ctypes.CDLL(str(library)).faults_configure()
-    from hepml.cli import main
+    from hepml.cli.main import COMMANDS, main
 
+    COMMANDS.update({name: (module, "") for name, module in SCRIPTS.items()})
     try:
         main(arguments)
     except SystemExit as stop:

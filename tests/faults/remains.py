@@ -38,11 +38,16 @@ def _content(path: Path) -> dict[str, Any]:
     import uproot
 
     with uproot.open(path) as file:
-        trees = {key: file[key] for key in file.keys(cycle=False)}
-        return {
-            key: (tree.arrays(library="ak").tolist().__repr__() if hasattr(tree, "arrays") else str(tree))
-            for key, tree in trees.items()
-        }
+        return {key: _told(file[key]) for key in file.keys(cycle=False)}
+
+
+def _told(thing: Any) -> str:
+    """All values of a tree or a histogram; a directory's are told of each in it."""
+    if hasattr(thing, "arrays"):
+        return repr(thing.arrays(library="ak").tolist())
+    if hasattr(thing, "to_numpy"):
+        return repr([each.tolist() for each in thing.to_numpy()])
+    return "directory" if hasattr(thing, "keys") else str(thing)
 
 
 def visible(folder: Path) -> dict[str, Path]:

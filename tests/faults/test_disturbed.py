@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +18,8 @@ import pytest
 from faults.disturbing import HOWS
 from faults.jobs import JOBS, prepare
 from faults.remains import hidden
+
+from hepml.training.checkpoint import read_checkpoint
 
 TESTS = Path(__file__).parents[1]
 QUICK = ("skim", "convert")  # all of them in the slow test
@@ -75,11 +78,43 @@ LONG = {  # what would go on for minutes, and the stage in which it is asked to 
 }
 
 
+LEAVING = {  # trainings that are asked to end between their checkpoints, and the one that they leave
+    "train": ("train INPUTS/data.h5 --features hl -o run", "run/checkpoint.npz"),
+    "guide": (
+        "guide INPUTS/data.h5 INPUTS/efps.h5 --benchmark INPUTS/run -o guided --seeds 1",
+        "guided/pass0/checkpoint.npz",
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
-    prepare(folder, ["evaluate"])
+    prepare(folder, ["evaluate", "guide"])
     return folder
+
+
+def asked_to_end(arguments: list[str], stage: str, pause: float, folder: Path) -> None:
+    """A command gets SIGTERM so many seconds after it has begun a stage, and ends within 5 s."""
+    command = [sys.executable, "-m", "hepml", "--debug", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert any(line.startswith(f"stage {stage}") for line in process.stderr)
+            end = time.monotonic() + pause
+            reader = threading.Thread(target=process.stderr.read)
+            reader.start()  # else it would wait until its lines are read
+            time.sleep(max(0, end - time.monotonic()))
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            sent = time.monotonic()
+            process.wait(timeout=60)
+            assert time.monotonic() - sent < 5
+            reader.join()
+        finally:
+            process.kill()
+    assert process.returncode == 143
+    assert hidden(folder) == []
 
 
 @pytest.mark.slow
@@ -91,21 +126,17 @@ def test_long_work_ends_within_five_seconds(
     name: str, pause: float, prepared: Path, sample: dict[str, Path], tmp_path: Path
 ) -> None:
     text, stage = LONG[name]
-    arguments = text.replace("INPUTS", str(prepared)).format(**sample).split()
-    command = [sys.executable, "-m", "hepml", "--debug", *arguments]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            assert any(line.startswith(f"stage {stage}") for line in process.stderr)
-            time.sleep(pause)
-            assert process.poll() is None
-            process.send_signal(signal.SIGTERM)
-            sent = time.monotonic()
-            process.communicate(timeout=60)
-            assert time.monotonic() - sent < 5
-        finally:
-            process.kill()
-    assert process.returncode == 143
-    assert hidden(tmp_path) == []
+    asked_to_end(text.replace("INPUTS", str(prepared)).format(**sample).split(), stage, pause, tmp_path)
     assert not (tmp_path / "evaluation").exists()
     assert not list(tmp_path.glob("scores/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"S03 leaving {name}") for name in LEAVING])
+def test_a_checkpoint_is_left_within_five_seconds(name: str, prepared: Path, tmp_path: Path) -> None:
+    text, left = LEAVING[name]
+    more = "--set epochs=100000 --set patience=0 --quiet"
+    asked_to_end(f"{text} {more}".replace("INPUTS", str(prepared)).split(), "epoch", 4, tmp_path)
+    found = read_checkpoint(tmp_path / left)
+    assert found is not None
+    assert found[0]["state"]["epoch"] > 1

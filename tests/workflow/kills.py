@@ -1,9 +1,10 @@
 """Kill `hepml run` within each of its steps, look at what it left, start it again, and compare with an undisturbed run.
 
 The moments are within, before or after the writes, fsyncs and renames of a step, its entries in the ledger included,
-and so many microseconds into it; see faults/killing.py, whose forks and preloaded library are used.
+and so many microseconds into it; see faults/killing.py, whose forks and preloaded library are used. With --adopting all
+outputs are there, as the plain commands leave them, and the ledger is not: each step looks whether they are its own.
 
-python -m workflow.kills [--kills N] [--seed S] [--output FILE.json] [--figures] [KIND...]    (in tests/)
+python -m workflow.kills [--kills N] [--seed S] [--output FILE.json] [--figures] [--adopting] [KIND...]    (in tests/)
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ FLAG = "FAULTS_LIBRARY"
 # so that each fork has them
 LOADED = ("keras", "hepml.cli.run", "hepml.training", "hepml.evaluation.evaluate", "hepml.export.runs", "hepml.friends")
 RUNNING = ("ledger.json",)  # compared by what it says
+BOOKS = ("ledger.json", "log.txt", ".checksums.json", ".lock")
 
 
 @dataclass
@@ -57,12 +59,14 @@ class Road:
         library: from `faults.killing.build`.
         figures: whether they are drawn.
         kinds: of steps that are made, with those that they need.
+        adopting: whether the outputs are there when it begins.
     """
 
     base: Path
     library: Path
     figures: bool
     kinds: tuple[str, ...]
+    adopting: bool = False
 
     @property
     def work(self) -> Path:
@@ -73,8 +77,8 @@ class Road:
         """The output of an undisturbed run."""
         return self.base / "whole"
 
-    def fresh(self) -> None:
-        """Nothing but the analysis and its inputs."""
+    def fresh(self, adopting: bool) -> None:
+        """Nothing but the analysis and its inputs; `adopting` the outputs of an undisturbed run, without its books."""
         inputs = self.base / "inputs"
         if not inputs.exists():
             inputs.mkdir()
@@ -94,6 +98,8 @@ class Road:
             figures={"draw": self.figures},
         )
         written(self.work, document)
+        if adopting:
+            shutil.copytree(self.whole, self.work / "out", ignore=shutil.ignore_patterns(*BOOKS))
 
     @property
     def arguments(self) -> list[str]:
@@ -129,11 +135,13 @@ def entries(out: Path) -> dict[str, Any]:
     return found
 
 
-def left(out: Path, whole: Path) -> list[str]:
-    """What is wrong after a kill: a step in the ledger that is not whole, or a file that is not what it is to be."""
+def left(out: Path, whole: Path, adopting: bool) -> list[str]:
+    """What is wrong after a kill: a step in the ledger that is not whole, or a file that is not as it is to be."""
     known, damages = damaged_outputs(out)
     found = [f"{step}: {', '.join(one)}" for step, one in damages.items() if one and known[step]["status"] == "done"]
-    trained = known.get("train/hl", {}).get("status") == "done"
+    if adopting:
+        found += [f"{name} is gone" for name in sorted({*visible(whole)} - {*visible(out)} - {*BOOKS})]
+    trained = adopting or known.get("train/hl", {}).get("status") == "done"
     for name, path in visible(out).items():
         if name in RUNNING or (name.startswith("runs/") and not trained):  # a run that has not ended is refused whole
             continue
@@ -155,14 +163,18 @@ def differences(out: Path, whole: Path) -> list[str]:
 
 def kill_in_steps(road: Road, kills: int, seed: int) -> list[Killed]:
     """Kills `hepml run` so many times in each step of the road's kinds, half of them by time."""
-    road.fresh()
-    found = parts(traced(road.library, road.work, road.arguments))
+    road.fresh(adopting=False)
+    trace = traced(road.library, road.work, road.arguments)
     shutil.move(road.work / "out", road.whole)
+    if road.adopting:
+        road.fresh(adopting=True)
+        trace = traced(road.library, road.work, road.arguments)
+    found = parts(trace)
     results = []
     for step, (calls, number, took) in found.items():
         if step.split("/")[0] not in road.kinds:
             continue
-        result, rng = Killed(step), random.Random(f"{seed} {step}")
+        result, rng = Killed(f"{step} adopted" if road.adopting else step), random.Random(f"{seed} {step}")
         chosen = [f"kill:{one}" for one in rng.sample(calls, min(len(calls), kills - kills // 2))]
         chosen += [f"late:step:{number}:{int(took * rng.uniform(0.02, 0.98))}" for _ in range(kills - len(chosen))]
         for moment in chosen:
@@ -175,20 +187,21 @@ def kill_in_steps(road: Road, kills: int, seed: int) -> list[Killed]:
 def kill_once(road: Road, result: Killed, moment: str) -> None:
     """One kill, what it left, and the end of the run that is started again."""
     out = road.work / "out"
-    road.fresh()
+    road.fresh(road.adopting)
     code, text = road.run(moment)
     while code == 0:  # it was faster than when it was traced
         head, _, last = moment.rpartition(":")
         moment = f"{head}:{int(last) // 2}" if head.startswith("late:") else f"kill:{int(head[5:]) - 1}:{last}"
-        road.fresh()
+        road.fresh(road.adopting)
         code, text = road.run(moment)
     if code != -signal.SIGKILL:
         result.problems.append(f"{moment}: ended with {code}: {text[-500:]}")
         return
     result.kills += 1
-    if wrong := left(out, road.whole):
+    if wrong := left(out, road.whole, road.adopting):
         result.problems.append(f"{moment}: wrong after the kill: {wrong}")
-    result.goes_on += entries(out).get(result.step, {}).get("status") in ("clearing", "started")
+    status = entries(out).get(result.step.removesuffix(" adopted"), {}).get("status")
+    result.goes_on += status is None if road.adopting else status in ("clearing", "started")
     code, text = road.run()
     if code:
         result.problems.append(f"{moment}: started again it ended with {code}: {text[-500:]}")
@@ -204,6 +217,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--figures", action="store_true")
+    parser.add_argument("--adopting", action="store_true")
     options = parser.parse_args()
     if FLAG not in os.environ:
         with tempfile.TemporaryDirectory() as folder:
@@ -215,7 +229,7 @@ def main() -> None:
     for name in LOADED:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as base:
-        road = Road(Path(base), Path(os.environ[FLAG]), options.figures, tuple(options.kinds))
+        road = Road(Path(base), Path(os.environ[FLAG]), options.figures, tuple(options.kinds), options.adopting)
         results = kill_in_steps(road, options.kills, options.seed)
     if options.output is not None:
         options.output.write_text(json.dumps([asdict(one) for one in results], indent=1) + "\n")

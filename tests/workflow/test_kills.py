@@ -35,9 +35,10 @@ def test_a_killed_run_leaves_nothing_wrong_and_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_twenty_kills_in_each_step(tmp_path):
+@pytest.mark.parametrize("how", [[], ["--adopting"]], ids=["making", "adopting"])
+def test_twenty_kills_in_each_step(how, tmp_path):
     kinds = [kind for kind in KINDS if kind != "figures"]
-    check(killed(tmp_path, 20, *kinds), kinds, 20)
+    check(killed(tmp_path, 20, *how, *kinds), kinds, 20)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from tmva_bridge.header import Header
 from tmva_bridge.methods.method import Events, Respond, softmax
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["read"]
+__all__ = ["kernels", "read"]
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _MOST = 100_000  # neurons of a layer
 
 def read(weights: Element, header: Header) -> Respond:
     """Reads `Layout` of `Layer`s of `Neuron`s, each with its weights to the next layer; the last neuron is the bias."""
-    layers = _layers(weights, header)
+    layers = kernels(weights, header)
     default = "MSE" if header.release < _ESTIMATORS else None
     estimator = header.one_of("EstimatorType", ("CE", "MSE"), default)
     joins = _SUMS[header.one_of("NeuronInputType", tuple(_SUMS), "sum")]
@@ -43,7 +43,7 @@ def read(weights: Element, header: Header) -> Respond:
     return respond
 
 
-def _layers(weights: Element, header: Header) -> list[Array]:
+def kernels(weights: Element, header: Header) -> list[Array]:
     """The kernels (inputs and bias, outputs) of all layers but the first."""
     layout = weights.child("Layout")
     layers = layout.every("Layer")
@@ -60,7 +60,7 @@ def _layers(weights: Element, header: Header) -> list[Array]:
             expected=f"{len(header.variables)} inputs and a bias, {header.outputs} outputs",
             found=f"{sizes[0]} and a bias, {sizes[-1]}",
         )
-    kernels = []
+    found = []
     for layer, size, following in zip(layers[:-1], sizes[:-1], sizes[1:], strict=True):
         neurons = layer.every("Neuron")
         if len(neurons) != size + 1:
@@ -69,8 +69,8 @@ def _layers(weights: Element, header: Header) -> list[Array]:
             if neuron.whole("NSynapses") != following:
                 neuron.wrong("another number of synapses", expected=following, found=neuron.get("NSynapses"))
         rows = np.stack([neuron.numbers(following) for neuron in neurons])
-        kernels.append(rows.astype(np.float32).astype(np.float64))
-    return kernels
+        found.append(rows.astype(np.float32).astype(np.float64))
+    return found
 
 
 def _joined(step: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:

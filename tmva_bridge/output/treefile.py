@@ -20,7 +20,8 @@ _STEP = 100_000  # entries of a basket
 _COUNTED, _NEW_CLASS = 0x40000000, 0xFFFFFFFF
 _BASKETS_EMPTY = 10
 # what a leaf is by its letter: class, bytes of a value, its smallest and largest value as they are stored
-_LEAVES = {"I": ("TLeafI", 4, ">ii"), "F": ("TLeafF", 4, ">ff"), "C": ("TLeafC", 1, ">ii")}
+_LEAVES = {"I": ("TLeafI", 4, ">ii"), "F": ("TLeafF", 4, ">ff"), "D": ("TLeafD", 8, ">dd"), "C": ("TLeafC", 1, ">ii")}
+_TYPES = {"I": np.int32, "F": np.float32, "D": np.float64}
 _FILL = bytes.fromhex("40000006 0002 0000 03e9".replace(" ", ""))
 _STYLE = bytes.fromhex("40000008 0002 025a 0001 0001 40000006 0002 0000 03e9 4000000a 0002 0001 0001 3f800000")
 _FEATURES = bytes.fromhex("40000007 0000 1aa12f10 00")  # ROOT::TIOFeatures
@@ -32,7 +33,7 @@ class Branch:
 
     Attributes:
         leaves: their names; a branch of one leaf has its own name there, as a rule.
-        letter: "I" (int32), "F" (float32) or "C" (text).
+        letter: "I" (int32), "F" (float32), "D" (float64) or "C" (text).
         values: (n,), or (n, leaves) if there are several; of text, (n,) int indices into `words`.
     """
 
@@ -47,25 +48,30 @@ class Branch:
         return ":".join(f"{leaf}/{self.letter}" for leaf in self.leaves)
 
 
-def write_tree(file: Any, path: str, branches: Sequence[Branch]) -> None:
+def write_tree(file: Any, path: str, branches: Sequence[Branch], title: str = "") -> None:
     """Writes a tree.
 
     Args:
         file: an open `uproot.WritableDirectory`.
         path: of the tree in the file.
         branches: at least one; all of as many entries.
+        title: of the tree; its name if empty.
     """
     name = path.rpartition("/")[2]
-    tree = file.mktree(path, {one.name: _type(one) for one in branches}, title=name)
+    tree = file.mktree(path, {one.name: _type(one) for one in branches}, title=title or name)
     entries = len(branches[0].values)
     for begin in range(0, entries, _STEP):
         tree.extend({one.name: _values(one, begin, begin + _STEP) for one in branches})
     written = tree._cascading
     baskets = {datum["fName"]: datum for datum in written._branch_data}
     key, sink = written.key, file.file.sink
-    ahead = 34 + sum(len(_text(one)) for one in ("TTree", name, name))  # bytes of the key, from which ROOT counts
-    content = _tree(name, entries, [(one, baskets[one.name]) for one in branches], written.num_baskets, ahead)
-    written.directory.add_object(sink, "TTree", name, name, content, len(content), replaces=key, big=True)
+    ahead = 34 + sum(
+        len(_text(one)) for one in ("TTree", name, title or name)
+    )  # bytes of the key, from which ROOT counts
+    content = _tree(
+        (name, title or name), entries, [(one, baskets[one.name]) for one in branches], written.num_baskets, ahead
+    )
+    written.directory.add_object(sink, "TTree", name, title or name, content, len(content), replaces=key, big=True)
     start = key.seek_location
     written.freesegments.release(start, start + key.num_bytes + key.compressed_bytes)
     sink.set_file_length(written.freesegments.fileheader.end)
@@ -75,7 +81,7 @@ def write_tree(file: Any, path: str, branches: Sequence[Branch]) -> None:
 def _type(branch: Branch) -> Any:
     if branch.letter == "C":
         return "string"
-    kind = np.dtype(np.int32 if branch.letter == "I" else np.float32)
+    kind = np.dtype(_TYPES[branch.letter])
     return np.dtype((kind, (len(branch.leaves),))) if len(branch.leaves) > 1 else kind
 
 
@@ -89,7 +95,7 @@ def _values(branch: Branch, begin: int, end: int) -> Any:
 
 
 def _tree(
-    name: str, entries: int, branches: Sequence[tuple[Branch, Mapping[str, Any]]], baskets: int, ahead: int
+    names: tuple[str, str], entries: int, branches: Sequence[tuple[Branch, Mapping[str, Any]]], baskets: int, ahead: int
 ) -> bytes:
     totals = [sum(int(datum[key]) for _, datum in branches) for key in ("fTotBytes", "fZipBytes")]
     numbers = struct.pack(
@@ -98,7 +104,7 @@ def _tree(
         *(1.0, 0, 25, 0, 1000, 0),  # weight, timer, fields of a scan, updates, length of offsets, clusters
         *(10**12, 10**12, 0, -300_000_000, -30_000_000, 1_000_000),
     )
-    head = _named(name, name, 0x00000008) + _STYLE + numbers + b"\0\0" + _FEATURES
+    head = _named(*names, 0x00000008) + _STYLE + numbers + b"\0\0" + _FEATURES
     written, places = [], []
     at = 6 + len(head) + 6 + len(_array_head(0))  # of the first branch in the object
     for branch, datum in branches:
@@ -128,7 +134,7 @@ def _branch(branch: Branch, datum: Mapping[str, Any], entries: int, baskets: int
     head += struct.pack(">iIiqqqq", 0, kept, 0, entries, 0, int(datum["fTotBytes"]), int(datum["fZipBytes"])) + _array(
         []
     )
-    leaves = [_leaf(branch, leaf, 4 * place) for place, leaf in enumerate(branch.leaves)]
+    leaves = [_leaf(branch, leaf, _LEAVES[branch.letter][1] * place) for place, leaf in enumerate(branch.leaves)]
     tail = _array(leaves) + _array([])
     tail += b"".join(b"\1" + one.tobytes() for one in (sizes, firsts, seeks)) + b"\0"
     body = _object("TBranch", _counted(13, head + tail))
