@@ -11,7 +11,7 @@ import numpy as np
 from hepml.errors import DataError
 from tmva_bridge.events import Tree, make_samples
 from tmva_bridge.expressions import parse_expression
-from tmva_bridge.header import ANALYSES, Variable
+from tmva_bridge.header import ANALYSES, Variable, internal_name
 from tmva_bridge.options import Choice, Declared, parse_options
 from tmva_bridge.sample import Sample, Setup
 from tmva_bridge.trees import check_source
@@ -29,12 +29,6 @@ _PREPARE: dict[str, Declared] = {
     "ScaleWithPreselEff": False,
     "V": False,
     "VerboseLevel": Choice(("Info", "Debug", "Verbose")),
-}
-# a label as a name of branches and histograms
-_INTERNAL = {"*": "_T_", "/": "_D_", "+": "_P_", "-": "_M_", "=": "_E_", ">": "_GT_", "<": "_LT_", "::": "_"} | {
-    "&": "_A_",
-    "|": "_O_",
-    "%": "_MOD_",
 }
 
 
@@ -116,7 +110,7 @@ class DataLoader:
         if any(label == one.label for one in (*self._variables, *self._spectators, *self._targets)):
             raise DataError(f"{label!r} is there already", fix="name it: 'other := " + expression + "'")
         parse_expression(expression)
-        group.append(Variable(label, expression, _internal(label), kind.upper(), title or label, unit))
+        group.append(Variable(label, expression, internal_name(label), kind.upper(), title or label, unit))
         self._made.clear()
 
     def AddSignalTree(self, tree: Any, weight: float = 1.0, purpose: Any = "") -> None:  # noqa: N802
@@ -273,12 +267,6 @@ class DataLoader:
         classes = (_SIGNAL, _BACKGROUND) if chosen == "Classification" else tuple(self._classes)
         groups = (tuple(group) for group in (self._variables, self._spectators, self._targets))
         return Setup(self.name, chosen, classes, *groups)
-
-
-def _internal(label: str) -> str:
-    for sign, name in _INTERNAL.items():
-        label = label.replace(sign, name)
-    return re.sub(r"[^\w.]", "_", label)
 
 
 def _purpose(given: Any) -> str:

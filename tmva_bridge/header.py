@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,27 @@ from hepml.errors import DataError
 from tmva_bridge.options import boolean
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["ANALYSES", "Header", "Variable", "read_header"]
+__all__ = ["ANALYSES", "Header", "Variable", "as_variables", "internal_name", "read_header"]
 
 ANALYSES = ("Classification", "Regression", "Multiclass")
+# letters of a label that a name of branches and histograms cannot have
+_INTERNAL = {"*": "_T_", "/": "_D_", "+": "_P_", "-": "_M_", "=": "_E_", ">": "_GT_", "<": "_LT_", "::": "_"} | {
+    "&": "_A_",
+    "|": "_O_",
+    "%": "_MOD_",
+}
+
+
+def internal_name(label: str) -> str:
+    """A label as a name of branches and histograms.
+
+    Example:
+        >>> internal_name("var1/var2")
+        'var1_D_var2'
+    """
+    for sign, name in _INTERNAL.items():
+        label = label.replace(sign, name)
+    return re.sub(r"[^\w.]", "_", label)
 
 
 @dataclass(frozen=True)
@@ -103,6 +121,23 @@ class Header:
         if text.lower() not in named:
             self.element.wrong(f"the option {name!r} has an unknown value", expected=", ".join(known), found=text)
         return named[text.lower()]
+
+
+def as_variables(given: Sequence[str | Variable]) -> tuple[Variable, ...]:
+    """Variables from expressions, such as "pt" or "sum := a+b".
+
+    Example:
+        >>> [(one.label, one.expression, one.internal) for one in as_variables(["sum := a+b", "x/y"])]
+        [('sum', 'a+b', 'sum'), ('x/y', 'x/y', 'x_D_y')]
+    """
+    out = []
+    for one in given:
+        if isinstance(one, Variable):
+            out.append(one)
+            continue
+        label, sign, expression = (part.strip() for part in one.partition(":="))
+        out.append(Variable(label, expression if sign else label, internal_name(label), "F"))
+    return tuple(out)
 
 
 def read_header(root: Element) -> Header:

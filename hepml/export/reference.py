@@ -175,6 +175,9 @@ def in_float64(model: Any) -> Any | None:
         wide.set_weights(model.get_weights())
     except (TypeError, ValueError):
         return None
+    for layer in wide._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with constants made from its weights
     return wide
 
 

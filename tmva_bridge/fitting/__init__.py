@@ -3,8 +3,9 @@
 from tmva_bridge.fitting.fisher import FISHER
 from tmva_bridge.fitting.ld import LD
 from tmva_bridge.fitting.likelihood import LIKELIHOOD
+from tmva_bridge.fitting.outside import Transforms, fit_transforms
 from tmva_bridge.fitting.training import Training
 
 TRAININGS: dict[str, Training] = {one.kind: one for one in (FISHER, LD, LIKELIHOOD)}
 
-__all__ = ["TRAININGS", "Training"]
+__all__ = ["TRAININGS", "Training", "Transforms", "fit_transforms"]

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError
-from tmva_bridge.fitting.training import COMMON, Outcome, Task, Training
+from tmva_bridge.declared import COMMON
+from tmva_bridge.fitting.training import Outcome, Task, Training
 from tmva_bridge.options import Choice
 from tmva_bridge.writing.markup import Tag
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hepml.errors import DataError
-from tmva_bridge.fitting.training import COMMON, Outcome, Task, Training
+from tmva_bridge.declared import COMMON
+from tmva_bridge.fitting.training import Outcome, Task, Training
 from tmva_bridge.writing.markup import Tag
 
 __all__ = ["LD"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hepml.errors import DataError
+from tmva_bridge.declared import COMMON
 from tmva_bridge.fitting.densities import density_options, histogram, recipe
-from tmva_bridge.fitting.training import COMMON, Outcome, Task, Training
+from tmva_bridge.fitting.training import Outcome, Task, Training
 from tmva_bridge.options import Array, Choice, Declared, Scalar
 from tmva_bridge.writing.densities import Density, density
 from tmva_bridge.writing.markup import Tag

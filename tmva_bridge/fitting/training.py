@@ -18,17 +18,8 @@ from tmva_bridge.weights import parse_weights
 from tmva_bridge.writing.common import Body, weight_file
 from tmva_bridge.writing.markup import Tag
 
-__all__ = ["COMMON", "Outcome", "Task", "Training"]
+__all__ = ["Outcome", "Task", "Training"]
 
-# what every method of TMVA declares; V, VerbosityLevel and H are about printing
-COMMON: dict[str, Declared] = {
-    "V": False,
-    "VerbosityLevel": "Default",
-    "VarTransform": "None",
-    "H": False,
-    "CreateMVAPdfs": False,
-    "IgnoreNegWeightsInTraining": False,
-}
 _RESPONSE = "MVAPdf"  # suffix of the options of the response's densities
 
 

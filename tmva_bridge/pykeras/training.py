@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hepml.errors import DataError, TrainingError
 from hepml.ledger import atomic_path, sha256_file
-from tmva_bridge.fitting.training import COMMON, Outcome, Task, Training
+from tmva_bridge.declared import COMMON
+from tmva_bridge.fitting.training import Outcome, Task, Training
 from tmva_bridge.header import ANALYSES
 from tmva_bridge.options import Declared
 from tmva_bridge.pykeras.models import SUFFIXES, check_shape, compiled_model, outputs_of
