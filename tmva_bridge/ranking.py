@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError
+from tmva_bridge.output.classification import Answers, classification
+from tmva_bridge.output.curves import roc_integral as area
 from tmva_bridge.sample import Sample
 
 __all__ = ["Scored", "classification_table", "multiclass_table", "regression_table", "roc_integral"]
 
 Floats = NDArray[np.float64]
 
-_BINS = 100  # of TMVA's curve of background efficiency over signal efficiency
-_POINTS = 1000  # at which it is summed up
 _BACKGROUNDS = (0.01, 0.10, 0.30)
 _RULE = "-" * 79
 
@@ -44,26 +44,22 @@ def _curve(response: Floats, signal: NDArray[np.bool_], weights: Floats) -> tupl
 
 
 def roc_integral(response: Floats, signal: NDArray[np.bool_], weights: Floats) -> float:
-    """The area under background rejection over signal efficiency, as TMVA sums it: 100 bins, 1000 points.
-
-    TMVA takes thresholds from a histogram of 10,000 bins, here they are those of the events: the third decimal can
-    differ by one.
+    """The area under background rejection over signal efficiency that TMVA prints: from its curve of 100 bins.
 
     Args:
-        response: (n,), higher for signal.
+        response: (n,), taken as float32, as TMVA keeps it.
         signal: (n,) whether an event is signal.
         weights: (n,).
 
     Example:
-        >>> signal = np.array([False, False, True, True])
-        >>> round(roc_integral(np.array([0.0, 0.4, 0.3, 1.0]), signal, np.ones(4)), 2)
-        0.75
+        >>> rng = np.random.default_rng(1)
+        >>> signal = np.arange(2000) % 2 == 0
+        >>> round(roc_integral(rng.normal(signal, 0.5), signal, np.ones(2000)), 2)
+        0.92
     """
-    above_signal, above_background = _curve(response, signal, weights)
-    centres = (np.arange(_BINS) + 0.5) / _BINS
-    curve = np.interp(centres, above_signal, above_background)
-    points = np.interp((np.arange(_POINTS) + 0.5) / _POINTS, centres, curve)
-    return float(1 - points.mean())
+    answers = Answers(response.astype(np.float32).astype(np.float64), signal, weights)
+    curve = next(one for name, one in classification("", answers, answers) if name.endswith("_effBvsS"))
+    return area(curve.x.centres, curve.values)
 
 
 def _efficiencies(response: Floats, sample: Sample) -> list[float]:
