@@ -139,4 +139,4 @@ def test_a_checkpoint_is_left_within_five_seconds(name: str, prepared: Path, tmp
     asked_to_end(f"{text} {more}".replace("INPUTS", str(prepared)).split(), "epoch", 4, tmp_path)
     found = read_checkpoint(tmp_path / left)
     assert found is not None
-    assert found[0]["state"]["epoch"] > 1
+    assert found[0]["state"]["epoch"] > 0
