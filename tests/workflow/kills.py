@@ -28,7 +28,7 @@ from faults.remains import hidden, same, visible
 from workflow.analyses import SAMPLE, content, written
 
 from hepml.trees.skimming import skim
-from hepml.workflow import damaged_outputs
+from hepml.workflow import damaged_outputs, load_analysis
 
 __all__ = ["KINDS", "Killed", "Road", "kill_in_steps"]
 
@@ -58,8 +58,8 @@ class Road:
         base: a folder.
         library: from `faults.killing.build`.
         figures: whether they are drawn.
-        kinds: of steps that are made, with those that they need.
-        adopting: whether the outputs are there when it begins.
+        kinds: of steps that are killed.
+        adopting: whether the outputs of a step are there when it begins.
     """
 
     base: Path
@@ -73,22 +73,25 @@ class Road:
         return self.base / "work"
 
     @property
+    def before(self) -> Path:
+        """The output folder as a step finds it."""
+        return self.base / "before"
+
+    @property
     def whole(self) -> Path:
-        """The output of an undisturbed run."""
+        """The output folder after an undisturbed step."""
         return self.base / "whole"
 
-    def fresh(self, adopting: bool) -> None:
-        """Nothing but the analysis and its inputs; `adopting` the outputs of an undisturbed run, without its books."""
+    def steps(self) -> list[str]:
+        """Names of those that are killed, and of those that they need, in the order of making."""
         inputs = self.base / "inputs"
-        if not inputs.exists():
-            inputs.mkdir()
-            for name in ("signal", "background"):
-                skim(SAMPLE[name], inputs / f"{name}.root", lambda events: events.entry % 8 == 1)
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir()
+        inputs.mkdir()
+        for name in ("signal", "background"):
+            skim(SAMPLE[name], inputs / f"{name}.root", lambda events: events.entry % 8 == 1)
         settings = {"layers": 1, "units": 8, "epochs": 3, "learning_rate": 0.01, "patience": 0}
         files = {name: f"{inputs}/{name}.root" for name in ("signal", "background")}
         document = content(
+            output="work/out",
             inputs={"main": files},
             models={"hl": {"features": "hl", "settings": settings}},
             evaluation={"bootstrap": 5},
@@ -97,33 +100,57 @@ class Road:
             apply={"jets": {"files": [*files.values()]}},
             figures={"draw": self.figures},
         )
-        written(self.work, document)
-        if adopting:
-            shutil.copytree(self.whole, self.work / "out", ignore=shutil.ignore_patterns(*BOOKS))
+        return [*load_analysis(written(self.base, document)).chosen(self.kinds)]
 
-    @property
-    def arguments(self) -> list[str]:
-        """For the word `train` the harness has a checkpoint written after each epoch."""
-        return ["run", "analysis.yaml", *dict.fromkeys(["train", *self.kinds]), "--quiet"]
+    def fresh(self) -> None:
+        """The output folder is as the step finds it."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir()
+        if self.before.exists():
+            shutil.copytree(self.before, self.work / "out")
 
-    def run(self, act: str = "") -> tuple[int, str]:
-        return call(self.library, self.work, self.arguments, act)
+    def run(self, step: str, act: str = "") -> tuple[int, str]:
+        return call(self.library, self.work, self.arguments(step), act)
+
+    @staticmethod
+    def arguments(step: str) -> list[str]:
+        return ["run", "../analysis.yaml", step, "--quiet"]
+
+    def trace(self, step: str) -> tuple[list[str], int]:
+        """Makes a step undisturbed; gives its moments within calls, and the microseconds that it takes.
+
+        After it `before` and `whole` are what they are to be for the step.
+        """
+        if self.whole.exists():
+            shutil.rmtree(self.before, ignore_errors=True)
+            self.whole.rename(self.before)
+        self.fresh()
+        found = moments_of(traced(self.library, self.work, self.arguments(step)))
+        (self.work / "out").rename(self.whole)
+        if self.adopting:
+            made = self.base / "made"
+            shutil.copytree(self.whole, made)
+            for name in BOOKS:
+                (made / name).unlink(missing_ok=True)
+                if (self.before / name).exists():
+                    shutil.copyfile(self.before / name, made / name)
+            shutil.rmtree(self.before, ignore_errors=True)
+            made.rename(self.before)
+            self.fresh()
+            found = moments_of(traced(self.library, self.work, self.arguments(step)))
+        return found
 
 
-def parts(trace: list[tuple[Any, ...]]) -> dict[str, tuple[list[str], int, int]]:
-    """Of each step its moments within calls, its number, and the microseconds that it took."""
-    begins = [n for n, line in enumerate(trace) if line[0] == "stage" and line[2] == "step"]
-    found = {}
-    for number, (begin, end) in enumerate(zip(begins, [*begins[1:], len(trace) - 1], strict=True), 1):
-        calls = [line for line in trace[begin:end] if line[0] == "call"]
-        moments = [
-            f"{one[1]}:{part}"
-            for one in calls
-            for part in (("before", "middle", "after") if one[2] == "write" else ("before", "after"))
-        ]
-        later = next(line[1] for line in trace[end:] if line[0] == "stage")
-        found[trace[begin][3].strip()] = (moments, number, later - trace[begin][1])
-    return found
+def moments_of(trace: list[tuple[Any, ...]]) -> tuple[list[str], int]:
+    """The moments within the calls of the only step of a run, and the microseconds that it took."""
+    (begin,) = (n for n, line in enumerate(trace) if line[0] == "stage" and line[2] == "step")
+    moments = [
+        f"{line[1]}:{part}"
+        for line in trace[begin:]
+        if line[0] == "call"
+        for part in (("before", "middle", "after") if line[2] == "write" else ("before", "after"))
+    ]
+    return moments, trace[-1][1] - trace[begin][1]
 
 
 def entries(out: Path) -> dict[str, Any]:
@@ -162,47 +189,44 @@ def differences(out: Path, whole: Path) -> list[str]:
 
 
 def kill_in_steps(road: Road, kills: int, seed: int) -> list[Killed]:
-    """Kills `hepml run` so many times in each step of the road's kinds, half of them by time."""
-    road.fresh(adopting=False)
-    trace = traced(road.library, road.work, road.arguments)
-    shutil.move(road.work / "out", road.whole)
-    if road.adopting:
-        road.fresh(adopting=True)
-        trace = traced(road.library, road.work, road.arguments)
-    found = parts(trace)
+    """Kills `hepml run` so many times in each step of the road's kinds, half of them by time.
+
+    What a step needs is there, and in the ledger: a run makes this step alone.
+    """
     results = []
-    for step, (calls, number, took) in found.items():
+    for step in road.steps():
+        calls, took = road.trace(step)
         if step.split("/")[0] not in road.kinds:
             continue
         result, rng = Killed(f"{step} adopted" if road.adopting else step), random.Random(f"{seed} {step}")
         chosen = [f"kill:{one}" for one in rng.sample(calls, min(len(calls), kills - kills // 2))]
-        chosen += [f"late:step:{number}:{int(took * rng.uniform(0.02, 0.98))}" for _ in range(kills - len(chosen))]
+        chosen += [f"late:step:1:{int(took * rng.uniform(0.02, 0.98))}" for _ in range(kills - len(chosen))]
         for moment in chosen:
-            kill_once(road, result, moment)
+            kill_once(road, step, result, moment)
         print(f"{step}: {result.kills} kills, {len(result.problems)} problems", *result.problems, file=sys.stderr)
         results.append(result)
     return results
 
 
-def kill_once(road: Road, result: Killed, moment: str) -> None:
+def kill_once(road: Road, step: str, result: Killed, moment: str) -> None:
     """One kill, what it left, and the end of the run that is started again."""
     out = road.work / "out"
-    road.fresh(road.adopting)
-    code, text = road.run(moment)
+    road.fresh()
+    code, text = road.run(step, moment)
     while code == 0:  # it was faster than when it was traced
         head, _, last = moment.rpartition(":")
         moment = f"{head}:{int(last) // 2}" if head.startswith("late:") else f"kill:{int(head[5:]) - 1}:{last}"
-        road.fresh(road.adopting)
-        code, text = road.run(moment)
+        road.fresh()
+        code, text = road.run(step, moment)
     if code != -signal.SIGKILL:
         result.problems.append(f"{moment}: ended with {code}: {text[-500:]}")
         return
     result.kills += 1
     if wrong := left(out, road.whole, road.adopting):
         result.problems.append(f"{moment}: wrong after the kill: {wrong}")
-    status = entries(out).get(result.step.removesuffix(" adopted"), {}).get("status")
+    status = entries(out).get(step, {}).get("status")
     result.goes_on += status is None if road.adopting else status in ("clearing", "started")
-    code, text = road.run()
+    code, text = road.run(step)
     if code:
         result.problems.append(f"{moment}: started again it ended with {code}: {text[-500:]}")
     elif wrong := differences(out, road.whole):
