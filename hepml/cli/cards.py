@@ -141,11 +141,11 @@ def data_card(path: Path) -> dict[str, Any]:
 
     try:
         data = Dataset.open(path)
-        with open_hdf5(path) as file:
+        with open_hdf5(path):
             inputs = [{"not_finite": {}, **each} for each in data.provenance["inputs"]]
             books = {"towers": {}, **data.provenance, "inputs": inputs}
             check_shape(books, _BOOKS, "provenance")
-            damaged = damages(file)
+        damaged = damages(path)
     except InputFileError:
         Dataset.open(path, verify=True)  # tells if it is because the file does not agree with its checksums
         raise
@@ -185,11 +185,9 @@ def efps_card(path: Path) -> dict[str, Any]:
     """A file of polynomials: columns, rows, the data they are of, and whether its checksums agree."""
     from hepml.dataset.checksum import damages
     from hepml.dataset.efps import EFPFile
-    from hepml.dataset.guard import open_hdf5
 
     efps = EFPFile.open(path)
-    with open_hdf5(path) as file:
-        damaged = damages(file)
+    damaged = damages(path)
     return {
         "kind": "polynomials",
         "path": str(path),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from hepml.dataset.guard import DEEPEST, guarded, has_one_name
+from hepml.dataset.apart import apart
+from hepml.dataset.guard import DEEPEST, guarded, has_one_name, open_here
 from hepml.dataset.seal import broken_seal
 
-__all__ = ["content_checksum", "damages"]
+__all__ = ["content_checksum", "damages", "damages_inside", "look"]
 
 _STEP = 1 << 20  # rows of a flat data set that are read together
 _OWN = ("sha256", "content_sha256")
@@ -53,20 +56,55 @@ def content_checksum(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def damages(file: h5py.File) -> list[str]:
-    """What does not agree with its checksum: names of data sets, "attributes", the seal; empty if the file is whole."""
+def damages(path: str | Path) -> list[str]:
+    """What does not agree with its checksum: names of data sets, "attributes", the seal; empty if the file is whole.
+
+    Raises:
+        InputFileError: the file cannot be read, or is no HDF5 file in spite of its seal.
+    """
+    broken = broken_seal(path)
+    if broken is None:
+        return damages_inside(path)
+    found = apart("damages", path)
+    return [*([f"structure ({found})"] if isinstance(found, str) else found), f"bytes ({broken})"]
+
+
+def damages_inside(path: str | Path) -> list[str]:
+    """What of the content does not agree, without the seal; where the HDF5 library may crash, `damages` is for it.
+
+    Raises:
+        InputFileError: not an HDF5 file.
+    """
     found = []
-    try:
-        for path, node in _walk(file):
-            if node is None or (isinstance(node, h5py.Dataset) and not _agrees(file, path)):
-                found.append(path)
-        if content_checksum(file) != file.attrs.get("content_sha256"):
-            found.append("attributes, names or shapes")
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        found.append(f"structure ({' '.join(str(error).split())})")
-    if (broken := broken_seal(file.filename)) is not None:
-        found.append(f"bytes ({broken})")
+    with open_here(path) as file:
+        try:
+            for name, node in _walk(file):
+                if node is None or (isinstance(node, h5py.Dataset) and not _agrees(file, name)):
+                    found.append(name)
+            if content_checksum(file) != file.attrs.get("content_sha256"):
+                found.append("attributes, names or shapes")
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            found.append(f"structure ({' '.join(str(error).split())})")
     return found
+
+
+def look(path: str | Path) -> list[str]:
+    """Meets all names, attributes and shapes and counts the pieces of data sets; returns what the HDF5 library says.
+
+    Raises:
+        InputFileError: not an HDF5 file.
+    """
+    with open_here(path) as file:
+        try:
+            for _, node in [("", file), *_walk(file)]:
+                for key in node.attrs if node is not None else ():
+                    with suppress(TypeError):  # a type that NumPy does not have; who needs it tells
+                        node.attrs[key]
+                if isinstance(node, h5py.Dataset) and node.chunks:
+                    node.id.get_num_chunks()
+        except (OSError, RuntimeError, KeyError, ValueError, OverflowError, MemoryError) as error:
+            return [" ".join(str(error).split())]
+    return []
 
 
 def _agrees(file: h5py.File, path: str) -> bool:

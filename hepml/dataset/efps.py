@@ -98,7 +98,7 @@ class EFPFile:
                     found=version,
                     fix="update hepml",
                 )
-            if verify and (broken := damages(file)):
+            if verify and (broken := damages(path)):
                 raise VerificationError(
                     "the file does not agree with its checksums",
                     where=path,

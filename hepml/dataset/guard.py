@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hepml.dataset.apart import survives
 from hepml.errors import HepmlError, InputFileError
 from hepml.ledger import check_regular
 
-__all__ = ["check_own", "check_stored", "checked", "guarded", "has_own", "open_hdf5", "read"]
+__all__ = ["check_own", "check_stored", "checked", "guarded", "has_own", "open_hdf5", "open_here", "read"]
 
 _AGAIN = "write it again with the command that wrote it: hepml convert, hepml efp"
 _FOREIGN = "do not trust this file"
@@ -27,6 +28,8 @@ DEEPEST = 32  # groups in groups; hepml has two, Keras a few more
 @contextmanager
 def open_hdf5(path: Any, name: str | None = None, *, fix: str = _AGAIN) -> Iterator[h5py.File]:
     """An HDF5 file, open for reading; whatever h5py raises inside the block means that the file is damaged.
+
+    A file that is not proven whole is first met by another process (`hepml.dataset.apart`).
 
     Args:
         path: of the file, or an open stream of its bytes.
@@ -39,6 +42,16 @@ def open_hdf5(path: Any, name: str | None = None, *, fix: str = _AGAIN) -> Itera
     name = str(path) if name is None else name
     if name == str(path):
         check_regular(name)
+        if (ended := survives(path)) is not None:
+            raise InputFileError("a damaged HDF5 file", where=name, found=ended, fix=fix)
+    with open_here(path, name, fix=fix) as file:
+        yield file
+
+
+@contextmanager
+def open_here(path: Any, name: str | None = None, *, fix: str = _AGAIN) -> Iterator[h5py.File]:
+    """`open_hdf5` for a file that the HDF5 library survives, or in a process that may end."""
+    name = str(path) if name is None else name
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError as error:

@@ -119,7 +119,7 @@ class Dataset:
                     found=file.attrs["format_version"],
                     fix="update hepml",
                 )
-            if verify and (broken := damages(file)):
+            if verify and (broken := damages(path)):
                 raise VerificationError(
                     "the file does not agree with its checksums",
                     where=path,

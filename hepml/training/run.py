@@ -273,19 +273,23 @@ def write_scores(path: Path, scores: Scores) -> None:
     """Writes scores.h5, atomically."""
     import h5py
 
-    with atomic_path(path, overwrite=True) as temporary, h5py.File(temporary, "w") as file:
-        for name in (*_COLUMNS, "score"):
-            file[name] = getattr(scores, name)
-        if scores.train_score is not None:
-            file["train_score"] = scores.train_score
-        file.attrs.update(
-            {
-                "features": scores.features,
-                "n_folds": scores.n_folds,
-                "seeds": np.asarray(scores.seeds, dtype=np.int64),
-                "checksum": scores.checksum,
-            }
-        )
+    from hepml.dataset.seal import seal
+
+    with atomic_path(path, overwrite=True) as temporary:
+        with h5py.File(temporary, "w") as file:
+            for name in (*_COLUMNS, "score"):
+                file[name] = getattr(scores, name)
+            if scores.train_score is not None:
+                file["train_score"] = scores.train_score
+            file.attrs.update(
+                {
+                    "features": scores.features,
+                    "n_folds": scores.n_folds,
+                    "seeds": np.asarray(scores.seeds, dtype=np.int64),
+                    "checksum": scores.checksum,
+                }
+            )
+        seal(temporary)
 
 
 def read_scores(path: Path) -> Scores:
