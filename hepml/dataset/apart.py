@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def apart(what: str, path: str | Path) -> list[str] | str:
         capture_output=True,
     )
     if done.returncode == 0:
-        return list(json.loads(done.stdout.splitlines()[-1]))
+        with suppress(ValueError, IndexError):  # memory was damaged, and it ended nevertheless
+            return list(json.loads(done.stdout.splitlines()[-1]))
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         return f"the HDF5 library came to no end in {seconds} s"
     ended = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"

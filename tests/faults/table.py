@@ -166,8 +166,8 @@ HDF5_INPUT: dict[str, Fault] = {
     "H01": Fault("truncated at any of 12 points", "one message", (1, 3), _EITHER),
     "H02": Fault(
         "a flipped bit",
-        "verify finds it: 300 of 300, and 300 each in a sparse and in a dense file. What is not as it was written is met "
-        "by another process first, as the HDF5 library crashes on some: such a file is refused by every command",
+        "verify finds it: 300 of 300, and 300 each in a sparse and in a dense file. What is not as it was written "
+        "is met by another process first, as the HDF5 library crashes on some: such a file is refused by every command",
         (1, 3),
         _EITHER,
     ),

@@ -37,6 +37,7 @@ ALLOWED = {
         "hepml/export/keras2/files.py": "every error is told",
         "hepml/dataset/reader.py": "attributes, inside of the guard",
         "hepml/dataset/efps.py": "attributes, inside of the guard",
+        "hepml/dataset/apart.py": "what its other process has printed; every error means that it crashed",
         "hepml/friends/books.py": "every error means damage",
         "hepml/training/checkpoint.py": "every error is told",
         "hepml/layouts/yamlfile.py": "a schema of the package",
