@@ -18,7 +18,7 @@ from tmva_bridge.weights import parse_weights
 from tmva_bridge.writing.common import Body, weight_file
 from tmva_bridge.writing.markup import Tag
 
-__all__ = ["Outcome", "Task", "Training"]
+__all__ = ["Outcome", "Task", "Training", "used"]
 
 _RESPONSE = "MVAPdf"  # suffix of the options of the response's densities
 
@@ -72,6 +72,7 @@ class Training:
         run: the training itself.
         analyses: what it can do.
         unwritten: declared options that TMVA does not write into the file.
+        regression: defaults of a regression, where they are others.
 
     Example:
         >>> from tmva_bridge.fitting import TRAININGS
@@ -84,10 +85,14 @@ class Training:
     run: Callable[[Task], Outcome]
     analyses: tuple[str, ...] = ("Classification",)
     unwritten: frozenset[str] = frozenset()
+    regression: Mapping[str, Scalar] = field(default_factory=dict)
 
     def declared(self, setup: Setup) -> dict[str, Declared]:
         """All options, for `parse_options`; arrays are as long as there are variables."""
         own = {**self.options, **(density_options(_RESPONSE) if "Classification" in self.analyses else {})}
+        for name, value in self.regression.items() if setup.analysis == "Regression" else ():
+            default = own[name]
+            own[name] = Choice((str(value), *default.values)) if isinstance(default, Choice) else value
         return {
             name: value * len(setup.variables) if isinstance(value, tuple) else value for name, value in own.items()
         }
@@ -116,7 +121,7 @@ class Training:
         values = parse_options(text, declared, given)
         self._check(sample, setup, values, where)
         chain = fit_chain(str(values["VarTransform"]), sample, setup)
-        task = Task(title, _used(sample, bool(values["IgnoreNegWeightsInTraining"])), setup, values, chain)
+        task = Task(title, used(sample, bool(values["IgnoreNegWeightsInTraining"])), setup, values, chain)
         outcome = self.run(task)
         written = {name: value for name, value in {**values, **outcome.settled}.items() if self._is_written(name)}
         body = Body(
@@ -164,7 +169,8 @@ def _default(declared: Declared) -> Scalar | Array:
     return declared.values[0] if isinstance(declared, Choice) else declared
 
 
-def _used(sample: Sample, positive: bool) -> Sample:
+def used(sample: Sample, positive: bool) -> Sample:
+    """The events, or those of positive weight."""
     if not positive:
         return sample
     keep = sample.weights > 0

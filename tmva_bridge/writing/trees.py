@@ -33,6 +33,8 @@ class Grown:
         purity: float64 (nodes,).
         kind: int (nodes,): 1 for a leaf of signal, -1 of background, -99 of a regression; not used of inner nodes.
         passes: bool (nodes,).
+        rms: float64 (nodes,), of the targets.
+        risk: float64 (nodes,), weight times the index of impurity, for pruning.
     """
 
     feature: NDArray[np.int64]
@@ -44,6 +46,7 @@ class Grown:
     kind: NDArray[np.int64]
     passes: NDArray[np.bool_]
     rms: NDArray[np.float64] | None = None
+    risk: NDArray[np.float64] | None = None
 
 
 def cut_at(threshold: NDArray[np.float64], strict: bool) -> NDArray[np.float32]:
