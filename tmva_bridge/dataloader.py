@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -257,6 +257,9 @@ class DataLoader:
             options = self._options(setup.classes)
             samples = make_samples(setup, self._trees, self._weights, self._cuts, options)
             self._made[setup.analysis] = (setup, *samples)
+            if options["V"] or options["VerboseLevel"] != "Info":
+                for line in _counts(setup, *samples):
+                    print(f"--- DataSetFactory : {line}")
         return self._made[setup.analysis]
 
     def setup(self, analysis: str = "Auto") -> Setup:
@@ -267,6 +270,15 @@ class DataLoader:
         classes = (_SIGNAL, _BACKGROUND) if chosen == "Classification" else tuple(self._classes)
         groups = (tuple(group) for group in (self._variables, self._spectators, self._targets))
         return Setup(self.name, chosen, classes, *groups)
+
+
+def _counts(setup: Setup, train: Sample, test: Sample) -> Iterator[str]:
+    """How many events there are, and their weights."""
+    wide = max(map(len, setup.classes))
+    for what, sample in (("training", train), ("test", test)):
+        for index, name in enumerate(setup.classes):
+            weights = sample.weights[sample.classes == index]
+            yield f"{name:<{wide}} -- {what:<8} events: {len(weights)}, sum of weights: {weights.sum():.6g}"
 
 
 def _purpose(given: Any) -> str:

@@ -168,6 +168,7 @@ class Factory:
             raise DataError(error.problem, where=where, nearest=[near.strip("'")] if near else [], **parts) from None
         if kind == "PyKeras":
             check_booking(parsed, setup, title, custom_objects or {})
+            self._check_trained(str(parsed["FilenameTrainedModel"]))
         if parsed["H"]:
             self._tell(f"Options of {kind}: " + ", ".join(f"{name}={value}" for name, value in parsed.items()))
         file = Path(loader.name) / "weights" / f"{self.job}_{title}.weights.xml"
@@ -195,6 +196,10 @@ class Factory:
                 found=f"{self._booked[0].loader.name}, {loader.name}",
                 fix="use a Factory, and a file, for each DataLoader",
             )
+
+    def _check_trained(self, name: str) -> None:
+        if name and name in [one.options.get("FilenameTrainedModel") for one in self._booked]:
+            raise DataError("two methods with one FilenameTrainedModel", found=name, fix="name a file for each")
 
     def TrainAllMethods(self) -> None:  # noqa: N802
         """Trains every booked method and writes its weight file.

@@ -299,3 +299,10 @@ def test_analyses_need_their_classes() -> None:
     empty.AddBackgroundTree(events(3))
     with pytest.raises(DataError, match="no variables"):
         empty.samples()
+
+
+def test_counts_are_told_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, told in (("V", True), ("VerboseLevel=Debug", True), ("!V", False)):
+        small(options=f"SplitMode=Block:{options}").samples()
+        out = capsys.readouterr().out
+        assert ("--- DataSetFactory : Background -- test     events: 3, sum of weights: 9" in out) == told == bool(out)

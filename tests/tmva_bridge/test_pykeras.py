@@ -361,6 +361,7 @@ def test_files_that_run_code_are_refused(folder: Path) -> None:
         ("FilenameModel=bare.keras", "the model is not compiled"),
         ("FilenameModel=one.keras", r"does not fit the variables(.|\n)*two output nodes"),
         ("ContinueTraining", "no such file"),
+        ("FilenameTrainedModel=model.keras", "the output is an input"),
         ("FilenameTrainedModel=a.pkl", "FilenameTrainedModel cannot be"),
         ("NumEpochs=0", "NumEpochs cannot be 0"),
         ("BatchSize=0", "BatchSize cannot be 0"),
@@ -386,6 +387,12 @@ def test_what_cannot_be_booked(options: str, problem: str) -> None:
     network(1, "sigmoid", loss="binary_crossentropy").save("one.keras")
     with pytest.raises(HepmlError, match=problem):
         booked(options)
+
+
+def test_two_methods_do_not_share_a_file() -> None:
+    factory, one = booked("FilenameTrainedModel=mine.keras")
+    with pytest.raises(DataError, match="two methods with one FilenameTrainedModel"):
+        factory.BookMethod(one.loader, "PyKeras", "other", "FilenameModel=model.keras:FilenameTrainedModel=mine.keras")
 
 
 def test_trainings_that_go_wrong(folder: Path) -> None:

@@ -70,11 +70,6 @@ def check_shape(model: Any, setup: Setup, where: object) -> None:
 
 def predicted(model: Any, values: NDArray[np.float32]) -> NDArray[np.float64]:
     """The outputs of a model, (n, outputs)."""
-    import keras
-
-    parts = [
-        keras.ops.convert_to_numpy(model(values[begin : begin + _STEP], training=False))
-        for begin in range(0, len(values), _STEP)
-    ]
+    parts = [model.predict_on_batch(values[begin : begin + _STEP]) for begin in range(0, len(values), _STEP)]
     out: NDArray[np.float64] = np.concatenate(parts).astype(np.float64)
     return out

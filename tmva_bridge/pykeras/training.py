@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml.errors import DataError, TrainingError
-from hepml.ledger import atomic_path, sha256_file
+from hepml.ledger import atomic_path, check_not_input, sha256_file
 from tmva_bridge.declared import COMMON
 from tmva_bridge.fitting.training import Outcome, Task, Training
 from tmva_bridge.header import ANALYSES
@@ -76,6 +76,8 @@ def _model(options: Mapping[str, Any], setup: Setup, title: str, custom_objects:
     name = str(trained if options["ContinueTraining"] else options["FilenameModel"])
     if not name:
         raise DataError("no FilenameModel", where=f"method {title}", expected="FilenameModel=model.keras")
+    if not options["ContinueTraining"]:
+        check_not_input(trained, [name])
     model = compiled_model(name, custom_objects)
     check_shape(model, setup, name)
     return model
