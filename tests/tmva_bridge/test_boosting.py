@@ -30,18 +30,18 @@ def trained(path: Path) -> tuple[Element, Element, str]:
     return new.child("Weights"), old.child("Weights"), text
 
 
-def same(new: Element, old: Element, bound: float = 1e-6) -> None:
+def same(new: Element, old: Element) -> None:
     """Nodes, variables, cuts, leaves and weights; of pruned leaves TMVA keeps the cut, which has no meaning."""
     for where, distance in tmva_samples.differences(new, old):
         assert isinstance(distance, float), (where, distance)
         if not where.endswith("Node@Cut"):
-            assert distance <= bound, (where, distance)
+            assert distance <= 1e-6, (where, distance)
     waiting = [(new, old)]
     while waiting:
         one, other = waiting.pop()
         waiting += zip(one.children, other.children, strict=True)
         if one.name == "Node" and one.children:
-            assert abs(one.real("Cut") - other.real("Cut")) <= bound * max(1, abs(other.real("Cut")))
+            assert abs(one.real("Cut") - other.real("Cut")) <= 1e-6 * max(1, abs(other.real("Cut")))
 
 
 TREES = [
@@ -67,11 +67,11 @@ def test_trees_are_those_of_tmva(name: str, shared: Path) -> None:
 
 
 def test_pruned_trees_of_a_regression(shared: Path) -> None:
-    """AdaBoostR2 with CostComplexity: weights drift from 1e-9 on, and in the 20th tree an event falls otherwise."""
+    """AdaBoostR2 with CostComplexity: weights drift from 1e-10 on, until an event falls otherwise in the 18th tree."""
     new, old, text = trained(shared / "tmva" / "reg" / "weights" / "TMVA_BDT.weights.xml")
     assert len(new.children) == len(old.children) == 50
-    for pair in zip(new.children[:19], old.children[:19], strict=True):
-        same(*pair, 1e-5)
+    for pair in zip(new.children[:17], old.children[:17], strict=True):
+        same(*pair)
     data = dict(np.load(shared / "tmva" / "reg" / "apply.npz"))
     found = parse_weights(text.encode(), "new").evaluate(data["inputs"][:1000])
     assert np.abs(found / data["resp_BDT"][:1000, 0] - 1).mean() < 0.02
