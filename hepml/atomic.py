@@ -35,6 +35,7 @@ __all__ = [
     "copy_file",
     "make_folder",
     "sweep",
+    "writing",
 ]
 
 _unfinished: dict[Path, tuple[Path, int]] = {}  # temporary name -> output, and the process that writes it
@@ -164,6 +165,19 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         if not path.exists():
             temporary.rename(path)
         _synchronise(path.parent)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """For a file that is written while an output is: an error of the disk names this one.
+
+    Raises:
+        OutputError: the disk is full, the folder is read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        _refuse(path, path, error)
 
 
 @contextlib.contextmanager

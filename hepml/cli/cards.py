@@ -196,6 +196,7 @@ def efps_card(path: Path) -> dict[str, Any]:
         "columns": len(efps.names),
         "names": list(efps.names),
         "aliases": efps.aliases,
+        "not_finite": efps.not_finite,
         "checksum": efps.checksum,
         "damaged": damaged,
         **efps.provenance,

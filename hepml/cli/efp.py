@@ -139,7 +139,7 @@ def command(
         click.echo(printable(f"{feather}: {files} feather files"))
     if found is not None:
         told = ", ".join(f"{len(value)} {key}" for key, value in _parts(found).items())
-        click.echo(printable(f"{duplicates}: {told}, in {found.events} events"))
+        click.echo(printable(f"{duplicates}: {told}, {len(found.not_finite)} not finite, in {found.events} events"))
 
 
 def _parts(found: Duplicates) -> dict[str, Sized]:

@@ -169,6 +169,7 @@ def _show_polynomials(card: dict[str, Any], console: Console) -> None:
         {
             "polynomials": f"{card['path']} ({size_text(card['size'])}, {config['dtype']})",
             "columns": f"{card['columns']} stored, {len(card['aliases'])} equal one of them by definition",
+            "not finite": card["not_finite"],
             "graphs": f"{len(config['graphs'])}, {config['graphs'][0]} to {config['graphs'][-1]}",
             "kappa": config["kappa"],
             "beta": config["beta"],

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepml import interruption, ledger
+from hepml.atomic import writing
 from hepml.dataset.efps import CHUNK
 from hepml.dataset.layout import SPLITS
 from hepml.dataset.pixels import Pixels
@@ -127,10 +128,11 @@ class EFPBlocks:
             values[first - start : last - start] = self._fitting(found, token)
             if progress is not None:
                 progress(str(self.path), last - first, total)
-        self._parts.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(values.data)
-            file.write(self._digest(values))
+        with writing(part):
+            self._parts.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(values.data)
+                file.write(self._digest(values))
         return values, False
 
     def _done(self, part: Path, shape: tuple[int, int]) -> NDArray[Any] | None:

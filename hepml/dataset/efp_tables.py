@@ -17,7 +17,7 @@ from hepml.ledger import atomic_folder, check_not_input
 
 __all__ = ["TABLES", "efp_duplicates", "write_duplicates"]
 
-TABLES = ("uniques.csv", "duplicates.csv", "constants.csv", "split.csv")
+TABLES = ("uniques.csv", "duplicates.csv", "constants.csv", "split.csv", "not_finite.csv")
 _COLUMNS = 64  # that are in memory together
 
 
@@ -52,7 +52,8 @@ def _columns(file: EFPFile, split: str, events: int | None) -> Iterator[tuple[st
 def write_duplicates(
     efps: str | Path, output: str | Path, split: str = "test", events: int | None = 500, *, overwrite: bool = False
 ) -> Duplicates:
-    """Writes uniques.csv (efp), duplicates.csv (efp, same_as, relation, slope, intercept), constants.csv, split.csv.
+    """Writes uniques.csv (efp), duplicates.csv (efp, same_as, relation, slope, intercept), constants.csv, split.csv,
+    not_finite.csv (efp, values: how many of it are not finite).
 
     In duplicates.csv are also the columns that equal another by definition, with the relation "definition".
 
@@ -84,6 +85,7 @@ def write_duplicates(
         ),
         "constants": (("efp", "value"), found.constants.items()),
         "split": (("efp", "other"), found.split),
+        "not_finite": (("efp", "values"), found.not_finite.items()),
     }
     with atomic_folder(output, overwrite) as folder:
         for name, (header, rows) in tables.items():

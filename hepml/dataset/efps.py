@@ -2,7 +2,7 @@
 
 et ht / <split>        (rows, columns) float64 or float32; the rows are those of the data file, in its order
 attributes of et, ht   columns: their names, as JSON text
-attributes of the file format, data_sha256, aliases, provenance, content_sha256
+attributes of the file format, data_sha256, aliases, provenance, content_sha256; not_finite, where there are such values
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class EFPFile:
         data_sha256: content checksum of the data file that it was made from.
         provenance: that file with its checksum, code, configuration.
         checksum: SHA-256 of the content.
+        not_finite: column -> how many of its values are NaN or infinite, where any are.
 
     Example:
         >>> efps = EFPFile.open("efps.h5")  # doctest: +SKIP
@@ -63,6 +64,7 @@ class EFPFile:
         self.data_sha256: str = found["data_sha256"]
         self.provenance: dict[str, Any] = found["provenance"]
         self.checksum: str = found["content_sha256"]
+        self.not_finite: dict[str, int] = found["not_finite"]
         self._sizes: dict[str, int] = found["sizes"]
         self._columns: dict[str, list[str]] = found["columns"]
         self.names: tuple[str, ...] = tuple(name for names in self._columns.values() for name in names)
@@ -218,8 +220,10 @@ def _content(file: Any) -> dict[str, Any]:
     found = {key: file.attrs[key] for key in ("data_sha256", "content_sha256")}
     for key in ("aliases", "provenance"):
         found[key] = json.loads(file.attrs[key])
+    found["not_finite"] = json.loads(file.attrs.get("not_finite", "{}"))
     found["columns"] = {key: json.loads(file[key].attrs["columns"]) for key in GROUPS if has_own(file, key)}
     shape = {"data_sha256": str, "content_sha256": str, "aliases": {str: str}, "columns": {str: [str]}}
+    shape["not_finite"] = {str: int}
     check_shape(found, {**shape, "provenance": _PROVENANCE}, "attributes")
     for key in ("data_sha256", "content_sha256"):
         if re.fullmatch("[0-9a-f]{64}", found[key]) is None:

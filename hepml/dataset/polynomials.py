@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from hepml import ledger
 from hepml.atomic import sweep
@@ -33,6 +35,8 @@ _PACKING: dict[str, dict[str, Any]] = {
     "et": {},
     "ht": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
 }
+_SHOWN = 5  # columns in a warning
+_log = logging.getLogger("hepml")
 Progress = Callable[[str, int, int], None]  # file, rows since the last call, rows in all
 
 
@@ -49,6 +53,7 @@ class EFPSummary:
         size: bytes of the file.
         seconds: wall time.
         checksum: SHA-256 of the content.
+        not_finite: column -> how many of its values are NaN or infinite, where any are.
     """
 
     path: Path
@@ -62,6 +67,7 @@ class EFPSummary:
     size: int
     seconds: float
     checksum: str
+    not_finite: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings."""
@@ -145,6 +151,7 @@ def write_efps(
             size=size,
             seconds=time.perf_counter() - clock,
             checksum=done.checksum,
+            not_finite=done.not_finite,
         )
 
     if resume and path.exists() and (done := _kept(path, blocks)) is not None:
@@ -169,33 +176,42 @@ def write_efps(
         }
         log_file.write_text(ledger.json_text(said, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(parts, ignore_errors=True)
+    if result.not_finite:
+        named = [f"{name} {count}" for name, count in result.not_finite.items()]
+        told = ", ".join(named[:_SHOWN]) + (" ..." if len(named) > _SHOWN else "")
+        _log.warning("%d columns hold values that are not finite: %s", len(named), told)
     return result
 
 
 def _write(sink: Sink, blocks: EFPBlocks, threads: int | None, progress: Progress | None) -> int:
     """Writes all blocks and the attributes; gives how many blocks had been computed before."""
-    resumed = 0
+    resumed, bad = 0, dict[str, int]()
     for token, names in blocks.names.items():
         sink.group(token).attrs["columns"] = ledger.json_text(names)
         for split, rows in blocks.rows.items():
             node = _create(sink.group(token), split, (rows, len(names)), blocks.dtype, _PACKING[token])
-            digest = hashlib.sha256()
+            digest, not_finite = hashlib.sha256(), np.zeros(len(names), np.int64)
             for start in range(0, rows, CHUNK[0]):
                 stage("chunk", f"{blocks.path}, {token} {split} from row {start}")
                 values, known = blocks.block(token, split, start, threads=threads, progress=progress)
                 node[start : start + len(values)] = values
                 digest.update(values.tobytes())
+                not_finite += np.count_nonzero(~np.isfinite(values), axis=0)
                 resumed += known
                 sink.check()
             node.attrs["sha256"] = digest.hexdigest()
+            for k in np.flatnonzero(not_finite):
+                bad[names[k]] = bad.get(names[k], 0) + int(not_finite[k])
     blocks.check_unchanged()
-    attributes = {
+    attributes: dict[str, Any] = {
         "format": EFPS_FORMAT,
         "format_version": EFPS_FORMAT_VERSION,
         "data_sha256": blocks.data.checksum,
         "aliases": ledger.json_text(blocks.aliases),
         "provenance": ledger.json_text(blocks.provenance),
     }
+    if bad:
+        attributes["not_finite"] = ledger.json_text(bad)
     sink.file.attrs.update(attributes)
     sink.file.attrs["content_sha256"] = content_checksum(sink.file)
     return resumed

@@ -3,7 +3,8 @@
 Two columns are called duplicates on a sample of events if, each brought to [0, 1] by (x - min) / (max - min) and
 rounded to 7 decimals, they agree in every event: the definition of the search of arXiv:2011.01984, which compares all
 pairs. So copies up to a factor and a constant are duplicates, those of a negative factor are not. Columns that vary by
-less than 1e-12 of their largest value have no such form: they are told apart as constant.
+less than 1e-12 of their largest value have no such form: they are told apart as constant; so are columns with a value
+that is not finite, of which nothing can be said.
 
 Rounding has edges: two columns that differ by 1e-16 can fall on two sides of one, and are then no duplicates, as in the
 reference. Such pairs are found by a second rounding, half a step aside, and reported as split.
@@ -52,11 +53,12 @@ class Duplicates:
     """What a search found.
 
     Attributes:
-        uniques: the columns to keep, in their order; without the constant ones.
+        uniques: the columns to keep, in their order; without the constant ones, and those that are not finite.
         duplicates: the others, each with the column that stands for it.
         constants: name -> value of the columns that do not vary.
         split: pairs that only an edge of the rounding tells apart; both are among the uniques.
         events: of the sample.
+        not_finite: name -> how many values of the column are NaN or infinite on the sample, where any are.
     """
 
     uniques: tuple[str, ...]
@@ -64,6 +66,7 @@ class Duplicates:
     constants: dict[str, float]
     split: tuple[tuple[str, str], ...]
     events: int
+    not_finite: dict[str, int]
 
 
 def find_duplicates(columns: Iterable[tuple[str, ArrayLike]], decimals: int = 7) -> Duplicates:
@@ -74,7 +77,7 @@ def find_duplicates(columns: Iterable[tuple[str, ArrayLike]], decimals: int = 7)
         decimals: that two columns have to agree in.
 
     Raises:
-        DataError: no columns, of different lengths or without events, one name twice, or a value that is not finite.
+        DataError: no columns, of different lengths or without events, or one name twice.
 
     Example:
         >>> x = np.array([1.0, 2.0, 4.0])
@@ -93,11 +96,15 @@ def find_duplicates(columns: Iterable[tuple[str, ArrayLike]], decimals: int = 7)
     duplicates: list[Duplicate] = []
     constants: dict[str, float] = {}
     split: list[tuple[str, str]] = []
+    not_finite: dict[str, int] = {}
     events = 0
     for name, given in columns:
         x = np.asarray(given, dtype=np.float64)
-        _check(name, x, known=name in ranges, events=events)
+        _check(name, x, known=name in ranges or name in not_finite, events=events)
         events = len(x)
+        if bad := int(np.count_nonzero(~np.isfinite(x))):
+            not_finite[name] = bad
+            continue
         low, high = float(x.min()), float(x.max())
         ranges[name] = low, high
         if high - low <= _FLAT * max(abs(low), abs(high)):
@@ -111,11 +118,11 @@ def find_duplicates(columns: Iterable[tuple[str, ArrayLike]], decimals: int = 7)
         beside = aside.setdefault(_digest(np.floor(steps)), name)
         if beside != name:
             split.append((beside, name))
-    if not ranges:
+    if not ranges and not not_finite:
         raise DataError("no columns to be compared")
     dropped = {one.name for one in duplicates}
     uniques = tuple(name for name in ranges if name not in dropped and name not in constants)
-    return Duplicates(uniques, tuple(duplicates), constants, tuple(split), events)
+    return Duplicates(uniques, tuple(duplicates), constants, tuple(split), events, not_finite)
 
 
 def _check(name: str, x: NDArray[np.float64], *, known: bool, events: int) -> None:
@@ -123,8 +130,6 @@ def _check(name: str, x: NDArray[np.float64], *, known: bool, events: int) -> No
         raise DataError("a column comes twice", where=name)
     if x.ndim != 1 or not len(x) or (events and len(x) != events):
         raise DataError("not one value for each event", where=name, expected=events or "(n,), n > 0", found=x.shape)
-    if not np.isfinite(x).all():
-        raise DataError("a column with a value that is not finite", where=name)
 
 
 def _digest(steps: NDArray[np.float64]) -> bytes:

@@ -124,6 +124,50 @@ def test_a_block_that_is_not_whole_or_of_another_command_is_computed(
     assert out.read_bytes() == efps.read_bytes()
 
 
+def test_values_that_are_not_finite_are_counted_by_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A negative pixel has no root: kappa 0.5 gives NaN, kappa 2 does not."""
+    block = make_block(2500)
+    pixel = np.concatenate([[0], np.cumsum(block.images["et"].counts, dtype=np.int64)])
+    for row in (7, 8, 2100):
+        block.images["et"].value[pixel[row]] = -3.0
+    data, out = write(tmp_path / "data.h5", [block]), tmp_path / "efps.h5"
+    options = ("--graphs", "d<=2", "--kappa", "0.5,2", "--beta", "1", "--quiet")
+    assert run("efp", data, "-o", out, *options, "--duplicates", tmp_path / "tables", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    file = EFPFile.open(out)
+    counted = {name: sum(int((~np.isfinite(file.column(name, s))).sum()) for s in file.splits) for name in file.names}
+    bad = {name: count for name, count in counted.items() if count}
+    assert {*bad} == {name for name in file.names if name.startswith("et_") and "_k_0.5_" in name}
+    assert {*bad.values()} == {3}
+    assert summary["not_finite"] == file.not_finite == bad
+    assert f"{len(bad)} columns hold values that are not finite: {next(iter(bad))} 3" in caplog.text
+    assert run("verify", out) == run("show", out) == 0
+    assert f"{next(iter(bad))} 3" in capsys.readouterr().out
+    first = {name: int((~np.isfinite(file.columns([name], "test", 500))).sum()) for name in bad}
+    rows = (tmp_path / "tables" / "not_finite.csv").read_text().splitlines()
+    assert rows == ["efp,values", *(f"{name},{count}" for name, count in first.items() if count)]
+    assert write_efps(data, out, graphs="d<=2", kappa=(0.5, 2), beta=1, resume=True).not_finite == bad
+
+
+def test_a_full_disk_names_the_block_that_it_stopped(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *more: Any, **options: Any) -> Any:
+        if mode == "wb" and self.parent.name == ".efps.h5.parts":
+            return open("/dev/full", "wb", buffering=0)
+        return real(self, mode, *more, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OutputError, match="the disk is full") as caught:
+        write_efps(data, tmp_path / "efps.h5", **SMALL)
+    assert caught.value.parts["where"] == str(tmp_path / ".efps.h5.parts" / "et-train-0")
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
 def test_an_output_is_kept_refused_or_replaced(data: Path, efps: Path, tmp_path: Path) -> None:
     out = tmp_path / "efps.h5"
     first = write_efps(data, out, **SMALL)

@@ -103,7 +103,18 @@ def test_columns_that_cannot_be_compared() -> None:
         ([("x", x), ("x", x)], "twice"),
         ([("x", x), ("y", x[:2])], "each event"),
         ([("x", [])], "each event"),
-        ([("x", [1, np.nan])], "not finite"),
     ):
         with pytest.raises(DataError, match=problem):
             find_duplicates(columns)
+
+
+def test_columns_that_are_not_finite_are_told_apart() -> None:
+    """Nothing can be said of them: they stand for no column, and none for them."""
+    x = np.arange(4.0)
+    bad = np.array([0, np.nan, 2, np.inf])
+    found = find_duplicates([("a", bad), ("b", x), ("c", bad), ("d", 2 * x), ("e", [1, 1, 1, -np.inf])])
+    assert found.not_finite == {"a": 2, "c": 2, "e": 1}
+    assert (found.uniques, [one.name for one in found.duplicates], found.constants) == (("b",), ["d"], {})
+    assert find_duplicates([("a", bad)]).uniques == ()
+    with pytest.raises(DataError, match="twice"):
+        find_duplicates([("a", bad), ("a", x)])
