@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepml import _core
+from hepml.efp.interchange import check_definitions
 from hepml.errors import DataError, nearest
 from hepml.geometry import Geometry
 from hepml.ledger import check_regular
@@ -91,7 +92,7 @@ class Evaluator:
     ) -> None:
         self.threads = threads_of(threads)
         check_regular(os.fspath(path))
-        self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse))
+        self._start(_core.Evaluator.load(os.fspath(path), verify, _cpu(cpu), sparse), os.fspath(path))
 
     @classmethod
     def from_text(
@@ -106,10 +107,10 @@ class Evaluator:
         """The same from the text of a network file."""
         evaluator = cls.__new__(cls)
         evaluator.threads = threads_of(threads)
-        evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu), sparse))
+        evaluator._start(_core.Evaluator.parse(text, verify, _cpu(cpu), sparse), "the text")
         return evaluator
 
-    def _start(self, core: Any) -> None:
+    def _start(self, core: Any, where: str) -> None:
         self._core = core
         self.inputs = [
             InputRecord(name, tuple(shape), tuple(Variable(*variable) for variable in variables))
@@ -118,6 +119,7 @@ class Evaluator:
         self.outputs = [
             OutputRecord(name, tuple(shape), tuple(labels), n_trees) for name, shape, labels, n_trees in core.outputs
         ]
+        check_definitions((self.metadata.get("efps") or {}).get("columns", []), where)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{record.name}: {_shape(record.shape)}" for record in self.inputs)
@@ -157,8 +159,7 @@ class Evaluator:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """The file's "hepml" object without its reference vectors; empty for a plain lwtnn file."""
-        record: dict[str, Any] = json.loads(self._core.metadata)
-        return record
+        return dict(json.loads(self._core.metadata))
 
     @cached_property
     def geometry(self) -> Geometry | None:

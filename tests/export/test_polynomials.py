@@ -204,6 +204,32 @@ class TestFile:
             hepml.Evaluator(path)
         assert model_id(text) != model_id(document) == document["hepml"]["model_id"]
 
+    @pytest.mark.parametrize(
+        ("at", "name"),
+        [
+            (0, "et_efp_3_3_0_k_1_b_2"),  # another graph of as many vertices and edges
+            (0, "et_efp_3_3_7_k_1_b_2"),  # there is none
+            (5, "et_efp_2_2_0x2_1_0_k_1_b_2"),  # the parts in another order
+        ],
+    )
+    def test_a_name_of_another_graph_does_not_load(self, document, at, name, tmp_path):
+        text = copy.deepcopy(document)
+        text["hepml"]["efps"]["columns"][at]["name"] = name
+        variables = next(one["variables"] for one in text["inputs"] if one["name"] == "efp")
+        variables[at]["name"] = name
+        path = tmp_path / "net.json"
+        path.write_text(json.dumps(text))
+        with pytest.raises(SchemaError, match="that of another graph") as caught:
+            hepml.Evaluator(path)
+        assert caught.value.parts["where"] == f"{path}, hepml.efps.columns[{at}].name"
+        assert NAMES[at].split("_k_")[0].removeprefix("et_efp_") in caught.value.parts["expected"]
+
+    def test_edges_may_be_numbered_in_any_way(self, document, tmp_path):
+        text = copy.deepcopy(document)
+        text["hepml"]["efps"]["columns"][4]["edges"] = [[2, 0], [1, 2]]
+        (tmp_path / "net.json").write_text(json.dumps(text))
+        assert len(hepml.Evaluator(tmp_path / "net.json").metadata["efps"]["columns"]) == len(NAMES)
+
     def test_the_reference_is_no_part_of_the_identity(self, document):
         text = copy.deepcopy(document)
         del text["hepml"]["efps"]["reference"]
