@@ -78,6 +78,8 @@ def networks() -> dict[str, dict[str, Any]]:
         "GRU": recurrent("gru"),
         "GRU, reset after": recurrent("gru", reset_after=True),
         "LSTM": recurrent("lstm"),
+        "GRU, 64 units": recurrent("gru", units=64),
+        "LSTM, 64 units": recurrent("lstm", units=64),
         "et_and_ht": unscaled(network("et_and_ht")),
     }
 

@@ -53,15 +53,15 @@ def mnist() -> dict[str, Any]:
     }
 
 
-def recurrent(kind: str, *, reset_after: bool = False) -> dict[str, Any]:
-    """25 units on 15 steps of 6 variables, and 4 classes; of a GRU, Keras' reset_after."""
+def recurrent(kind: str, *, units: int = 25, reset_after: bool = False) -> dict[str, Any]:
+    """Units on 15 steps of 6 variables, and 4 classes; of a GRU, Keras' reset_after."""
     writer = Writer(0)
     writer.node("input_sequence", [0], size=6)
 
     def component() -> dict[str, Any]:
-        parts = {"weights": ((25, 6), 31), "U": ((25, 25), 50), "bias": ((25,), 600)}
+        parts = {"weights": ((units, 6), 6 + units), "U": ((units, units), 2 * units), "bias": ((units,), 600)}
         if reset_after:
-            parts["recurrent_bias"] = ((25,), 600)
+            parts["recurrent_bias"] = ((units,), 600)
         return {key: writer.weights(*size).ravel().tolist() for key, size in parts.items()}
 
     components = {gate: component() for gate in GATES[kind]}
@@ -69,7 +69,7 @@ def recurrent(kind: str, *, reset_after: bool = False) -> dict[str, Any]:
     if reset_after:
         cell["reset_after"] = True
     writer.layers.append({**cell, "return_sequences": False})
-    at = writer.dense(writer.node("sequence", [0], layer_index=0), 25, 4, "softmax")
+    at = writer.dense(writer.node("sequence", [0], layer_index=0), units, 4, "softmax")
     variables = [{"name": f"v{i}", "offset": 0.0, "scale": 1.0} for i in range(6)]
     return {
         "inputs": [],

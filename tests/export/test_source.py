@@ -78,6 +78,13 @@ LAYERS = {
             for after in (True, False)
         ],
     ),
+    "panels of gates": lambda: graph(
+        (None, 4),
+        lambda x: (
+            [kl.LSTM(units)(x) for units in (1, 7, 11, 16, 17, 32, 61, 80, 128)]
+            + [kl.LSTM(64, go_backwards=True, activation="softsign", return_sequences=True)(kl.Masking()(x))]
+        ),
+    ),
     "fixed steps": lambda: chain(
         (8, 4), kl.Masking(), kl.Bidirectional(kl.LSTM(6, return_sequences=True)), kl.GRU(4), kl.Dense(3)
     ),
@@ -127,6 +134,15 @@ def test_layers(name, tmp_path):
         if name == "fixed steps":
             given["x"][:, 2:4] = 0
         compiled.compare(given)
+
+
+@pytest.mark.parametrize("width", [8, 16, "plain"])
+@pytest.mark.parametrize("name", [name for name in LAYERS if "gates" in name])
+def test_gates_in_vectors_of_every_size(name, width, tmp_path):
+    hepml.export_model(randomised(LAYERS[name]()), tmp_path / "net.json")
+    how = {"flags": ["-O1", "-DHEPML_SOURCE_PLAIN"]} if width == "plain" else {"width": width}
+    compiled = Compiled(tmp_path / "net.json", tmp_path, **how)
+    compiled.compare(events(compiled.evaluator, steps=7))
 
 
 def activation(name):

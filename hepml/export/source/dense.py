@@ -15,7 +15,7 @@ __all__ = ["dense", "linear", "matrix_call"]
 
 NARROW = 4  # outputs of a layer whose matrix is stored by rows, if it has more inputs than
 SHORT = 32
-PANEL = 20  # of 8 outputs, at most
+PANEL = 24  # of 8 outputs, at most
 LANES = 8
 
 

@@ -19,6 +19,7 @@ __all__ = ["gru", "lstm", "simplernn"]
 
 FEW_UNITS = 64  # of a layer whose gates stay in registers
 FEW_PRODUCTS = 128  # of an input and a state that are summed without blocks
+NEAR = 12 * 1024  # floats that the nearest cache holds
 
 
 class _Gates:
@@ -104,24 +105,27 @@ def _function(program: Program, layer: Layer, key: str = "activation") -> str:
 def lstm(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
     """c = f c + i act(c~), h = o act(c)."""
     gates = _Gates(layer, "ifco", inputs[0])
+    n_in, n = gates.n_in, gates.n
     functions = f"{_function(program, layer)}, {_function(program, layer, 'inner_activation')}"
     matrix = gates.both(slice(None))
 
-    def few(x: str) -> list[str]:
-        n, n_in, size = gates.n, gates.n_in, up(gates.n)
-        weights, bias = np.zeros((n_in + n, 4, size), np.float32), np.zeros((4, size), np.float32)
-        weights[:, :, :n], bias[:, :n] = matrix.weights.T.reshape(n_in + n, 4, n), matrix.bias.reshape(4, n)
-        arrays = f"{program.array(weights)}, {program.array(bias)}"
-        return [f"lstm_step<{n_in}, {n}, {size}>({x}, h, c, {arrays}, {functions});"]
+    def panels(x: str) -> list[str]:
+        size = up(n)
+        arrays = []
+        for rows in (matrix.weights.T.reshape(-1, 4, n), matrix.bias.reshape(1, 4, n)):
+            padded = np.pad(rows, ((0, 0), (0, 0), (0, size - n)))
+            arrays.append(program.array(padded.reshape(-1, 4, size // ALIGNED, ALIGNED).transpose(2, 0, 1, 3)))
+        return [f"lstm_step<{n_in}, {n}>({x}, h, c, reset + {n_in}, {', '.join(arrays)}, {functions});"]
 
-    def many(_: str) -> list[str]:
+    def whole(_: str) -> list[str]:
         return [
             *matrix_call(program, matrix, "z", "sums", "Linear{}"),
-            f"lstm_cell<{gates.n}>(sums, c, h, {functions});",
+            f"lstm_cell<{n}>(sums, c, h, {functions});",
         ]
 
-    # of more, gates without padding between them are fewer vectors
-    return _recurrent(program, gates, inputs, 4, few if gates.is_few and gates.n <= ALIGNED else many)
+    # of the others, gates without padding between them are fewer vectors, or lie near
+    is_full = up(n) - n < ALIGNED // 4 and matrix.weights.size > NEAR
+    return _recurrent(program, gates, inputs, 4, panels if n <= ALIGNED or is_full else whole)
 
 
 def gru(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:

@@ -1,7 +1,7 @@
-// Matrix times vector. Wide layers: panels of up to 160 outputs, packed [panel][input][output], so that an
+// Matrix times vector. Wide layers: panels of up to 192 outputs, packed [panel][input][output], so that an
 // input is broadcast once and meets consecutive weights. Layers of up to 4 outputs: rows of inputs.
 
-constexpr std::size_t most_sums = width == 4 ? 8 : 10;  // vectors of outputs at a time
+constexpr std::size_t most_sums = width == 4 ? 8 : width == 8 ? 10 : 12;  // vectors of outputs at a time
 constexpr std::size_t sum_block = 64;  // products summed before they join the total: keeps float32 sums exact
 
 /// P vectors of sums go on over n inputs, U of them at a time in sums of their own, to hide the latency; the
@@ -39,12 +39,12 @@ HEPML_SOURCE_INLINE void join(V (&sums)[U][P]) {
     }
   }
 }
-/// P vectors of outputs of N inputs, added to `total` in blocks.
-template <std::size_t P, std::size_t U, std::size_t N, std::size_t S>
+/// P vectors of outputs of N inputs, added to `total` in blocks; D as for go_on.
+template <std::size_t P, std::size_t U, std::size_t N, std::size_t S, std::size_t D = width>
 HEPML_SOURCE_INLINE void add_products(const float* x, const float* weights, V* total) {
   for (std::size_t start = 0; start < N; start += sum_block) {
     V sums[U][P] = {};
-    go_on<P, U, S>(x + start, smaller(sum_block, N - start), weights + start * S, sums);
+    go_on<P, U, S, D>(x + start, smaller(sum_block, N - start), weights + start * S, sums);
     join(sums);
     HEPML_SOURCE_UNROLL
     for (std::size_t p = 0; p < P; ++p) total[p] += sums[0][p];

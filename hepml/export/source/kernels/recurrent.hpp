@@ -40,21 +40,26 @@ HEPML_SOURCE_INLINE void lstm_cell(const float* gates, float* c, float* h, A act
 }
 
 /// P vectors of sums over NX inputs x and NH of the state h, rows of weights S floats apart, added to
-/// `total`; D as for go_on.
+/// `total`, of many in blocks; D as for go_on.
 template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t D = width, std::size_t P>
 HEPML_SOURCE_INLINE void gate_sums(const float* x, const float* h, const float* weights, V (&total)[P]) {
   constexpr std::size_t U = P == 1 ? 8 : P == 2 || (P == 4 && width == 16) ? 4 : P <= 4 ? 2 : 1;
-  V sums[U][P];
-  HEPML_SOURCE_UNROLL
-  for (std::size_t u = 0; u < U; ++u) {
+  if constexpr (NX + NH > 2 * sum_block) {
+    add_products<P, U, NX, S, D>(x, weights, total);
+    add_products<P, U, NH, S, D>(h, weights + NX * S, total);
+  } else {
+    V sums[U][P];
     HEPML_SOURCE_UNROLL
-    for (std::size_t p = 0; p < P; ++p) sums[u][p] = u == 0 ? total[p] : V{};
+    for (std::size_t u = 0; u < U; ++u) {
+      HEPML_SOURCE_UNROLL
+      for (std::size_t p = 0; p < P; ++p) sums[u][p] = u == 0 ? total[p] : V{};
+    }
+    go_on<P, U, S, D>(x, NX, weights, sums);
+    go_on<P, U, S, D>(h, NH, weights + NX * S, sums);
+    join(sums);
+    HEPML_SOURCE_UNROLL
+    for (std::size_t p = 0; p < P; ++p) total[p] = sums[0][p];
   }
-  go_on<P, U, S, D>(x, NX, weights, sums);
-  go_on<P, U, S, D>(h, NH, weights + NX * S, sums);
-  join(sums);
-  HEPML_SOURCE_UNROLL
-  for (std::size_t p = 0; p < P; ++p) total[p] = sums[0][p];
 }
 /// function(bias + the sums of a gate): all P vectors, four at a time, from `First` on.
 template <std::size_t NX, std::size_t NH, std::size_t S, std::size_t First = 0, std::size_t P, class F>
@@ -69,30 +74,35 @@ HEPML_SOURCE_INLINE void gate(const float* x, const float* h, const float* weigh
   for (std::size_t p = 0; p < count; ++p) y[First + p] = function(total[p]);
   if constexpr (First + count < P) gate<NX, NH, S, First + count>(x, h, weights, bias, y, function);
 }
-/// A step of an LSTM of N units that stays in registers. Gates i f c o of an input side by side, of S floats.
-template <std::size_t NX, std::size_t N, std::size_t S, class A, class G>
-HEPML_SOURCE_INLINE void lstm_step(const float* x, float* h, float* c, const float* weights,
+/// A step of an LSTM of N units. Weights and biases lie in panels of 16 units: of each input their gates
+/// i f c o. The functions of a panel fill the time in which weights of the next one arrive. `scratch` is as
+/// large as h.
+template <std::size_t NX, std::size_t N, class A, class G>
+HEPML_SOURCE_INLINE void lstm_step(const float* x, float* h, float* c, float* scratch, const float* weights,
                                    const float* bias, A activation, G inner) {
-  constexpr std::size_t P = vectors(N);
-  constexpr std::size_t Q = width == 8 && 2 * width == S && P == 2 ? 2 : 1;  // vectors of a gate at a time
-  V next[P];
-  HEPML_SOURCE_UNROLL
-  for (std::size_t first = 0; first < P; first += Q) {
-    V gates[4 * Q];
+  constexpr std::size_t S = 16;
+  constexpr std::size_t Q = width == 8 && N > width ? 2 : 1;  // vectors of a gate at a time
+  constexpr std::size_t used = N < S ? vectors(N) * width : S;
+  float* const next = N <= Q * width ? h : scratch;
+  for (std::size_t k = 0; k < N; k += S, weights += (NX + N) * 4 * S, bias += 4 * S) {
     HEPML_SOURCE_UNROLL
-    for (std::size_t k = 0; k < 4 * Q; ++k) gates[k] = load(bias + k / Q * S + (first + k % Q) * width);
-    gate_sums<NX, N, 4 * S, S / Q>(x, h, weights + first * width, gates);
-    HEPML_SOURCE_UNROLL
-    for (std::size_t q = 0; q < Q; ++q) {
-      float* const state_at = c + (first + q) * width;
-      const V added = inner(gates[q]) * activation(gates[2 * Q + q]);
-      const V state = fma(inner(gates[Q + q]), load(state_at), added);
-      store(state_at, state);
-      next[first + q] = inner(gates[3 * Q + q]) * activation(state);
+    for (std::size_t first = 0; first < used; first += Q * width) {
+      V gates[4 * Q];
+      HEPML_SOURCE_UNROLL
+      for (std::size_t g = 0; g < 4 * Q; ++g) gates[g] = load(bias + first + g * (S / Q));
+      gate_sums<NX, N, 4 * S, S / Q>(x, h, weights + first, gates);
+      HEPML_SOURCE_UNROLL
+      for (std::size_t q = 0; q < Q; ++q) {
+        const std::size_t at = k + first + q * width;
+        const V added = inner(gates[q]) * activation(gates[2 * Q + q]);
+        const V state = fma(inner(gates[Q + q]), load(c + at), added);
+        store(c + at, state);
+        store(next + at, inner(gates[3 * Q + q]) * activation(state));
+      }
     }
   }
-  HEPML_SOURCE_UNROLL
-  for (std::size_t p = 0; p < P; ++p) store(h + p * width, next[p]);
+  if (next == h) return;
+  for (std::size_t k = 0; k < N; k += width) store(h + k, load(next + k));
 }
 /// h = act(W x + b + U h), likewise.
 template <std::size_t NX, std::size_t N, std::size_t S, class A>
