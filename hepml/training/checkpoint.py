@@ -6,6 +6,7 @@ epoch depend on (seed, epoch) alone, the continued training is the uninterrupted
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Arrays]] | No
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Writes an .npz whose bytes depend on the arrays alone, atomically."""
+    buffer = io.BytesIO()  # on a full disk an open zip file would complain again when it is forgotten
+    np.savez(buffer, **arrays)
     with atomic_path(path, overwrite=True) as temporary:
-        np.savez(temporary, **arrays)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

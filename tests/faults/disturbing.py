@@ -6,8 +6,8 @@ term: SIGTERM in the stage. Exit code 143 within 5 s; nothing half-written; the 
 two:  the command is stopped at a write, and started a second time. The second is refused, exit code 4, and the
       first, which goes on then, gives the result of an undisturbed run.
 
-python -m faults.disturbing [--how full,term,two] [--times N] [--seed S] [--output FILE.json] [COMMAND...]
-(in tests/)
+python -m faults.disturbing [--how full,term,two] [--times N] [--seed S] [--stages NAME,...] [--output FILE.json]
+[COMMAND...]    (in tests/)
 """
 
 from __future__ import annotations
@@ -175,7 +175,16 @@ def _moments(how: str, trace: list[tuple[Any, ...]], stage: str, times: int, rng
 HOWS: dict[str, Callable[[Scene, Any, Disturbed], list[str]]] = {"full": _full, "term": _term, "two": _two}
 
 
-def disturb(hows: list[str], command: str, times: int, seed: int, *, base: Path, library: Path) -> list[Disturbed]:
+def disturb(
+    hows: list[str],
+    command: str,
+    times: int,
+    seed: int,
+    *,
+    base: Path,
+    library: Path,
+    stages: list[str] | None = None,
+) -> list[Disturbed]:
     """Disturbs a command in each of its stages.
 
     Args:
@@ -185,11 +194,12 @@ def disturb(hows: list[str], command: str, times: int, seed: int, *, base: Path,
         seed: of the choice of moments by time.
         base: a folder with `inputs`.
         library: from `killing.build`.
+        stages: only these.
     """
     trace, whole = undisturbed(command, base, library)
     scene = Scene(command, base / "inputs", base / "work", library, whole)
     before, rng, results = snapshot(scene.inputs), random.Random(f"{seed} {command}"), []
-    for how, stage in itertools.product(hows, JOBS[command].stages):
+    for how, stage in itertools.product(hows, JOBS[command].stages if stages is None else stages):
         result = Disturbed(how, command, stage)
         for moment in _moments(how, trace, stage, times, rng):
             problems = HOWS[how](scene, moment, result)
@@ -208,6 +218,7 @@ def main() -> None:
     parser.add_argument("commands", nargs="*", default=list(JOBS))
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stages", type=lambda names: names.split(","), help="only these, of all commands")
     parser.add_argument("--output", type=Path, help="all results so far, after each command")
     options = parser.parse_intermixed_args()
     preload("faults.disturbing")
@@ -215,7 +226,8 @@ def main() -> None:
     with prepared(options.commands) as base:
         for command in options.commands:
             library = Path(os.environ["FAULTS_LIBRARY"])
-            found = disturb(options.how.split(","), command, options.times, options.seed, base=base, library=library)
+            where: dict[str, Any] = {"base": base, "library": library, "stages": options.stages}
+            found = disturb(options.how.split(","), command, options.times, options.seed, **where)
             for one in found:
                 counts = f"{one.times} times, {len(one.problems)} problems, {one.seconds:.2f} s"
                 print(f"{one.how} {one.command} {one.stage}: {counts}", *one.problems, sep="\n    ", file=sys.stderr)

@@ -1,6 +1,8 @@
 """Bad input to train: one message that names the culprit, and nothing left on disk."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -155,3 +157,24 @@ def test_a_full_disk_ends_the_training_and_it_goes_on_later(tmp_path):
 def test_numbers_of_networks_are_whole(option, value, tmp_path):
     with pytest.raises(SchemaError, match=rf"{option} cannot be"):
         train("data.h5", features="hl", output=tmp_path / "run", **{option: value})
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from hepml.errors import OutputError
+from hepml.training.checkpoint import write_arrays
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    write_arrays(sys.argv[1], {"name": np.array(["a"]), "ordering": np.zeros(1)})
+except OutputError as error:
+    print(error.exit_code)
+"""
+
+
+def test_arrays_on_a_full_disk_are_one_error_and_nothing_on_stderr(tmp_path):
+    """They are few: all of them fit into the buffer of a file, which is written again when it is forgotten."""
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path / "a.npz"], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("4\n", "")
+    assert list(tmp_path.iterdir()) == []
