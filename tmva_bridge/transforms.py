@@ -7,7 +7,7 @@ one for all classes; which one is used is the caller's to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tmva_bridge.options import parse_chain
 from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["ALL_CLASSES", "Chain", "Map", "flattening", "normalising", "read_chain", "rotating"]
+__all__ = ["ALL_CLASSES", "Chain", "Cumulative", "Events", "Linear", "Map", "Normalize", "Transform", "read_chain"]
 
 Events = NDArray[np.float32]
 Map = Callable[[Events], Events]  # of the selected columns
@@ -41,24 +41,85 @@ class _Selection:
 
 
 @dataclass(frozen=True)
-class _Transform:
-    """What it works on, and for each set of parameters what is done, and undone for targets.
+class Normalize:
+    """To [-1, 1], in float32.
 
     Attributes:
-        on_targets: what is done to the selected targets, with the parameters of all classes.
+        low, scale: float32, of each selected value; the scale is 1 / (high - low).
+        places: of the variables among the selected values.
     """
 
+    low: Events
+    scale: Events
+    places: tuple[int, ...]
+
+    @classmethod
+    def between(cls, low: Events, high: Events, places: Sequence[int]) -> Normalize:
+        """With float32 limits of each selected value."""
+        return cls(low, (1.0 / (high - low).astype(np.float64)).astype(np.float32), tuple(places))
+
+    def forward(self, x: Events) -> Events:
+        """Of the selected columns."""
+        at = list(self.places)
+        return ((x - self.low[at]) * self.scale[at] * np.float32(2)) - np.float32(1)
+
+    def backward(self, place: int, y: Events) -> Events:
+        """Of a selected target: its values in its own units."""
+        return self.low[place] + (y + np.float32(1)) / (self.scale[place] * np.float32(2))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """(x - mean) @ matrix, in double precision: Decorrelation and PCA. It has no way back."""
+
+    mean: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+
+    def forward(self, x: Events) -> Events:
+        """Of the selected columns."""
+        return _products(x.astype(np.float64) - self.mean, self.matrix).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Cumulative:
+    """The integral of a density below each value, of each selected value: Uniform, and made normal, Gauss."""
+
+    pdfs: tuple[PDF, ...]
+    flat: bool
+    places: tuple[int, ...]
+
+    def forward(self, x: Events) -> Events:
+        """Of the selected columns."""
+        chosen = [self.pdfs[place] for place in self.places]
+        u = np.stack([pdf.value(x[:, i].astype(np.float64)) for i, pdf in enumerate(chosen)], axis=1)
+        u = np.clip(u, 1e-9, 1 - 1e-9)
+        y = (u if self.flat else _ROOT2 * erfinv(2 * u - 1)).astype(np.float32)
+        return np.clip(y, -_LARGEST, _LARGEST)
+
+    def backward(self, place: int, y: Events) -> Events:
+        """Of a selected target: its values in its own units."""
+        value = y.astype(np.float64)
+        u = value if self.flat else 0.5 * (erf(value / _ROOT2) + 1)
+        return self.pdfs[place].inverse(u).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """What it works on, and what is done with each set of parameters."""
+
     on: _Selection
-    forward: tuple[Map, ...]
-    backward: tuple[Callable[[int, Events], Events] | None, ...]
-    on_targets: Map | None = None
+    sets: tuple[Normalize | Linear | Cumulative, ...]
+
+    def of(self, which: int) -> Normalize | Linear | Cumulative:
+        """With the parameters of a class, where it has its own; else with those of all classes."""
+        return self.sets[which if 0 <= which < len(self.sets) else -1]
 
 
 @dataclass(frozen=True)
 class Chain:
     """The transformations of a weight file, one after the other."""
 
-    links: tuple[_Transform, ...]
+    links: tuple[Transform, ...]
 
     def forward(self, events: Events, which: int = ALL_CLASSES) -> Events:
         """The transformed events.
@@ -68,10 +129,9 @@ class Chain:
             which: a class, whose parameters are used where it has its own; else those of all classes.
         """
         for link in self.links:
-            chosen = which if 0 <= which < len(link.forward) else len(link.forward) - 1
             if link.on.inputs:
                 out = events.copy()
-                out[:, link.on.outputs] = link.forward[chosen](events[:, link.on.inputs])
+                out[:, link.on.outputs] = link.of(which).forward(events[:, link.on.inputs])
                 events = out
         return events
 
@@ -79,19 +139,20 @@ class Chain:
         """The transformed targets, float32 (n, targets)."""
         out = targets.copy()
         for link in self.links:
-            if link.on_targets is not None and link.on.targets:
-                columns = [target for _, target in link.on.targets]
-                out[:, columns] = link.on_targets(out[:, columns])
+            made = link.of(ALL_CLASSES)
+            if not isinstance(made, Linear) and link.on.targets:
+                places, columns = (list(column) for column in zip(*link.on.targets, strict=True))
+                out[:, columns] = replace(made, places=tuple(places)).forward(out[:, columns])
         return out
 
     def backward(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Targets in their own units, from transformed ones: (n, targets)."""
         values = targets.astype(np.float32)
         for link in reversed(self.links):
-            undo = link.backward[-1]
-            if undo is not None:
+            made = link.of(ALL_CLASSES)
+            if not isinstance(made, Linear):
                 for place, target in link.on.targets:
-                    values[:, target] = undo(place, values[:, target])
+                    values[:, target] = made.backward(place, values[:, target])
         return values.astype(np.float64)
 
 
@@ -206,7 +267,7 @@ def _sets(node: Element, items: Sequence[Element], header: Header) -> Sequence[E
     return items
 
 
-def _normalize(node: Element, header: Header) -> _Transform:
+def _normalize(node: Element, header: Header) -> Transform:
     offset = node.get("UseOffsetOrNot", "UseOffset")
     if offset != "UseOffset":
         node.wrong("a scale without offset is not read", expected="UseOffsetOrNot=UseOffset", found=offset)
@@ -228,33 +289,16 @@ def _normalize(node: Element, header: Header) -> _Transform:
         if len(ranges[0]) != count:
             item.wrong("another number of ranges", expected=len(ranges[0]), found=count)
     on = _selection(node, header, count)
-    at = list(on.places)
-    parts = [limits.T.astype(np.float32) for limits in ranges]
-
-    def backward(low: Events, high: Events) -> Callable[[int, Events], Events]:
-        scale = _scale(low, high)
-        return lambda place, y: low[place] + (y + np.float32(1)) / (scale[place] * np.float32(2))
-
-    forward = tuple(normalising(low[at], high[at]) for low, high in parts)
-    of_targets = [place for place, _ in on.targets]
-    on_targets = normalising(*(limits[of_targets] for limits in parts[-1]))
-    return _Transform(on, forward, tuple(backward(low, high) for low, high in parts), on_targets)
-
-
-def _scale(low: Events, high: Events) -> Events:
-    out: Events = (1.0 / (high - low).astype(np.float64)).astype(np.float32)
-    return out
-
-
-def normalising(low: Events, high: Events) -> Map:
-    """From low and high of each column, float32, to -1 and 1."""
-    scale = _scale(low, high)
-    return lambda x: ((x - low) * scale * np.float32(2)) - np.float32(1)
+    sets = []
+    for limits in ranges:
+        low, high = limits.T.astype(np.float32)
+        sets.append(Normalize.between(low, high, on.places))
+    return Transform(on, tuple(sets))
 
 
 def _linear(
     node: Element, header: Header, means: Sequence[NDArray[np.float64]], matrices: Sequence[NDArray[np.float64]]
-) -> _Transform:
+) -> Transform:
     """(x - mean) @ matrix, in double precision."""
     size = len(means[0])
     on = _selection(node, header, size)
@@ -264,16 +308,11 @@ def _linear(
             expected="variables only",
             found=f"{len(on.inputs)} variables of {size}",
         )
-    pairs = zip(means, matrices, strict=True)
-    return _Transform(on, tuple(rotating(*pair) for pair in pairs), (None,) * len(means))
+
+    return Transform(on, tuple(Linear(*pair) for pair in zip(means, matrices, strict=True)))
 
 
-def rotating(mean: NDArray[np.float64], matrix: NDArray[np.float64]) -> Map:
-    """(x - mean) @ matrix, in double precision."""
-    return lambda x: _products(x.astype(np.float64) - mean, matrix).astype(np.float32)
-
-
-def _decorrelation(node: Element, header: Header) -> _Transform:
+def _decorrelation(node: Element, header: Header) -> Transform:
     matrices = [item.matrix("Rows", "Columns") for item in _sets(node, node.every("Matrix"), header)]
     size = len(matrices[0])
     for item, matrix in zip(node.every("Matrix"), matrices, strict=True):
@@ -282,7 +321,7 @@ def _decorrelation(node: Element, header: Header) -> _Transform:
     return _linear(node, header, [np.zeros(size)] * len(matrices), [matrix.T for matrix in matrices])
 
 
-def _pca(node: Element, header: Header) -> _Transform:
+def _pca(node: Element, header: Header) -> Transform:
     means_of, vectors_of = node.every("Statistics"), node.every("Eigenvectors")
     if len(means_of) != len(vectors_of):
         node.wrong(
@@ -305,7 +344,7 @@ def _products(x: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np
     return out
 
 
-def _gauss(node: Element, header: Header) -> _Transform:
+def _gauss(node: Element, header: Header) -> Transform:
     if header.release < (3, 9, 8):
         node.wrong(
             "Gauss and Uniform of TMVA before 3.9.8 are not read: their cumulants were others",
@@ -324,33 +363,11 @@ def _gauss(node: Element, header: Header) -> _Transform:
         _sets(item, item.children, header)
         if len(pdfs) != len(columns[0]):
             item.wrong("another number of densities", expected=len(columns[0]), found=len(pdfs))
-    sets = list(zip(*columns, strict=True))
-
-    def backward(pdfs: Sequence[PDF]) -> Callable[[int, Events], Events]:
-        def undo(place: int, y: Events) -> Events:
-            value = y.astype(np.float64)
-            return pdfs[place].inverse(value if flat else 0.5 * (erf(value / _ROOT2) + 1)).astype(np.float32)
-
-        return undo
-
-    forward = tuple(flattening([pdfs[place] for place in on.places], flat) for pdfs in sets)
-    on_targets = flattening([sets[-1][place] for place, _ in on.targets], flat)
-    return _Transform(on, forward, tuple(backward(pdfs) for pdfs in sets), on_targets)
+    sets = zip(*columns, strict=True)
+    return Transform(on, tuple(Cumulative(tuple(pdfs), flat, on.places) for pdfs in sets))
 
 
-def flattening(cumulants: Sequence[PDF], flat: bool) -> Map:
-    """The cumulant of each column, and unless flat, the normal deviate that has this cumulant."""
-
-    def apply(x: Events) -> Events:
-        u = np.stack([pdf.value(x[:, i].astype(np.float64)) for i, pdf in enumerate(cumulants)], axis=1)
-        u = np.clip(u, 1e-9, 1 - 1e-9)
-        y = (u if flat else _ROOT2 * erfinv(2 * u - 1)).astype(np.float32)
-        return np.clip(y, -_LARGEST, _LARGEST)
-
-    return apply
-
-
-_READERS: dict[str, Callable[[Element, Header], _Transform]] = {
+_READERS: dict[str, Callable[[Element, Header], Transform]] = {
     "Normalize": _normalize,
     "Decorrelation": _decorrelation,
     "PCA": _pca,

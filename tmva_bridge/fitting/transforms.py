@@ -16,7 +16,7 @@ from tmva_bridge.fitting.densities import filled
 from tmva_bridge.fitting.eigen import eigenvectors
 from tmva_bridge.pdf import PDF, read_pdf
 from tmva_bridge.smoothing import smooth
-from tmva_bridge.transforms import Events, Map, flattening, normalising, rotating
+from tmva_bridge.transforms import Cumulative, Events, Linear, Map, Normalize
 from tmva_bridge.writing.densities import Density, density
 from tmva_bridge.writing.markup import Attributes, Tag, numbers, text_of
 from tmva_bridge.xmlfile import parse_xml
@@ -45,7 +45,7 @@ def normalize(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> t
             )
         rows = [Tag("Range", {"Index": j, "Min": float(low[j]), "Max": float(high[j])}) for j in range(part.shape[1])]
         sets.append(Tag("Class", {"ClassIndex": i}, [Tag("Ranges", {}, rows)]))
-        maps.append(normalising(low, high))
+        maps.append(Normalize.between(low, high, range(len(low))).forward)
     return Tag("Transform", {"Name": "Normalize"}, sets), maps
 
 
@@ -68,7 +68,7 @@ def decorrelation(parts: Parts, weights: Sequence[Array], names: Sequence[str]) 
         matrix = (directions / np.sqrt(sizes)) @ directions.T
         shape = {"Rows": len(matrix), "Columns": len(matrix)}
         sets.append(Tag("Matrix", shape, numbers(matrix, 15)))
-        maps.append(rotating(np.zeros(len(matrix)), matrix.T))
+        maps.append(Linear(np.zeros(len(matrix)), matrix.T).forward)
     return Tag("Transform", {"Name": "Decorrelation"}, sets), maps
 
 
@@ -86,7 +86,7 @@ def pca(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> tuple[T
         of: Attributes = {"Class": name, "ClassIndex": i, "NRows": size}
         means.append(Tag("Statistics", of, numbers(mean, 8)))
         vectors.append(Tag("Eigenvectors", {**of, "NCols": size}, numbers(directions, 8)))
-        maps.append(rotating(mean, directions))
+        maps.append(Linear(mean, directions).forward)
     return Tag("Transform", {"Name": "PCA"}, [*means, *vectors]), maps
 
 
@@ -121,7 +121,7 @@ def _cumulants(parts: Parts, weights: Sequence[Array], flat: bool) -> tuple[Tag,
             sets.append(Tag(f"CumulativePDF_cls{i}", {}, [tag]))
         variables.append(Tag("Variable", {"VarIndex": j}, sets))
     kind = {"Name": "Gauss", "FlatOrGauss": "Flat" if flat else "Gauss"}
-    return Tag("Transform", kind, variables), [flattening(row, flat) for row in tables]
+    return Tag("Transform", kind, variables), [Cumulative(tuple(row), flat, tuple(range(len(row)))).forward for row in tables]
 
 
 def _cumulant(values: Events, weights: Array) -> tuple[Array, NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from tmva_bridge.methods.method import Events, Respond, softmax
 from tmva_bridge.methods.trees import Forest, read_forest
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["read"]
+__all__ = ["BDT", "Preselection", "read"]
 
 Array = NDArray[np.float64]
 
@@ -22,6 +22,42 @@ _ALLOWED = {
     "Regression": ("AdaBoost", "AdaBoostR2", "Bagging", "Grad"),
     "Multiclass": ("Grad",),
 }
+
+
+@dataclass(frozen=True)
+class BDT:
+    """The trees and what the boosting makes of their leaves.
+
+    Attributes:
+        boost: one of TMVA's kinds.
+        analysis: "Classification", "Regression" or "Multiclass".
+        classes: how many; tree t of a multiclass file belongs to class t mod classes.
+        cuts: of a preselection, if there is one.
+    """
+
+    forest: Forest
+    boost: str
+    analysis: str
+    classes: int
+    cuts: Preselection | None
+
+    def __call__(self, events: Events) -> Array:
+        return self.forest.in_steps(self._some)(events)
+
+    def _some(self, events: Events) -> Array:
+        x = events.transformed()
+        leaves = self.forest.leaves(x)
+        if self.boost == "Grad" and self.analysis == "Multiclass":
+            sums = [_in_order(leaves[:, k :: self.classes]) for k in range(self.classes)]
+            return softmax(np.stack(sums, axis=1))
+        if self.boost == "Grad" and self.analysis == "Regression":
+            out: Array = _in_order(leaves) + self.forest.weights[0]
+            return out
+        if self.boost == "AdaBoostR2":
+            return _middle(leaves, self.forest)
+        grad = self.boost == "Grad"
+        out = 2 / (1 + np.exp(-2 * _in_order(leaves))) - 1 if grad else _mean(leaves, self.forest)
+        return out if self.cuts is None else self.cuts.applied(x, out)
 
 
 def read(weights: Element, header: Header) -> Respond:
@@ -45,22 +81,7 @@ def read(weights: Element, header: Header) -> Respond:
             found=len(forest.weights),
         )
     cuts = _preselection(weights, header) if header.flag("DoPreselection", False) else None
-
-    def respond(events: Events) -> Array:
-        x = events.transformed()
-        leaves = forest.leaves(x)
-        if boost == "Grad" and header.analysis == "Multiclass":
-            sums = [_in_order(leaves[:, k::classes]) for k in range(classes)]
-            return softmax(np.stack(sums, axis=1))
-        if boost == "Grad" and header.analysis == "Regression":
-            out: Array = _in_order(leaves) + forest.weights[0]
-            return out
-        if boost == "AdaBoostR2":
-            return _middle(leaves, forest)
-        out = 2 / (1 + np.exp(-2 * _in_order(leaves))) - 1 if boost == "Grad" else _mean(leaves, forest)
-        return out if cuts is None else cuts.applied(x, out)
-
-    return forest.in_steps(respond)
+    return BDT(forest, boost, header.analysis, classes, cuts)
 
 
 def _in_order(leaves: Array) -> Array:
@@ -92,7 +113,7 @@ def _middle(leaves: Array, forest: Forest) -> Array:
 
 
 @dataclass(frozen=True)
-class _Preselection:
+class Preselection:
     """Cuts that decide by themselves: beyond a limit an event is background (-1) or signal (+1); the last one wins."""
 
     rules: tuple[tuple[int, bool, float, float], ...]  # variable, whether below, limit, answer
@@ -104,11 +125,11 @@ class _Preselection:
         return out
 
 
-def _preselection(weights: Element, header: Header) -> _Preselection:
+def _preselection(weights: Element, header: Header) -> Preselection:
     rules = []
     for i in range(len(header.variables)):
         for name, answer in (("LowBkg", -1.0), ("LowSig", 1.0), ("HighBkg", -1.0), ("HighSig", 1.0)):
             attribute = f"Preselection{name}Var{i}"
             if weights.flag(attribute):
                 rules.append((i, name.startswith("Low"), weights.real(attribute + "Value"), answer))
-    return _Preselection(tuple(rules))
+    return Preselection(tuple(rules))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,21 @@ from tmva_bridge.header import Header
 from tmva_bridge.methods.method import Events, Respond
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["read"]
+__all__ = ["Fisher", "read"]
+
+
+@dataclass(frozen=True)
+class Fisher:
+    """A constant and a coefficient for each variable."""
+
+    coefficients: tuple[float, ...]
+
+    def __call__(self, events: Events) -> NDArray[np.float64]:
+        x = events.transformed().astype(np.float64)
+        out = np.full(len(x), self.coefficients[0])
+        for i, coefficient in enumerate(self.coefficients[1:]):
+            out += coefficient * x[:, i]
+        return out
 
 
 def read(weights: Element, header: Header) -> Respond:
@@ -27,12 +43,4 @@ def read(weights: Element, header: Header) -> Respond:
     values: dict[int, float] = {item.whole("Index", 0, count): item.real("Value") for item in items}
     if len(values) != count:
         weights.wrong("an index comes twice", expected=f"Index 0 to {count - 1}", found=sorted(values))
-
-    def respond(events: Events) -> NDArray[np.float64]:
-        x = events.transformed().astype(np.float64)
-        out = np.full(len(x), values[0])
-        for i in range(count - 1):
-            out += values[i + 1] * x[:, i]
-        return out
-
-    return respond
+    return Fisher(tuple(values[i] for i in range(count)))

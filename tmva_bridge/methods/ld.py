@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,23 @@ from tmva_bridge.header import Header
 from tmva_bridge.methods.method import Events, Respond
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["read"]
+__all__ = ["LD", "read"]
+
+
+@dataclass(frozen=True)
+class LD:
+    """Coefficients (outputs, 1 + variables), the constants first."""
+
+    coefficients: NDArray[np.float64]
+    regression: bool
+
+    def __call__(self, events: Events) -> NDArray[np.float64]:
+        x = events.transformed().astype(np.float64)
+        out = np.broadcast_to(self.coefficients[:, 0].astype(np.float32), (len(x), len(self.coefficients)))
+        for i in range(x.shape[1]):
+            out = (out + self.coefficients[:, i + 1] * x[:, i : i + 1]).astype(np.float32)
+        wide = out.astype(np.float64)
+        return wide if self.regression else wide[:, 0]
 
 
 def read(weights: Element, header: Header) -> Respond:
@@ -29,13 +47,4 @@ def read(weights: Element, header: Header) -> Respond:
         values[item.whole("IndexOut", 0, shape[0]), item.whole("IndexCoeff", 0, shape[1])] = item.real("Value")
     if np.isnan(values).any():
         weights.wrong("coefficients are missing", expected=f"{values.size}", found=int(np.isfinite(values).sum()))
-
-    def respond(events: Events) -> NDArray[np.float64]:
-        x = events.transformed().astype(np.float64)
-        out = np.broadcast_to(values[:, 0].astype(np.float32), (len(x), shape[0]))
-        for i in range(shape[1] - 1):
-            out = (out + values[:, i + 1] * x[:, i : i + 1]).astype(np.float32)
-        wide = out.astype(np.float64)
-        return wide if header.analysis == "Regression" else wide[:, 0]
-
-    return respond
+    return LD(values, header.analysis == "Regression")

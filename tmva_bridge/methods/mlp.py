@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from tmva_bridge.header import Header
 from tmva_bridge.methods.method import Events, Respond, softmax
 from tmva_bridge.xmlfile import Element
 
-__all__ = ["kernels", "read"]
+__all__ = ["MLP", "kernels", "read"]
 
 Array = NDArray[np.float64]
 
@@ -21,26 +22,41 @@ _ESTIMATORS = (4, 1, 0)  # before it, there was no choice: MSE, linear
 _MOST = 100_000  # neurons of a layer
 
 
+@dataclass(frozen=True)
+class MLP:
+    """A dense network.
+
+    Attributes:
+        kernels: (inputs and bias, outputs) of each layer.
+        join: "sum", "sqsum" or "abssum".
+        hidden, last: activations: "sigmoid", "rational" (TMVA's tanh), "tanh", "ReLU", "radial" or "linear".
+        analysis: "Classification", "Regression" or "Multiclass", whose outputs go through a softmax.
+    """
+
+    kernels: tuple[Array, ...]
+    join: str
+    hidden: str
+    last: str
+    analysis: str
+
+    def __call__(self, events: Events) -> Array:
+        values = events.transformed().astype(np.float64)
+        for i, kernel in enumerate(self.kernels):
+            activate = _ACTIVATIONS[self.last if i == len(self.kernels) - 1 else self.hidden]
+            values = activate(_SUMS[self.join](values, kernel))
+        if self.analysis == "Multiclass":
+            return softmax(values)
+        return values if self.analysis == "Regression" else values[:, 0]
+
+
 def read(weights: Element, header: Header) -> Respond:
     """Reads `Layout` of `Layer`s of `Neuron`s, each with its weights to the next layer; the last neuron is the bias."""
-    layers = kernels(weights, header)
     default = "MSE" if header.release < _ESTIMATORS else None
     estimator = header.one_of("EstimatorType", ("CE", "MSE"), default)
-    joins = _SUMS[header.one_of("NeuronInputType", tuple(_SUMS), "sum")]
+    join = header.one_of("NeuronInputType", tuple(_SUMS), "sum")
     kind = header.one_of("NeuronType", ("sigmoid", "tanh", "ReLU", "radial", "linear"))
-    hidden = _ACTIVATIONS["rational" if kind == "tanh" and header.release >= _RATIONAL_TANH else kind]
-    last = _ACTIVATIONS["sigmoid" if estimator == "CE" else "linear"]
-
-    def respond(events: Events) -> Array:
-        values = events.transformed().astype(np.float64)
-        for i, kernel in enumerate(layers):
-            activate = last if i == len(layers) - 1 else hidden
-            values = activate(joins(values, kernel))
-        if header.analysis == "Multiclass":
-            return softmax(values)
-        return values if header.analysis == "Regression" else values[:, 0]
-
-    return respond
+    hidden = "rational" if kind == "tanh" and header.release >= _RATIONAL_TANH else kind
+    return MLP(tuple(kernels(weights, header)), join, hidden, "sigmoid" if estimator == "CE" else "linear", header.analysis)
 
 
 def kernels(weights: Element, header: Header) -> list[Array]:
