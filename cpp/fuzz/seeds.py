@@ -87,6 +87,46 @@ def polynomials(path: Path) -> None:
     export_model(model, path, inputs=[InputSpec("efp", (2,), names, PAPER.to_dict())], overwrite=True)
 
 
+def float64(path: Path) -> None:
+    """The layers of double precision, of every kind, as files of TMVA need them."""
+    joins = ("sum", "square_sum", "absolute_sum", "sum", "sum", "sum", "sum")
+    activations = ("linear", "sigmoid", "tanh", "rational_tanh", "rectified", "gaussian", "softmax")
+    units = [
+        {"weights": [0.5, -1, 1, 0.25], "bias": [0, 1], "join": join, "activation": activation}
+        for join, activation in zip(joins, activations, strict=True)
+    ]
+    bins = {"feature": 0, "form": "linear", "low": -1, "high": 1, "values": [0.25, 0.5, 0.125]}
+    steps = {"feature": 1, "form": "step", "knots": [-1, 0, 2], "values": [0.75, 0.5], "minimum": -1, "maximum": 1.5}
+    jump = {"feature": 0, "form": "linear", "knots": [0, 0.5, 0.5, 1], "values": [0.2, 0.3, 0.6, 0.9]}
+    limits = {"before": "identity", "least": 1e-9, "most": 0.99}
+    found = [
+        {"architecture": "tables", **limits, "function": "ratio", "tables": [bins, steps]},
+        {"architecture": "tables", **limits, "function": "logit", "tables": [bins, steps]},
+        {"architecture": "tables", **limits, "function": "quantile", "tables": [bins, jump]},
+        {"architecture": "tables", **limits, "function": "identity", "before": "normal_cdf", "tables": [jump]},
+    ]
+    stack = [{"architecture": "gather", "index": [1, 0]}]
+    stack += [{"architecture": "perceptron", "precision": f"float{bits}", "sublayers": units} for bits in (64, 32)]
+    middle = {"architecture": "weighted_median", "weights": [0.5, 1, 0.25, 1, 2], "reach": 1}
+    nodes: list[dict[str, Any]] = [{"type": "input", "sources": [0], "size": 2}]
+    nodes += [{"type": "feed_forward", "sources": [k], "layer_index": k} for k in range(3)]
+    nodes += [{"type": "feed_forward", "sources": [3], "layer_index": 3 + k} for k in range(4)]
+    nodes += [
+        {"type": "concatenate", "sources": [4, 5, 6, 7]},
+        {"type": "feed_forward", "sources": [8], "layer_index": 7},
+    ]
+    document = {
+        "inputs": [{"name": "x", "variables": [{"name": name, "offset": 0, "scale": 1} for name in "ab"]}],
+        "input_sequences": [],
+        "nodes": nodes,
+        "layers": [*stack, *found, middle],
+        "outputs": {"output": {"labels": ["signal"], "node_index": 9}},
+        "hepml": {"format_version": 1},
+    }
+    path.write_text(json.dumps(document, separators=(",", ":")))
+    Evaluator(path)
+
+
 def malformed(path: Path, folder: Path) -> None:
     """Definitions of polynomials that cannot be."""
     changes: dict[str, dict[str, Any]] = {
@@ -158,6 +198,7 @@ def main() -> None:
     polynomials(folder / "efp.json")
     for path in folder.glob("*.json"):
         shorten(path)
+    float64(folder / "float64.json")
     hostile = folder.with_name("hostile")
     hostile.mkdir(exist_ok=True)
     malformed(folder / "efp.json", hostile)

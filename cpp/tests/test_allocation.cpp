@@ -113,6 +113,16 @@ void per_event() {
       R"("link":"softmax","factor":1,"missing":true,"sizes":[3],"feature":[1,-1,-1],"threshold":[0,0,0],)"
       R"("left":[1,0,0],"right":[2,0,0],"missing_left":[1,0,0],"value":[0,0,1,2,3,4]})";
   hepml::Session trees(hepml::Model::parse(networks::chain(0, 0, 30, {tree}, 2)));
+  const std::string units = R"({"architecture":"perceptron","precision":"float64","sublayers":[{"weights":)" +
+                            networks::list(random.many(30 * 7)) +
+                            R"(,"bias":[],"join":"square_sum","activation":"sigmoid"}]})";
+  const std::string table =
+      R"({"architecture":"tables","before":"identity","function":"quantile","least":0.1,"most":0.9,"tables":)"
+      R"([{"feature":6,"form":"linear","low":0,"high":1,"values":[0.2,0.9]},)"
+      R"({"feature":1,"form":"step","knots":[0,0.5,1],"values":[0.3,0.4]}]})";
+  const std::string middle = R"({"architecture":"weighted_median","weights":[1,2,1],"reach":1})";
+  hepml::Session wide(hepml::Model::parse(
+      networks::chain(0, 0, 30, {units, table, R"({"architecture":"gather","index":[1,0,1]})", middle}, 1)));
 
   hepml::Session sequences(hepml::Model::parse(recurrent(random)), 20);
   const std::string bfloat16 = networks::dense(std::vector<float>(300 * 300, 0.0625F), {}, "\"linear\"");
@@ -135,6 +145,8 @@ void per_event() {
     sum += session.run()[0] + session.output("y")[0] + session.logits()[0];
     halves.input("x")[7] = random.next();
     sum += halves.run()[5];
+    for (float& value : wide.input("x")) value = random.next();
+    sum += wide.run()[0];
     trees.input("x")[1] = event % 3 == 0 ? std::numeric_limits<float>::quiet_NaN() : random.next();
     sum += trees.run()[0] + trees.logits()[1] + trees.leaves()[0];
     for (float& value : sequences.sequence("s", static_cast<std::size_t>(event % 23))) value = random.next();

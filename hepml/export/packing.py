@@ -20,9 +20,10 @@ from hepml.evaluator import Evaluator
 from hepml.export.writer import model_id, shortest_decimals
 from hepml.ledger import atomic_path, check_not_input, read_json
 
-__all__ = ["FEWEST", "check_identity", "compact", "encoded", "expanded", "packed", "stored_numbers"]
+__all__ = ["EXACT", "FEWEST", "check_identity", "compact", "encoded", "expanded", "packed", "stored_numbers"]
 
 FEWEST = 16  # shorter lists stay readable
+EXACT = ("perceptron", "tables", "trees", "weighted_median")  # layers that compute with float64 numbers
 _STORED = {"float32": "<f4", "float64": "<f8", "bfloat16": "<u2", "float16": "<f2", "int8": "i1"}
 
 
@@ -50,7 +51,7 @@ def compact(path: str | Path, output: str | Path, *, overwrite: bool = False) ->
     check_not_input(output, [path])
     Evaluator(path)  # what is no network is refused here, with the reason
     document = read_json(path)
-    document["layers"] = [packed(layer, exact=layer["architecture"] == "trees") for layer in document["layers"]]
+    document["layers"] = [packed(layer, exact=layer["architecture"] in EXACT) for layer in document["layers"]]
     block = document.get("hepml", {})
     if block.get("reference"):
         block["reference"] = packed(block["reference"], exact=False)
@@ -65,7 +66,8 @@ def expanded(value: Any, *, exact: bool = False) -> Any:
 
     Args:
         value: what `json.loads` gave.
-        exact: float32 as the double that it is, as in trees; otherwise as the shortest decimal, as weights are written.
+        exact: float32 as the double that it is, as in layers of `EXACT`; otherwise as the shortest decimal, as weights
+            are written.
     """
     if isinstance(value, list):
         return [expanded(item, exact=exact) for item in value]
@@ -76,7 +78,7 @@ def expanded(value: Any, *, exact: bool = False) -> Any:
         numbers = _numbers(kind, value)
         shortest = kind == "float32" and not exact
         return (np.array(shortest_decimals(numbers), float) if shortest else numbers.astype(float)).tolist()
-    exact = exact or value.get("architecture") == "trees"
+    exact = exact or value.get("architecture") in EXACT
     return {key: expanded(member, exact=exact) for key, member in value.items()}
 
 

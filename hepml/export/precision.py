@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepml.errors import DataError, VerificationError
 from hepml.evaluator import Evaluator
-from hepml.export.packing import FEWEST, encoded, expanded, packed
+from hepml.export.packing import EXACT, FEWEST, encoded, expanded, packed
 from hepml.export.writer import model_id
 from hepml.ledger import atomic_path, check_not_input, check_output, read_json
 
@@ -183,7 +183,7 @@ def _rounded(document: dict[str, Any], precision: str) -> tuple[dict[str, Any], 
             found=", ".join(dict.fromkeys(layer["architecture"] for layer in document["layers"])),
         )
     total = Evaluator.from_text(json.dumps(document), verify=False).n_parameters
-    packed_layers = [packed(layer, exact=layer["architecture"] == "trees") for layer in layers]
+    packed_layers = [packed(layer, exact=layer["architecture"] in EXACT) for layer in layers]
     return document | {"layers": packed_layers}, (rounded, total - rounded)
 
 

@@ -16,7 +16,7 @@ from keras import ops
 import hepml
 from hepml.errors import HepmlError
 from hepml.export.source.activations import FUNCTIONS, ROWS
-from hepml.export.source.network import HANDLERS
+from hepml.export.source.network import HANDLERS, REFUSED
 
 IMAGES = [(1, 1, 1), (5, 4, 2), (9, 1, 4), (3, 3, 17), (6, 11, 6)]
 VOLUMES = [(4, 5, 6, 2), (3, 3, 3, 1), (2, 7, 1, 4)]
@@ -303,5 +303,5 @@ def known_to_the_library(layer):
 
 
 def test_everything_that_the_library_has():
-    assert known_to_the_library({"architecture": "?"}) == set(HANDLERS)
+    assert known_to_the_library({"architecture": "?"}) == {*HANDLERS, *REFUSED}
     assert known_to_the_library({"activation": "?"}) == {*FUNCTIONS, *ROWS}

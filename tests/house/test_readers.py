@@ -47,6 +47,7 @@ ALLOWED = {
         "hepml/training/network.py": "what Keras has just written",
         "hepml/training/files.py": "what Keras has just written",
         "hepml/export/model.py": "what was just written",
+        "tmva_bridge/export/document.py": "what was just written",
         "hepml/export/estimators/export.py": "what was just written",
         "hepml/export/estimators/boosters.py": "what XGBoost has just written",
     },

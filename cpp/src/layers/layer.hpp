@@ -150,6 +150,7 @@ Made make_depthwiseconv1d(const At& layer, const Shapes& inputs, const Kernels& 
 Made make_depthwiseconv2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_embedding(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_flatten(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_gather(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_globalaveragepooling(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_globalmaxpooling(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_groupedconv1d(const At& layer, const Shapes& inputs, const Kernels& kernels);
@@ -164,6 +165,7 @@ Made make_maxpooling1d(const At& layer, const Shapes& inputs, const Kernels& ker
 Made make_maxpooling2d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_maxpooling3d(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_normalization(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_perceptron(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_reduce(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_reshape(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_reverse(const At& layer, const Shapes& inputs, const Kernels& kernels);
@@ -172,8 +174,10 @@ Made make_slice(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_softmax(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_stack(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_standardize(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_tables(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_transpose(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_upsampling(const At& layer, const Shapes& inputs, const Kernels& kernels);
+Made make_weighted_median(const At& layer, const Shapes& inputs, const Kernels& kernels);
 Made make_zeropadding(const At& layer, const Shapes& inputs, const Kernels& kernels);
 /// Architectures of make_combine.
 std::vector<std::string> combinations();

@@ -32,6 +32,7 @@ constexpr Row table[] = {
     {"depthwiseconv2d", &make_depthwiseconv2d},
     {"embedding", &make_embedding},
     {"flatten", &make_flatten},
+    {"gather", &make_gather},
     {"globalaveragepooling", &make_globalaveragepooling},
     {"globalmaxpooling", &make_globalmaxpooling},
     {"groupedconv1d", &make_groupedconv1d},
@@ -45,6 +46,7 @@ constexpr Row table[] = {
     {"maxpooling2d", &make_maxpooling2d},
     {"maxpooling3d", &make_maxpooling3d},
     {"normalization", &make_normalization},
+    {"perceptron", &make_perceptron},
     {"reduce", &make_reduce},
     {"reshape", &make_reshape},
     {"reverse", &make_reverse},
@@ -52,9 +54,11 @@ constexpr Row table[] = {
     {"slice", &make_slice},
     {"softmax", &make_softmax},
     {"standardize", &make_standardize},
+    {"tables", &make_tables},
     {"transpose", &make_transpose},
     {"trees", &make_trees},
     {"upsampling", &make_upsampling},
+    {"weighted_median", &make_weighted_median},
     {"zeropadding", &make_zeropadding},
 };  // and those of combine.cpp
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/choice.hpp"
 #include "layers/trees.hpp"
 #include "parse/text.hpp"
 
@@ -13,24 +14,6 @@ constexpr std::size_t most_nodes = std::size_t{1} << 24;  // of a tree: its numb
 constexpr std::size_t most_in_all = std::size_t{1} << 31;
 constexpr double largest = static_cast<double>(std::numeric_limits<float>::max());
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-template <class T>
-struct Choice {
-  const char* name;
-  T value;
-};
-
-template <class T, std::size_t N>
-T choose(const At& at, const Choice<T> (&choices)[N]) {
-  const std::string& name = at.string();
-  std::vector<std::string> names;
-  for (const auto& choice : choices) {
-    if (name == choice.name) return choice.value;
-    names.emplace_back(choice.name);
-  }
-  at.fail(Error::Code::unsupported, "unknown name " + text::quoted(name), text::joined(names),
-          text::quoted(name), text::nearest(name, names));
-}
 
 constexpr Choice<bool> comparisons[] = {{"less_equal", false}, {"less", true}};
 constexpr Choice<bool> precisions[] = {{"float64", false}, {"float32", true}};

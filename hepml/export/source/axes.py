@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from hepml.export.source.activations import ROWS, hexadecimal
 from hepml.export.source.loops import loops, names_of, place_of, sizes_of
 from hepml.export.source.program import Layer, Program, Tensor, product
 
-__all__ = ["COMBINATIONS", "MOVES", "combine", "concatenate_axis", "move", "on_axes", "reduce"]
+__all__ = ["COMBINATIONS", "MOVES", "combine", "concatenate_axis", "gather", "move", "on_axes", "reduce"]
 
 COMBINATIONS = {
     "add": "Add{}",
@@ -193,6 +195,19 @@ def concatenate_axis(program: Program, layer: Layer, inputs: list[Tensor]) -> Te
         return lines
 
     return program.step(inputs, y, text, missing="passed" if len(shape) == 1 else "spoils")
+
+
+def gather(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Some elements of a vector."""
+    (x,) = inputs
+    index = np.asarray(layer.data["index"], np.uint32)
+    y = program.tensor((len(index),))
+
+    def text() -> list[str]:
+        places = program.array(index, "std::uint32_t")
+        return [f"for (std::size_t k = 0; k < {len(index)}; ++k) ({y.at})[k] = ({x.at})[{places}[k]];"]
+
+    return program.step([x], y, text, missing="passed")
 
 
 def move(program: Program, layer: Layer, inputs: list[Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hepml.errors import UnsupportedLayerError
 from hepml.evaluator import Evaluator
-from hepml.export.source.axes import COMBINATIONS, MOVES, combine, concatenate_axis, move, on_axes, reduce
+from hepml.export.source.axes import COMBINATIONS, MOVES, combine, concatenate_axis, gather, move, on_axes, reduce
 from hepml.export.source.convolution import conv1d, conv2d
 from hepml.export.source.dense import dense
 from hepml.export.source.elementwise import add, concatenate, flatten, last_step, normalization, sum_of_steps
@@ -24,11 +24,11 @@ from hepml.export.source.recurrent import gru, lstm, simplernn
 from hepml.export.source.spaces import by_channel, in_groups, pool_volume
 from hepml.export.source.trees import trees
 
-__all__ = ["HANDLERS", "Port", "Result", "build"]
+__all__ = ["HANDLERS", "REFUSED", "Port", "Result", "build"]
 
 Handler = Callable[[Program, Layer, list[Tensor]], Tensor]
 
-HANDLERS: dict[str, Handler] = {  # every layer of the library: it has read the file before
+HANDLERS: dict[str, Handler] = {  # with REFUSED every layer of the library: it has read the file before
     **dict.fromkeys(COMBINATIONS, combine),
     **dict.fromkeys(MOVES, move),
     "attention": attention,
@@ -47,6 +47,7 @@ HANDLERS: dict[str, Handler] = {  # every layer of the library: it has read the 
     "depthwiseconv2d": by_channel,
     "embedding": embedding,
     "flatten": flatten,
+    "gather": gather,
     "globalaveragepooling": global_pooling,
     "globalmaxpooling": global_pooling,
     "groupedconv1d": in_groups,
@@ -65,6 +66,11 @@ HANDLERS: dict[str, Handler] = {  # every layer of the library: it has read the 
     "softmax": on_axes,
     "standardize": on_axes,
     "trees": trees,
+}
+REFUSED = {  # layer -> why; source has no mathematical library of float64
+    "perceptron": "units in double precision",
+    "tables": "functions by their tables in double precision",
+    "weighted_median": "a median of weighted values",
 }
 ON_LAST_AXIS = {"dense", "highway", "maxout", "normalization"}  # what lwtnn may apply to each step
 
@@ -123,7 +129,8 @@ def build(
         max_steps: of sequences whose steps differ by event.
 
     Raises:
-        UnsupportedLayerError: a layer on each step of a sequence that lwtnn has not there; the message names it.
+        UnsupportedLayerError: a layer of `REFUSED`, or on each step of a sequence one that lwtnn has not there; the
+            message names it.
     """
     program = Program(max_steps)
     sequential = "nodes" not in document and not isinstance(document["outputs"], dict)
@@ -233,6 +240,13 @@ def _node(program: Program, graph: _Graph, node: int, values: dict[int, Tensor],
     index = record["layer_index"]
     layer = Layer(graph.layers[index], f"layers[{index}]")
     name = layer.data["architecture"]
+    if name in REFUSED:
+        raise UnsupportedLayerError(
+            f"generated source has no layer {name!r}: {REFUSED[name]}; nothing was written",
+            where=layer.where,
+            found=name,
+            fix="evaluate the JSON file with the C++ library",
+        )
     if kind == "time_distributed" and name not in ON_LAST_AXIS:
         raise UnsupportedLayerError(
             f"generated source cannot have the layer {name!r} on each step of a sequence; nothing was written",
