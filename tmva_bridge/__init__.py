@@ -2,6 +2,7 @@
 
 from hepml.errors import HepmlError
 from tmva_bridge.dataloader import DataLoader
+from tmva_bridge.export import to_json
 from tmva_bridge.factory import Factory
 from tmva_bridge.fitting import fit_transforms
 from tmva_bridge.header import Variable
@@ -35,6 +36,7 @@ __all__ = [
     "parse_weights",
     "read_weights",
     "roc_integral",
+    "to_json",
     "write_output",
     "write_weights",
 ]

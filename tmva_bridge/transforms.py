@@ -61,11 +61,13 @@ class Normalize:
     def forward(self, x: Events) -> Events:
         """Of the selected columns."""
         at = list(self.places)
-        return ((x - self.low[at]) * self.scale[at] * np.float32(2)) - np.float32(1)
+        out: Events = ((x - self.low[at]) * self.scale[at] * np.float32(2)) - np.float32(1)
+        return out
 
     def backward(self, place: int, y: Events) -> Events:
         """Of a selected target: its values in its own units."""
-        return self.low[place] + (y + np.float32(1)) / (self.scale[place] * np.float32(2))
+        out: Events = self.low[place] + (y + np.float32(1)) / (self.scale[place] * np.float32(2))
+        return out
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,9 @@ def _cumulants(parts: Parts, weights: Sequence[Array], flat: bool) -> tuple[Tag,
             sets.append(Tag(f"CumulativePDF_cls{i}", {}, [tag]))
         variables.append(Tag("Variable", {"VarIndex": j}, sets))
     kind = {"Name": "Gauss", "FlatOrGauss": "Flat" if flat else "Gauss"}
-    return Tag("Transform", kind, variables), [Cumulative(tuple(row), flat, tuple(range(len(row)))).forward for row in tables]
+    return Tag("Transform", kind, variables), [
+        Cumulative(tuple(row), flat, tuple(range(len(row)))).forward for row in tables
+    ]
 
 
 def _cumulant(values: Events, weights: Array) -> tuple[Array, NDArray[np.float32]]:
