@@ -32,7 +32,8 @@ _STEP = 1e-4  # of the first bin, below the first value
 
 def normalize(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> tuple[Tag, list[Map]]:
     """The ranges."""
-    sets, maps = [], []
+    sets: list[Tag] = []
+    maps: list[Map] = []
     for i, part in enumerate(parts):
         low, high = part.min(axis=0), part.max(axis=0)
         if (low >= high).any():
@@ -51,7 +52,8 @@ def normalize(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> t
 
 def decorrelation(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> tuple[Tag, list[Map]]:
     """The inverse of the symmetric root of the covariance."""
-    sets, maps = [], []
+    sets: list[Tag] = []
+    maps: list[Map] = []
     for part, weight, name in zip(parts, weights, names, strict=True):
         x = part.astype(np.float64)
         mean = weight @ x / weight.sum()
@@ -76,7 +78,9 @@ def pca(parts: Parts, weights: Sequence[Array], names: Sequence[str]) -> tuple[T
     """Means and principal components, largest first, without weights."""
     if parts[0].shape[1] < 2:
         raise DataError("principal components of one variable", expected="at least two variables", found="one")
-    means, vectors, maps = [], [], []
+    means: list[Tag] = []
+    vectors: list[Tag] = []
+    maps: list[Map] = []
     for i, (part, name) in enumerate(zip(parts, names, strict=True)):
         x = part.astype(np.float64)
         mean = x.mean(axis=0)
