@@ -54,6 +54,7 @@ ROOT::RVec<float> all(std::uintptr_t scorer, std::size_t output, unsigned slot, 
 }  // namespace hepml_root
 """
 _INTERNAL = ("rdfentry_", "rdfslot_")
+_COLLIDING = r"(?<![\w.:])var\d+\b"
 
 
 def include_dir() -> str:
@@ -149,7 +150,8 @@ def define(
     counts = root.std.vector["std::size_t"]([len(sources) for sources in taken])
     scorer = root.hepml_root.keep(path, rdf.GetNSlots(), counts, max_steps)
     function = f"all({scorer}ull, {chosen}, " if element is None else f"one({scorer}ull, {chosen}, {element}, "
-    arguments = ", ".join(["rdfslot_", *(f"({source})" for sources in taken for source in sources)])
+    rdf, sources = _renamed(rdf, name, [source for sources in taken for source in sources], known)
+    arguments = ", ".join(["rdfslot_", *(f"({source})" for source in sources)])
     return rdf.Define(name, f"hepml_root::{function}{arguments})")
 
 
@@ -195,7 +197,18 @@ def passes(
             _check_known(f"the option {option}", source, known)
             terms.append(f"({source}) >= {limits[0]!r} && ({source}) < {limits[1]!r}")
         alternatives.append(f"({' && '.join(terms)})")
-    return rdf.Define(name, " || ".join(alternatives))
+    rdf, renamed = _renamed(rdf, name, alternatives, known)
+    return rdf.Define(name, " || ".join(renamed))
+
+
+def _renamed(rdf: Any, name: str, sources: Sequence[str], known: Sequence[str]) -> tuple[Any, list[str]]:
+    """Expressions without columns called var0, var1 and so on, which are copied: ROOT calls the parameters of what it
+    compiles so, and then takes one for another (seen in 6.40)."""
+    taken = sorted({word for source in sources for word in re.findall(_COLLIDING, source)} & set(known))
+    copies = {column: f"hepml_{name}_{column}" for column in taken}
+    for column, copy in copies.items():
+        rdf = rdf.Define(copy, column)
+    return rdf, [re.sub(_COLLIDING, lambda found: copies.get(found[0], found[0]), source) for source in sources]
 
 
 def _known(rdf: Any, name: str) -> list[str]:

@@ -146,6 +146,20 @@ def test_scalars_of_every_type_give_the_bits_of_the_evaluator(rdf, files):
     same(score, right)
 
 
+def test_columns_that_are_called_as_roots_own_parameters(rdf, files):
+    """ROOT 6.40 takes var1, var2 for one another in what it compiles."""
+    for i, name in enumerate("abcd"):
+        rdf = rdf.Define(f"var{i}", name)
+    columns = {"a": "var0", "b": "var1", "c": "var2 + 0 * var1", "d": "var3"}
+    frame = hepml.root.define(hepml.root.define(rdf, "right", files["scalars"]), "score", files["scalars"], columns)
+    frame = hepml.root.passes(
+        frame, "passed", files["scalars"], "score", 0.9, pt="abs(var0)", eta="var0 - var0 + 0 * var1"
+    )
+    score, right, passed, a = taken(frame, "score", "right", "passed", "a")
+    same(score, right)
+    np.testing.assert_array_equal(passed, right >= np.where(np.abs(a) < 1, np.float32(0.3), np.float32(0.6)))
+
+
 def test_an_image_and_a_choice_of_output_and_label(rdf, files):
     frame = hepml.root.define(rdf, "score", files["image"])
     frame = hepml.root.define(frame, "both", files["image"], output="regression")
