@@ -26,7 +26,7 @@ from tmva_bridge.methods.bdt import BDT
 from tmva_bridge.transforms import ALL_CLASSES, Cumulative
 from tmva_bridge.weights import read_weights
 
-__all__ = ["INPUT", "to_json"]
+__all__ = ["INPUT", "OUTPUT", "sample_events", "to_json"]
 
 INPUT, OUTPUT = "x", "output"
 _N_REFERENCE, _N_VERIFICATION = 16, 256
@@ -141,7 +141,7 @@ def _tolerance(method: Method) -> float:
 
 def _answered(method: Method, n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Events and responses, without events for which TMVA has no finite one: its tanh is NaN of very large numbers."""
-    events = _events(method, n, seed)
+    events = sample_events(method, n, seed)
     responses = method.evaluate(events).reshape(len(events), -1)
     finite = np.isfinite(responses.astype(np.float32)).all(axis=1)
     if not finite.any():
@@ -169,7 +169,7 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", text.lower()) is not None
 
 
-def _events(method: Method, n: int, seed: int) -> NDArray[np.float32]:
+def sample_events(method: Method, n: int, seed: int) -> NDArray[np.float32]:
     """Between the smallest and largest values of training and a little beyond, some on cuts of trees, some far away."""
     generator = np.random.default_rng([seed, 20111984])
     low, high = _ranges(method.header)

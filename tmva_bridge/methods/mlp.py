@@ -56,7 +56,9 @@ def read(weights: Element, header: Header) -> Respond:
     join = header.one_of("NeuronInputType", tuple(_SUMS), "sum")
     kind = header.one_of("NeuronType", ("sigmoid", "tanh", "ReLU", "radial", "linear"))
     hidden = "rational" if kind == "tanh" and header.release >= _RATIONAL_TANH else kind
-    return MLP(tuple(kernels(weights, header)), join, hidden, "sigmoid" if estimator == "CE" else "linear", header.analysis)
+    return MLP(
+        tuple(kernels(weights, header)), join, hidden, "sigmoid" if estimator == "CE" else "linear", header.analysis
+    )
 
 
 def kernels(weights: Element, header: Header) -> list[Array]:
