@@ -13,9 +13,10 @@ import hepml
 import hepml.layouts
 from hepml.cli.main import main
 from hepml.dataset import Dataset, convert
+from hepml.dataset.rows import Options
 from hepml.errors import DataError, InputFileError, SchemaError, VerificationError
 from hepml.evaluation import evaluate, parse_variations, vary
-from hepml.evaluation.towers import pileup_samples
+from hepml.evaluation.towers import original_options, pileup_samples
 from hepml.samples import Sample
 
 QUICK = {"bootstrap": 40}
@@ -60,6 +61,25 @@ def test_towers_that_are_not_different_change_nothing(road, run):
     assert sum(c.moved_in + c.moved_out for c in (*two.signal, *two.background)) > 0
     for point, change in zip(evaluation.working_points, one.background, strict=True):
         assert point.limit or change.nominal == pytest.approx(1 / point.rejection)
+
+
+def test_the_towers_that_count_are_those_of_the_data(road, tmp_path):
+    """With all of them the scores would not be those that were evaluated."""
+    data = tmp_path / "data.h5"
+    convert(road / "electrons.root", road / "jets.root", data, max_towers=10, not_finite="keep")
+    small = {"epochs": 1, "layers": 1, "units": 16, "progress": False}
+    run = hepml.train(data, features="hl_and_mass", output=tmp_path / "run", **small)
+    evaluation = evaluate(run, data, **QUICK)
+    found = vary(evaluation, run, data, "scale=1", towers=[road], **QUICK).systematics[0]
+    assert all(c.moved_in == c.moved_out == 0 for c in (*found.signal, *found.background))
+    dataset = Dataset.open(data)
+    assert original_options(dataset) == Options(max_towers=10, not_finite="keep")
+    dataset.provenance["config"] |= {"max_towers": None, "not_finite": "drop"}
+    with pytest.raises(VerificationError, match="does not give the scores"):
+        vary(evaluation, run, dataset, "scale=1", towers=[road], **QUICK)
+    for key in ("max_towers", "not_finite"):  # as in a data file of before
+        del dataset.provenance["config"][key]
+    assert original_options(dataset) == Options()
 
 
 def test_the_result_does_not_depend_on_chunks_and_only_held_out_events_are_used(road, nominal):
