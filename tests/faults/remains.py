@@ -42,12 +42,18 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _told(thing: Any) -> str:
-    """All values of a tree or a histogram; a directory's are told of each in it."""
+    """All values of a tree, a histogram, a profile or a text; a directory's are told of each in it."""
     if hasattr(thing, "arrays"):
         return repr(thing.arrays(library="ak").tolist())
     if hasattr(thing, "to_numpy"):
         return repr([each.tolist() for each in thing.to_numpy()])
-    return "directory" if hasattr(thing, "keys") else str(thing)
+    if hasattr(thing, "keys"):
+        return "directory"
+    if hasattr(thing, "errors"):  # a profile
+        return repr([thing.values().tolist(), thing.errors().tolist()])
+    text = str(thing)
+    assert " at 0x" not in text, text
+    return text
 
 
 def visible(folder: Path) -> dict[str, Path]:
