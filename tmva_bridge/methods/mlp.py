@@ -103,7 +103,7 @@ def _joined(step: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return join
 
 
-def _rational_tanh(x: Array) -> Array:
+def rational_tanh(x: Array) -> Array:
     """TMVA's approximation of tanh, rounded to float32 where TMVA rounds; beyond 5 it grows."""
     square = np.square(x).astype(np.float32)
     a, b, c, d, e, f = np.array([135135, 17325, 378, 62370, 3150, 28], np.float32)
@@ -116,7 +116,7 @@ def _rational_tanh(x: Array) -> Array:
 _SUMS = {"sum": _joined(lambda x: x), "sqsum": _joined(np.square), "abssum": _joined(np.abs)}
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": expit,
-    "rational": _rational_tanh,
+    "rational": rational_tanh,
     "tanh": np.tanh,
     "ReLU": lambda x: np.maximum(x, 0),
     "radial": lambda x: np.exp(-x * x / 2),
