@@ -30,7 +30,7 @@ PAPER = {
 }
 PAGES = (
     *("README.md", "docs/physics.md", "docs/training.md", "docs/cpp.md", "docs/export.md", "docs/source.md"),
-    *("docs/root.md", "docs/evaluation.md", "docs/data.md", "docs/efp.md", "docs/guided.md"),
+    *("docs/root.md", "docs/evaluation.md", "docs/data.md", "docs/efp.md", "docs/guided.md", "docs/tmva.md"),
 )
 
 
@@ -342,6 +342,23 @@ def efp_table(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", *lines])
 
 
+def tmva_table(record: dict[str, Any]) -> str:
+    """One row per method: NumPy, C++, and the Reader as recorded."""
+    rows = ["| method | TMVA's Reader, us | NumPy, us | C++, us | C++, events a second | Reader / C++ |"]
+    rows.append("|---|---|---|---|---|---|")
+    for name, one in record["rows"].items():
+        times = ["{us:.2f} ({low:.2f}, {high:.2f})".format(**one[way]) for way in ("numpy", "cpp")]
+        cells = [f"{name}, {one['what']}", f"{one['reader_us']:.1f}", *times, f"{1e6 / one['cpp']['us']:,.0f}"]
+        rows.append("| " + " | ".join([*cells, f"{one['reader_us'] / one['cpp']['us']:.1f}"]) + " |")
+    about = record["about"]
+    lines = [
+        "An event on one thread. NumPy and C++: processor time, medians (lowest, highest)",
+        f"of {about['rounds']} rounds of {about['events']} events in turn; {about['cpu']}, {about['machine']}.",
+        f"The Reader's are not measured here: {about['reader']}.",
+    ]
+    return "\n".join([*rows, "", *lines])
+
+
 # name of the table -> record in docs and what makes the table of it
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "full": ("results.json", lambda record: table(record["full"])),
@@ -361,6 +378,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "systematics": ("robustness.json", systematics_table),
     "efp": ("efp_speed.json", efp_table),
     "guided": ("guided_search.json", guided_table),
+    "tmva": ("tmva_speed.json", tmva_table),
 }
 
 
