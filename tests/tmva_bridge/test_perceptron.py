@@ -161,7 +161,9 @@ def _once(options: str) -> str:
     return ":".join({item.split("=")[0]: item for item in options.split(":")}.values())
 
 
-@pytest.mark.parametrize(("analysis", "quality"), [("Classification", 0.02), ("Regression", 0.45), ("Multiclass", 0.65)])
+@pytest.mark.parametrize(
+    ("analysis", "quality"), [("Classification", 0.02), ("Regression", 0.45), ("Multiclass", 0.65)]
+)
 def test_what_is_learnt(analysis: str, quality: float) -> None:
     _, sample = events(analysis)
     for options in (
@@ -171,7 +173,7 @@ def test_what_is_learnt(analysis: str, quality: float) -> None:
         out = parse_weights(fit(_once(options), analysis).encode(), "new").evaluate(sample.values)
         if analysis == "Classification":
             ideal = area(sample.values[:, 0] * sample.values[:, 1], sample.classes == 0)
-                assert area(out, sample.classes == 0) > ideal - quality
+            assert area(out, sample.classes == 0) > ideal - quality
         elif analysis == "Multiclass":
             assert (out.argmax(axis=1) == sample.classes).mean() > quality
         else:
