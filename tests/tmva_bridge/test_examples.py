@@ -57,7 +57,7 @@ def test_the_workshop(shared: Path, tmp_path: Path) -> None:
 
 
 def test_the_classification_tutorial(shared: Path, tmp_path: Path) -> None:
-    titles = "Fisher,FisherG,LD,Likelihood,LikelihoodD"
+    titles = "Fisher,FisherG,LD,Likelihood,LikelihoodD,BDT"
     printed = run(tmp_path, "tutorial_classification.py", shared / "tmva" / "tmva_class_example.root", titles)
     areas = integrals(printed)
     assert sorted(areas) == sorted(titles.split(","))
@@ -71,10 +71,10 @@ def test_the_classification_tutorial(shared: Path, tmp_path: Path) -> None:
 
 
 def test_the_regression_tutorial(shared: Path, tmp_path: Path) -> None:
-    printed = run(tmp_path, "tutorial_regression.py", shared / "tmva" / "tmva_reg_example.root", "LD,PyKeras", 60)
+    printed = run(tmp_path, "tutorial_regression.py", shared / "tmva" / "tmva_reg_example.root", "LD,BDTG,PyKeras", 60)
     test_table = printed.split("training sample: target")[0]
     widths = {name: float(rms) for name, rms in re.findall(r"datasetreg +(\w+) +: +\S+ +\S+ +(\S+)", test_table)}
-    assert widths["PyKeras"] < widths["LD"]
+    assert max(widths["PyKeras"], widths["BDTG"]) < widths["LD"]
 
 
 def test_the_multiclass_tutorial(shared: Path, tmp_path: Path) -> None:
@@ -85,3 +85,13 @@ def test_the_multiclass_tutorial(shared: Path, tmp_path: Path) -> None:
     areas = [float(value) for value in re.findall(r"(0\.\d+) \(", row[1])]
     assert len(areas) == 4
     assert min(areas) > 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["class", "reg", "multiclass"])
+def test_the_tutorials_with_all_their_methods(shared: Path, tmp_path: Path, kind: str) -> None:
+    script = {"class": "classification", "reg": "regression"}.get(kind, kind)
+    run(tmp_path, f"tutorial_{script}.py", shared / "tmva" / f"tmva_{kind}_example.root")
+    text = (EXAMPLES / f"tutorial_{script}.py").read_text()
+    titles = set(re.findall(r'^    "(\w+)": \(', text, re.MULTILINE))
+    assert {path.name.split("_")[1].split(".")[0] for path in tmp_path.glob("*/weights/*.xml")} == titles

@@ -90,3 +90,8 @@ def test_a_file_with_a_formula_that_is_none(tmp_path: Path) -> None:
     path = files.written(tmp_path / "b.xml", "FDA", weights("(0)+(1)*x0", 1, 2).replace('Index="1"', 'Index="0"'))
     with pytest.raises(SchemaError, match="parameters are missing"):
         read_weights(path)
+
+
+def test_flags_are_numbers_in_sums() -> None:
+    formula = parse_formula("(x0>0)+(x1>0)-(x0>1)", 0, 2)
+    assert formula(np.array([[0.5, 2.0], [2.0, 3.0], [-1.0, 3.0]]), np.empty(0)).tolist() == [2, 1, 1]
