@@ -101,6 +101,7 @@ class TTree:
         self._source, self._name = check_source(source), name
         self._names = column_names(self._source)
         self._columns: dict[str, Column] = {}
+        self._ends: dict[str, Any] = {}  # of arrays: where the elements of each entry end
         self._buffers: dict[str, Any] = {}
         self._entry = -1
         self._entries: int | None = None
@@ -168,7 +169,9 @@ class TTree:
         column = self._column(name)
         if column.counts is None:
             return float(column.values[self._entry])
-        end = int(column.counts[: self._entry + 1].sum())
+        if name not in self._ends:
+            self._ends[name] = np.cumsum(column.counts)
+        end = int(self._ends[name][self._entry])
         return column.values[end - int(column.counts[self._entry]) : end]
 
     def _column(self, name: str) -> Column:
