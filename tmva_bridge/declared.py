@@ -9,7 +9,7 @@ __all__ = ["BDT", "BDT_REGRESSION", "COMMON", "MLP", "MLP_FIRST", "defaults"]
 # of every method; V, VerbosityLevel and H are about printing
 COMMON: dict[str, Declared] = {
     "V": False,
-    "VerbosityLevel": "Default",
+    "VerbosityLevel": Choice(("Default", "Debug", "Verbose", "Info", "Warning", "Error", "Fatal")),
     "VarTransform": "None",
     "H": False,
     "CreateMVAPdfs": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from tmva_bridge.weights import read_weights
 __all__ = ["Booked", "Factory"]
 
 _TRAININGS = {**TRAININGS, PYKERAS.kind: PYKERAS}
+_QUIET, _LOUD = ("Warning", "Error", "Fatal"), ("Debug", "Verbose")
 _DECLARED: dict[str, Declared] = {
     "V": False,
     "Verbose": False,
@@ -211,13 +213,16 @@ class Factory:
         with self._progress("training") as step:
             for booked in self._every("TrainAllMethods"):
                 setup, train, _ = self._samples(booked.loader)
-                self._tell(f"Train method: {booked.title} for {setup.analysis}, {len(train)} events")
+                begin = time.monotonic()
+                if booked.options["VerbosityLevel"] not in _QUIET:
+                    self._tell(f"Train method: {booked.title} for {setup.analysis}, {len(train)} events")
                 training = pykeras(booked.custom_objects) if booked.kind == "PyKeras" else _TRAININGS[booked.kind]
                 text = training.fit(train, setup, booked.options, title=booked.title, job=self.job)
                 with atomic_path(booked.weight_file, overwrite=True) as temporary:
                     temporary.write_text(text, encoding="utf-8")
                 booked.method = read_weights(booked.weight_file, booked.custom_objects)
-                self._tell(f"Weights in {booked.weight_file}", verbose=True)
+                told = f"{booked.title} took {time.monotonic() - begin:.1f} s, weights in {booked.weight_file}"
+                self._tell(told, verbose=not _is_loud(booked.options))
                 step()
 
     def TestAllMethods(self) -> None:  # noqa: N802
@@ -294,9 +299,9 @@ class Factory:
         yield from self._booked
 
     def _tell(self, line: str, verbose: bool = False) -> None:
-        quiet = self._options["VerboseLevel"] in ("Warning", "Error", "Fatal")
-        loud = self._options["V"] or self._options["Verbose"] or self._options["VerboseLevel"] in ("Debug", "Verbose")
-        if self._options["Silent"] or quiet or (verbose and not loud):
+        quiet = self._options["Silent"] or self._options["VerboseLevel"] in _QUIET
+        loud = self._options["V"] or self._options["Verbose"] or self._options["VerboseLevel"] in _LOUD
+        if quiet or (verbose and not loud):
             return
         colour = self._options["Color"] and sys.stdout.isatty()
         head = "\x1b[1;34m--- Factory\x1b[0m" if colour else "--- Factory"
@@ -313,6 +318,11 @@ class Factory:
         with Progress(console=console, transient=True, disable=off) as bar:
             task = bar.add_task(what, total=len(self._booked))
             yield lambda: bar.advance(task)
+
+
+def _is_loud(options: Options) -> bool:
+    """Whether a method's own options ask for more."""
+    return bool(options["V"]) or options["VerbosityLevel"] in _LOUD
 
 
 def _trained(booked: Booked) -> Method:

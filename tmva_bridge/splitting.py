@@ -30,6 +30,8 @@ class Random:
     """
 
     def __init__(self, seed: int) -> None:
+        if not 0 <= seed < 2**32:
+            raise DataError(f"SplitSeed cannot be {seed}", expected=f"0 to {2**32 - 1}; 0 takes a new one each time")
         self.seed = seed or 1 + secrets.randbelow(2**32 - 1)
         self._twister = np.random.RandomState(self.seed)
 
@@ -112,6 +114,8 @@ def _shortened(items: Indices, n: int, mode: str, random: Random) -> Indices:
 
 def _numbers(pools: Pools, wanted: Wanted, name: str) -> tuple[int, int, int]:
     """How many events train and test, and how many of those for both purposes may train."""
+    if min(wanted.train, wanted.test) < 0:
+        raise DataError(f"nTrain_{name} or nTest_{name} is negative", expected="0 or more", found=wanted)
     both, train, test = len(pools.both), len(pools.train), len(pools.test)
     if wanted.train and wanted.test:
         needs = [max(wanted.train - train, 0), max(wanted.test - test, 0)]

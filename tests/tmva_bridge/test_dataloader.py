@@ -230,6 +230,8 @@ def broken(**changes: Any) -> DataLoader:
             DataError,
             r"expected: 11 or more\n  found: +10 of 10",
         ),
+        (lambda: small(options="nTest_Signal=-1"), DataError, "nTrain_Signal or nTest_Signal is negative"),
+        (lambda: small(options="SplitSeed=-1"), DataError, "SplitSeed cannot be -1"),
         (lambda: small(options="SplitMode=Alternate:nTrain_Signal=8"), DataError, "too few training events"),
         (lambda: small(cut="x < 5"), DataError, "too few training events of the class 'Background'"),
         (lambda: small(options="SplitMod=Block"), DataError, r"unknown option 'SplitMod'(.|\n)*'SplitMode'"),

@@ -92,7 +92,7 @@ def test_silence_and_verbosity(folder: Path, capsys: pytest.CaptureFixture[str])
     for options, words in (
         (f"{QUIET}:Silent", ()),
         (QUIET, ("Train method",)),
-        ("!Color:V", ("Train", "Test", "Weights in")),
+        ("!Color:V", ("Train", "Test", "weights in")),
     ):
         factory = Factory("job", options)
         factory.BookMethod(blobs(), "Fisher", "Fisher")
@@ -103,6 +103,23 @@ def test_silence_and_verbosity(folder: Path, capsys: pytest.CaptureFixture[str])
         assert bool(out.out) == bool(words)
         assert not out.err
     assert not list(folder.glob("*.root"))
+
+
+def test_a_method_tells_what_its_options_ask_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {}
+    for options in ("!H:!V", "V", "H", "VerbosityLevel=Verbose", "VerbosityLevel=Error"):
+        factory = Factory("job", QUIET)
+        factory.BookMethod(blobs(), "Fisher", "Fisher", options)
+        factory.TrainAllMethods()
+        out = capsys.readouterr().out
+        told[options] = ["Train method" in out, "took" in out, "VarTransform=None" in out]
+    assert list(told.values()) == [
+        [True, False, False],
+        [True, True, False],
+        [True, False, True],
+        [True, True, False],
+        [False, False, False],
+    ]
 
 
 def test_outputs_are_replaced_or_not(folder: Path) -> None:

@@ -89,7 +89,7 @@ def _run(task: Task, custom_objects: Mapping[str, Any] | None = None) -> Outcome
     set_up(options)
     model = _model(options, setup, task.title, custom)
     trained = _trained_file(options, setup, task.title)
-    if options["V"]:
+    if options["V"] or options["VerbosityLevel"] in ("Debug", "Verbose"):
         model.summary()
     x, y, w = task.values().astype(np.float32), _answers(task), task.sample.weights.astype(np.float32)
     held = validation_events(str(options["ValidationSize"]), len(x))
