@@ -49,7 +49,7 @@ JOBS = {
         again="--resume",
         output="data.h5",
     ),
-    "merge": Job("merge INPUTS/part1.h5 INPUTS/part2.h5 --dedup -o data.h5", output="data.h5"),
+    "merge": Job("merge INPUTS/part1.h5 INPUTS/part2.h5 -o data.h5", output="data.h5"),
     "efp": Job(
         "efp INPUTS/data.h5 -o efps.h5 --graphs 2_1_0 --kappa 1 --beta 1 --quiet",
         again="--resume",
