@@ -32,13 +32,13 @@ struct Sublayer {
   Unit unit;
 };
 
-double sigmoid(double x) noexcept {
+double logistic(double x) noexcept {
   const double e = std::exp(-std::min(std::abs(x), 700.0));
   return (x < 0 ? e : 1.0) / (1.0 + e);
 }
 
 /// A continued fraction of tanh in float32; it grows beyond 5, and far away it is x / 28.
-double rational_tanh(double x) noexcept {
+double fraction(double x) noexcept {
   if (std::abs(x) > 1e5) return x / 28;
   const auto square = static_cast<float>(x * x);
   const float inner = 135135.0F + square * (17325.0F + square * (378.0F + square));
@@ -47,7 +47,7 @@ double rational_tanh(double x) noexcept {
   return static_cast<double>(over / under);
 }
 
-void softmax(double* y, std::size_t n) noexcept {
+void share(double* y, std::size_t n) noexcept {
   double top = -largest_float;
   for (std::size_t i = 0; i < n; ++i) {
     y[i] = static_cast<double>(narrowed(y[i]));
@@ -69,17 +69,17 @@ void activate(Unit unit, double* y, std::size_t n) noexcept {
     case Unit::linear:
       return each([](double x) { return x; });
     case Unit::sigmoid:
-      return each(sigmoid);
+      return each(logistic);
     case Unit::tanh:
       return each([](double x) { return std::tanh(x); });
     case Unit::rational_tanh:
-      return each([](double x) { return rational_tanh(x); });
+      return each([](double x) { return fraction(x); });
     case Unit::rectified:
       return each([](double x) { return x < 0 ? 0 : x; });
     case Unit::gaussian:
       return each([](double x) { return std::exp(-std::min(x * x / 2, 700.0)); });
     case Unit::softmax:
-      return softmax(y, n);
+      return share(y, n);
   }
 }
 

@@ -65,7 +65,7 @@ struct Table {
 };
 
 /// The x below which a normal variable lies with the probability p, of more than 0 and less than 1.
-double quantile(double p) noexcept {
+double normal_quantile(double p) noexcept {
   constexpr double root_two = 1.4142135623730951, root_two_pi = 2.5066282746310002;
   const double tail = std::min(p, 1 - p);
   const double t = std::sqrt(-2 * std::log(tail));
@@ -97,7 +97,7 @@ class Tables : public Operation {
     }
     for (std::size_t k = 0; k < tables_.size(); ++k) {
       const double value = found(tables_[k], x);
-      output.data[k] = narrowed(rule_ == Rule::quantile ? quantile(value) : value);
+      output.data[k] = narrowed(rule_ == Rule::quantile ? normal_quantile(value) : value);
     }
   }
   double work(std::size_t) const noexcept override { return 40.0 * static_cast<double>(tables_.size()); }
