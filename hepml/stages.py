@@ -28,6 +28,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "run": ("step", *OUTPUT),
     "plot": OUTPUT,
     "demo": OUTPUT,
+    "tmva": OUTPUT,
 }
 
 _log = logging.getLogger("hepml.stages")

@@ -43,7 +43,25 @@ def test_a_command_line_has_arguments_that_hepml_takes(file: str, words: list[st
     with click.Context(program) as context:
         command = program.get_command(context, name)
         assert command is not None, name
+        if isinstance(command, click.Group):
+            name, *rest = rest
+            command = command.get_command(context, name)
+            assert command is not None, name
         command.make_context(name, rest, parent=context)
+
+
+def named(words: list[str]) -> click.Command | None:
+    """The command that words begin with, of a group if it is one."""
+    command: click.Command | None = program
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        with click.Context(command) as context:
+            inner = command.get_command(context, word)
+        if inner is None and command is not program:
+            break
+        command = inner
+    return command
 
 
 def test_options_named_in_sentences_exist() -> None:
@@ -53,8 +71,7 @@ def test_options_named_in_sentences_exist() -> None:
             continue
         for text in INLINE.findall(file.read_text(encoding="utf-8")):
             words = text.split()[1:]
-            with click.Context(program) as context:
-                command = program.get_command(context, words[0])
+            command = named(words)
             options = set() if command is None else {word for one in command.params for word in one.opts}
             options |= {"--help"}
             if command is None or {word for word in words if re.match("--?[a-z]", word)} - options:

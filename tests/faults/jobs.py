@@ -80,6 +80,7 @@ JOBS = {
     "run": Job("run analysis.yaml --quiet", again="", begun="analysis.yaml"),
     "plot": Job("plot graphs 2_1_0 -o figures --format png --quiet", output="figures/2_1_0.png"),
     "demo": Job("demo --out demo"),
+    "tmva": Job("tmva convert INPUTS/TMVA_BDT.weights.xml -o net.json", output="net.json"),
     "factory": Job("factory", again="", output="TMVA.root"),
 }
 SCRIPTS = {"factory": "faults.factory"}  # what is no command: where it is one for these tests
@@ -117,6 +118,12 @@ def prepare(folder: Path, commands: list[str]) -> None:
     if {"guide", "evaluate", "vary", "export", "compact", "predict", "apply", "monitor"} & {*commands}:
         hepml_("train data.h5 --features hl -o run --epochs 2 --set layers=1 --set units=8 --quiet")
         hepml_("export run -o net.json")
+    if "tmva" in commands:
+        from tmva_files import forest, node, written
+
+        leaves = node("l", nType=-1), node("r", nType=1)
+        trees = forest((1.0, node("s", *leaves, IVar=0, Cut=0.5)))
+        written(folder / "TMVA_BDT.weights.xml", "BDT", trees, options={"BoostType": "AdaBoost"})
     if "run" in commands:
         (folder / "analysis.yaml").write_text(json.dumps(_analysis(folder)))
 
