@@ -115,12 +115,13 @@ def table(record: Mapping[str, Any]) -> str:
         everywhere = _measured(step["network_ordering"], "folded")
         rows.append((*own, everywhere, _area(step["auc"]), _measured(step["gap"])))
     rows.append(("", "benchmark", "", "", "", "", _area(record["benchmark"]), ""))
+    spread = f", and the spread of {record['seeds']} seeds" if record["seeds"] > 1 else ""
     return "\n".join(
         [
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
             f"{record['n_signal']} + {record['n_background']} test candidates; errors: {record['bootstrap']} resampled "
-            f"sets of them (ADO: of a U-statistic), and the spread of {record['seeds']} seeds. "
+            f"sets of them (ADO: of a U-statistic){spread}. "
             f"Ended: {record['stopped']}.",
         ]
     )

@@ -63,6 +63,10 @@ class Problem:
                 raise DataError(f"{name} is not finite", fix="look for what gives NaN")
         if np.any(np.diff(self.split.astype(np.int8)) < 0) or not set(self.split.tolist()) == {0, 1, 2}:
             raise DataError("the rows are not those of a training, a validation and a test split, one after the other")
+        for code, name in enumerate(SPLITS):
+            classes = sorted(set(self.label[self.split == code].tolist()))
+            if classes != [0, 1]:
+                raise DataError(f"the split {name!r} is not of two classes", expected="labels 0 and 1", found=classes)
         if not self.names:
             raise DataError("there is no polynomial to choose from", fix="make others, or ask for another kappa")
 
@@ -97,7 +101,7 @@ def load_problem(
     Raises:
         InputFileError: one of them cannot be read.
         DataError: polynomials of other data, a token that is an image or not in the file, no such kappa, data of more
-            than two classes.
+            than two classes, or of one in some split; a benchmark of folds, which has seen the test split.
         VerificationError: the benchmark was trained on other data.
     """
     from hepml.dataset.efps import EFPFile
@@ -117,6 +121,13 @@ def load_problem(
             expected=f"one score a candidate, data {dataset.checksum[:16]}...",
             found=f"scores {scores.score.shape}, data {scores.checksum[:16]}...",
             fix="train it on this data.h5",
+        )
+    if scores.n_folds:
+        raise DataError(
+            "networks of folds have seen the test split, and would choose with what they saw",
+            where=benchmark,
+            found=f"{scores.n_folds} folds",
+            fix="train the benchmark without --folds",
         )
     central = stored_seed(run, scores.seeds)
     order = [central, *(k for k in range(len(scores.seeds)) if k != central)]

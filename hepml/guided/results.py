@@ -57,7 +57,7 @@ class Step:
         chosen: the polynomial of this pass; None in pass 0.
         calorimeter, graph, edges, kappa, beta: what it is; edges as pairs of vertices.
         ordering: of the polynomial and the benchmark on the test pairs that the network of the pass before orders
-            otherwise than the benchmark; None where there are none.
+            otherwise than the benchmark; None where they have no positive weight.
         efp_auc: of the polynomial alone, folded.
         network_ordering: of this pass's network and the benchmark on all test pairs.
         auc: of this pass's network; the error is that of the bootstrap, seeds beside it.
@@ -195,7 +195,7 @@ def _ordering(values: Floats | None, pairs: Any) -> DecisionOrdering | None:
     if values is None:
         return None
     some = DisorderedPairs(*pairs)
-    return some.measure(values) if some.pairs else None
+    return some.measure(values) if some.fraction > 0 else None  # negative weights may outweigh the others
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +39,7 @@ FORMAT, FORMAT_VERSION = "hepml-guided", 1
 _BLOCK = 64  # polynomials that are read at a time
 _NEXT = 9  # that are kept beside the one that is chosen
 _REMOVED = "removed"
+_OWN = re.compile(r"\..*|pass\d+|candidates\d+\.npz|figures|(state|guided)\.json")  # what a search has in its folder
 _CHOSEN = {"name": str, "ordering": NUMBER, "pairs": int, "fraction": NUMBER, "candidates": int, "next": list}
 _SHAPE = {"format_version": int, "status": str, "config": dict, "chosen": [_CHOSEN]}
 
@@ -109,10 +112,11 @@ def search(
     Raises:
         DataError: an option that cannot be.
         TrainingError: the folder holds a search in other data or with other options; a training collapsed.
-        OutputError: the folder holds something else, or cannot be written.
+        OutputError: the folder holds something else, or more than a search that is to be replaced; it cannot be
+            written.
     """
-    if max_passes < 0 or bootstrap < 2:
-        raise DataError("a number that cannot be", expected="max_passes from 0, bootstrap from 2")
+    if max_passes < 0 or bootstrap < 2 or not math.isfinite(stop_at or 0):
+        raise DataError("a number that cannot be", expected="max_passes from 0, bootstrap from 2, a finite stop_at")
     jobs, folder = threads_of(jobs), Path(output)
     networks = settings or SETTINGS
     options = {"seeds": seeds, "seed": seed, "stop_at": stop_at, "settings": networks.to_dict()}
@@ -135,7 +139,8 @@ def search(
             elif len(names) == len(chosen):
                 found = _choose(problem, scores[-1], chosen, folder, jobs)
                 if found is None:
-                    stopped = "no polynomial orders what is left"
+                    is_left = len(chosen) < len(problem.names)
+                    stopped = "no polynomial orders what is left" if is_left else "every polynomial is taken"
                 else:
                     chosen.append(found)
                     _write_state(folder, config, chosen)
@@ -179,10 +184,10 @@ def _choose(problem: Problem, score: Floats, chosen: Sequence[Chosen], folder: P
     rows = problem.selection
     label, weight = problem.label[rows], problem.weight[rows]
     pairs = DisorderedPairs(problem.benchmark[rows, 0], score[rows, 0], label, weight)
-    if not pairs.pairs:
-        return None
     taken = {one.name for one in chosen}
     names = [name for name in problem.names if name not in taken]
+    if not names or not pairs.fraction > 0:
+        return None
 
     def ordered(start: int) -> Floats:
         some = names[start : start + _BLOCK]
@@ -197,11 +202,12 @@ def _choose(problem: Problem, score: Floats, chosen: Sequence[Chosen], folder: P
             raise
     write_arrays(folder / f"candidates{len(chosen) + 1}.npz", {"name": np.array(names), "ordering": found})
     folded = np.maximum(found, 1 - found)
-    best = np.argsort(-folded, kind="stable")[: _NEXT + 1]
-    if not folded[best[0]] > 0.5:
+    order = np.argsort(-folded, kind="stable").tolist()
+    best = next((k for k in order if folded[k] > 0.5 and _fits(problem, names[k])), None)
+    if best is None:
         return None
-    following = tuple((names[k], float(folded[k])) for k in best[1:])
-    return Chosen(names[best[0]], float(folded[best[0]]), pairs.pairs, pairs.fraction, len(names), following)
+    following = tuple((names[k], float(folded[k])) for k in order[: _NEXT + 1] if k != best)[:_NEXT]
+    return Chosen(names[best], float(folded[best]), pairs.pairs, pairs.fraction, len(names), following)
 
 
 def _order(pairs: DisorderedPairs, name: str, values: Floats) -> float:
@@ -211,6 +217,17 @@ def _order(pairs: DisorderedPairs, name: str, values: Floats) -> float:
     except DataError:
         return 0.5
     return pairs.order(values)
+
+
+def _fits(problem: Problem, name: str) -> bool:
+    """Whether networks can take it in every split: all that is asked of test candidates before the look at them."""
+    try:
+        for split in SPLITS:
+            fitting(problem.read([name], [split]), [name], f"split {split!r}", vary=split == "train")
+    except DataError as error:
+        _log.warning("passed over: %s", error)
+        return False
+    return True
 
 
 def _write_state(folder: Path, config: Mapping[str, Any], chosen: Sequence[Chosen], status: str = "begun") -> None:
@@ -232,10 +249,13 @@ def _claimed(folder: Path, config: Mapping[str, Any], overwrite: bool) -> Iterat
     with alone(folder / ".lock", folder):
         record = _read_state(state) if begun and not overwrite else None
         if begun and (record is None or record["status"] == _REMOVED):
+            if foreign := sorted(one.name for one in folder.iterdir() if not _OWN.fullmatch(one.name)):
+                found = ", ".join(foreign[:5])
+                raise OutputError("more than a search is in the folder", where=folder, found=found, fix="move it away")
             _write_state(folder, config, [], _REMOVED)
             for one in folder.iterdir():
                 if one.name not in (".lock", "state.json"):
-                    shutil.rmtree(one) if one.is_dir() else one.unlink()
+                    shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
             record = None
         if record is None:
             _write_state(folder, config, [])

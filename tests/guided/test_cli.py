@@ -95,6 +95,10 @@ def test_polynomials_and_benchmarks_of_other_data_are_refused(place: Path) -> No
         load_problem(data, place / "other_efps.h5", run)
     with pytest.raises(VerificationError, match="no run on these data"):
         load_problem(data, efps, place / "other_run")
+    words = [data, "--features", "hl", "-o", place / "folds", "--folds", "2", *QUICK]
+    assert call("train", *words) == 0
+    with pytest.raises(DataError, match="folds have seen the test split"):
+        load_problem(data, efps, place / "folds")
     for start, message in (("et", "does not start from 'et'"), ("hl_and_efp", "from 'efp'"), ("hll", "'hll'")):
         with pytest.raises(DataError, match=message):
             load_problem(data, efps, run, start=start)

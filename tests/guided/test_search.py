@@ -13,6 +13,7 @@ from guided.toys import FIRST, NAMES, QUICK, SECOND, TOO_LARGE, hidden_problem
 
 from hepml.errors import DataError, InputFileError, OutputError, TrainingError
 from hepml.guided import Guided, search
+from hepml.guided.results import look
 from hepml.metrics import auc, auc_error, average_decision_ordering, make_events
 from hepml.training import load_run
 
@@ -153,6 +154,27 @@ def test_it_stops_where_it_is_told(found: Guided, tmp_path: Path) -> None:
     constant = dataclasses.replace(problem, names=("et_efp_1_0_0_k_1_b_1",))
     nothing = search(constant, tmp_path / "none", **OPTIONS)
     assert (nothing.stopped, nothing.names) == ("no polynomial orders what is left", ())
+    single = dataclasses.replace(problem, names=(FIRST,))
+    every = search(single, tmp_path / "every", **OPTIONS, stop_at=1)
+    assert (every.stopped, every.names) == ("every polynomial is taken", (FIRST,))
+
+
+def test_what_is_too_large_in_the_test_split_alone_is_passed_over(tmp_path: Path) -> None:
+    """No network could be scored there; the search takes the next one and does not end in an error."""
+    problem = hidden_problem()
+    honest = problem.read
+
+    def read(names: Any, splits: Any) -> Any:
+        values = honest(names, splits)
+        if "test" in splits and FIRST in names:
+            values[-1, list(names).index(FIRST)] = 1e38
+        return values
+
+    found = search(dataclasses.replace(problem, read=read), tmp_path / "run", **{**OPTIONS, "max_passes": 1})
+    assert len(found.names) == 1
+    assert found.names[0] != FIRST
+    with np.load(tmp_path / "run" / "candidates1.npz") as file:
+        assert file["name"][np.argmax(np.abs(file["ordering"] - 0.5))] == FIRST
 
 
 def test_weights_count(tmp_path: Path) -> None:
@@ -163,6 +185,19 @@ def test_weights_count(tmp_path: Path) -> None:
     assert weighted.names == (FIRST,)
     test = problem.split == 2
     assert weighted.benchmark.value == auc(problem.benchmark[test, 0], problem.label[test], weight[test])
+
+
+def test_test_pairs_of_negative_weight_have_no_ordering(found: Guided) -> None:
+    problem = hidden_problem()
+    odd = np.flatnonzero((problem.split == 2) & (problem.label == 1))[:5]
+    weight, score = np.ones(len(problem.label)), problem.benchmark.copy()
+    weight[odd], score[odd] = -0.5, score.min() - 1  # all that the two scores order differently
+    about = {"path": found.path, "start": "hl", "kappa": None, "target": 1.0, "stopped": "", "seeds": 1}
+    chosen = [step.chosen for step in found.steps[1:2] if step.chosen is not None]
+    problem = dataclasses.replace(problem, weight=weight)
+    result = look(problem, [score, score], chosen, bootstrap=5, seed=0, about=about)
+    assert result.steps[1].ordering is None
+    assert result.steps[1].gap.value != 0
 
 
 def test_other_data_and_options_are_refused(found: Guided) -> None:
@@ -187,6 +222,23 @@ def test_overwrite_begins_anew(tmp_path: Path) -> None:
     assert not (folder / "pass1").exists()
 
 
+def test_overwrite_removes_a_search_and_nothing_else(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    options = {**OPTIONS, "max_passes": 0, "overwrite": True}
+    search(hidden_problem(), folder, **options)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="more than a search is in the folder") as caught:
+        search(hidden_problem(), folder, **options)
+    assert "notes.txt" in str(caught.value)
+    assert (folder / "pass0" / "run.json").is_file()
+    (folder / "notes.txt").unlink()
+    (folder / "pass0").rename(elsewhere)
+    (folder / "pass0").symlink_to(elsewhere)
+    search(hidden_problem(), folder, **options)
+    assert not (folder / "pass0").is_symlink()
+    assert (elsewhere / "run.json").is_file()
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="holds no search"):
@@ -203,11 +255,13 @@ def test_problems_that_are_none() -> None:
         ({"split": problem.split[::-1].copy()}, "one after the other"),
         ({"split": np.minimum(problem.split, 1)}, "one after the other"),
         ({"weight": problem.weight[1:]}, "weight and labels"),
+        ({"label": np.where(problem.split == 2, 1.0, problem.label)}, "'test' is not of two classes"),
+        ({"label": problem.label + 1}, "'train' is not of two classes"),
         ({"benchmark": np.where(problem.benchmark > 2, np.nan, problem.benchmark)}, "benchmark is not finite"),
     ):
         with pytest.raises(DataError, match=message):
             dataclasses.replace(problem, **change)
-    for more in ({"max_passes": -1}, {"bootstrap": 1}, {"jobs": 0}):
+    for more in ({"max_passes": -1}, {"bootstrap": 1}, {"jobs": 0}, {"stop_at": np.nan}):
         with pytest.raises(DataError):
             search(problem, Path("never"), **{**OPTIONS, **more})
     assert not Path("never").exists()
