@@ -15,14 +15,14 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "tmva"
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "2"}
 
 
-def run(folder: Path, script: str, *arguments: object) -> str:
+def run(folder: Path, script: str, *arguments: object, timeout: int = 900) -> str:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
         cwd=folder,
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=timeout,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -91,7 +91,7 @@ def test_the_multiclass_tutorial(shared: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["class", "reg", "multiclass"])
 def test_the_tutorials_with_all_their_methods(shared: Path, tmp_path: Path, kind: str) -> None:
     script = {"class": "classification", "reg": "regression"}.get(kind, kind)
-    run(tmp_path, f"tutorial_{script}.py", shared / "tmva" / f"tmva_{kind}_example.root")
+    run(tmp_path, f"tutorial_{script}.py", shared / "tmva" / f"tmva_{kind}_example.root", timeout=7200)
     text = (EXAMPLES / f"tutorial_{script}.py").read_text()
     titles = set(re.findall(r'^    "(\w+)": \(', text, re.MULTILINE))
     assert {path.name.split("_")[1].split(".")[0] for path in tmp_path.glob("*/weights/*.xml")} == titles
