@@ -55,8 +55,9 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The table's own lines: asking each command for its help would import them all.
-        others = [name for name in self.list_commands(ctx) if name not in COMMANDS]
-        rows = [(name, line) for name, (_, line) in COMMANDS.items()] + [(name, "") for name in others]
+        others = {point.name: point.module.partition(".")[0] for point in entry_points(group="hepml.commands")}
+        rows = [(name, line) for name, (_, line) in COMMANDS.items()]
+        rows += [(name, f"Commands of {package}.") for name, package in sorted(others.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

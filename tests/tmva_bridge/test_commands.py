@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -31,6 +32,10 @@ def test_the_command_is_found_by_its_entry_point(capsys: pytest.CaptureFixture[s
     assert run("--help") == 0
     out = capsys.readouterr().out
     assert all(word in out for word in ("report", "lint", "convert", "show"))
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert not stop.value.code
+    assert re.search(r"^  tmva +Commands of tmva_bridge\.$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_lint_returns_3_for_a_warning_and_0_for_notes(
