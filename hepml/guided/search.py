@@ -211,12 +211,13 @@ def _choose(problem: Problem, score: Floats, chosen: Sequence[Chosen], folder: P
 
 
 def _order(pairs: DisorderedPairs, name: str, values: Floats) -> float:
-    """The ordering of a polynomial; 1/2 if no network could take it, as it is too large for float32."""
+    """The ordering of a polynomial; 1/2 if it is constant but for rounding, or too large for networks in float32."""
     try:
         fitting(values[:, None], [name], name, vary=True)
     except DataError:
         return 0.5
-    return pairs.order(values)
+    is_constant = values.std() <= 1e-12 * np.abs(values).max()
+    return 0.5 if is_constant else pairs.order(values)
 
 
 def _fits(problem: Problem, name: str) -> bool:

@@ -30,7 +30,7 @@ def hidden_problem(n: int = 3000, seed: int = 0, test_labels: str = "true") -> P
     columns = {name: rng.normal(size=n) for name in NAMES}
     columns[FIRST] = np.exp(-strong)  # any monotone function will do, falling ones too
     columns[SECOND] = weak**3
-    columns["et_efp_1_0_0_k_1_b_1"] = np.ones(n)
+    columns["et_efp_1_0_0_k_1_b_1"] = 1 + 2.0**-52 * (benchmark > 0)  # constant, but for rounding
     columns[TOO_LARGE] = 1e38 * benchmark  # would be perfect
     split = np.repeat(np.arange(3, dtype=np.uint8), [n // 2, n // 5, n - n // 2 - n // 5])
     if test_labels == "permuted":
