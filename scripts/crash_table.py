@@ -21,7 +21,12 @@ COUNTS, PAGE = ROOT / "docs" / "crash_safety.json", ROOT / "docs" / "errors.md"
 PLACE = re.compile(r"(?<=<!-- crash safety -->\n).*?(?=<!-- end -->)", re.DOTALL)
 WANTED = 20
 PARTS = {"rows": ("command", "stage"), "disturbed": ("command", "how", "stage"), "steps": ("step",)}  # and their keys
-NAMES = {"vary": "evaluate --vary", "factory": "TMVA.Factory"}  # what is no command of its own
+NAMES = {  # what is no command of its own
+    "vary": "evaluate --vary",
+    "tmva": "tmva convert",
+    "tmva_report": "tmva report",
+    "factory": "TMVA.Factory",
+}
 HOWS = {"full": "full disk", "term": "SIGTERM", "two": "second writer"}
 
 Rows = list[dict[str, Any]]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ JOBS = {
     "plot": Job("plot graphs 2_1_0 -o figures --format png --quiet", output="figures/2_1_0.png"),
     "demo": Job("demo --out demo"),
     "tmva": Job("tmva convert INPUTS/TMVA_BDT.weights.xml -o net.json", output="net.json"),
+    "tmva_report": Job("tmva report INPUTS/TMVA.root -o report --quiet"),
     "factory": Job("factory", again="", output="TMVA.root"),
 }
 SCRIPTS = {"factory": "faults.factory"}  # what is no command: where it is one for these tests
@@ -124,6 +126,11 @@ def prepare(folder: Path, commands: list[str]) -> None:
         leaves = node("l", nType=-1), node("r", nType=1)
         trees = forest((1.0, node("s", *leaves, IVar=0, Cut=0.5)))
         written(folder / "TMVA_BDT.weights.xml", "BDT", trees, options={"BoostType": "AdaBoost"})
+    if "tmva_report" in commands:
+        from faults.factory import command
+
+        with chdir(folder):
+            command([], standalone_mode=False)
     if "run" in commands:
         (folder / "analysis.yaml").write_text(json.dumps(_analysis(folder)))
 
