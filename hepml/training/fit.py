@@ -90,6 +90,7 @@ def fit_member(job: Job) -> Fitted:
         scores = read_arrays(folder / "scores.npz")["score"]
         return Fitted(read_json(folder / "member.json"), scores, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(job.checkpoint)  # the rest of the training may be too short for another one
     stored = job.member.fold < 0 and bool(np.all(job.source.split[job.member.train] == 0))
     specs = job.recipe.specs(job.source.scaled_specs(job.member.train, stored))
     saved = read_checkpoint(job.checkpoint)

@@ -66,6 +66,23 @@ def test_a_training_killed_in_every_epoch_ends_bit_for_bit(tmp_path, network):
 
 
 @pytest.mark.usefixtures("every_epoch")
+def test_a_training_killed_behind_its_last_checkpoint_leaves_nothing_behind(tmp_path, monkeypatch):
+    """The checkpoint has its name, and its lock is still there; no other one follows."""
+
+    def kill(step):
+        if step.epoch == 2 and not step.batch:
+            raise Killed
+
+    toy = plane() | SETTINGS | {"epochs": 3}
+    with pytest.raises(Killed):
+        train(output=tmp_path / "run", progress=kill, **toy)
+    (tmp_path / "run" / f"{_head(Path('checkpoint.npz'))}lock").write_text("")
+    monkeypatch.setattr(watch, "CHECKPOINT_SECONDS", 1e9)
+    train(output=tmp_path / "run", progress=False, **toy)
+    assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.usefixtures("every_epoch")
 @pytest.mark.parametrize("module", ["fit", "entry"])
 def test_a_training_killed_at_its_very_end_leaves_nothing_behind(tmp_path, monkeypatch, module):
     """Between the last file of a network, or of the run, and the removal of its checkpoint and of the file's lock."""
