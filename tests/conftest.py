@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -9,6 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_collect() -> None:
+    """Keras collects garbage before each training: seconds a time, among the millions of objects of other modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
