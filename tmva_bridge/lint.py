@@ -60,7 +60,7 @@ def lint(path: str | Path) -> list[Finding]:
         >>> lint("TMVA_Fisher.weights.xml")
         Traceback (most recent call last):
             ...
-        hepml.errors.SchemaError: a transformation that the option VarTransform names is missing
+        hepml.errors.SchemaError: the transformation Gauss is missing
         ...
     """
     method = read_description(path)

@@ -58,15 +58,20 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_commands_in_the_pages_exist(page: Path) -> None:
-    from hepml.cli.main import COMMANDS
+    import click
 
+    from hepml.cli.main import hepml
+
+    context = click.Context(hepml)
     blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
     for line in re.findall(r"^hepml .*$", blocks, re.MULTILINE):
         words = line.split()
         if words[1].startswith("-"):
             continue
-        assert words[1] in COMMANDS, line
-        command = importlib.import_module(COMMANDS[words[1]][0]).command
+        command = hepml.get_command(context, words[1])
+        if isinstance(command, click.Group):
+            command = command.get_command(context, words[2])
+        assert command is not None, line
         known = {option for parameter in command.params for option in parameter.opts}
         for word in line.split("#")[0].split():
             if word.startswith("--"):

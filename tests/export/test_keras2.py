@@ -44,10 +44,10 @@ def test_the_published_convolutions_load_and_export(shared, tmp_path, name):
 
 
 def test_a_flipped_bit_anywhere_is_read_or_refused(shared, tmp_path):
-    """HDF5 has an exception of another kind for every place of the damage."""
+    """Some end the HDF5 library, in the process that meets the file first; the others it tells in many words."""
     whole = (shared / "lwtnn" / "upstream" / "unsplit-model" / "model.h5").read_bytes()
     path, refused = tmp_path / "model.h5", set()
-    for byte in range(0, 2400, 7):
+    for byte in range(0, 2400, 49):
         damaged = bytearray(whole)
         damaged[byte] ^= 1 << byte % 8
         path.write_bytes(damaged)
@@ -55,8 +55,8 @@ def test_a_flipped_bit_anywhere_is_read_or_refused(shared, tmp_path):
             read_architecture(path)
             read_arrays(path)
         except InputFileError as error:
-            refused.add(type(error.__cause__))
-    assert {OSError, RuntimeError, KeyError} <= refused
+            refused.add(error.problem)
+    assert {"not an HDF5 file, or a truncated one", "a damaged HDF5 file"} <= refused
 
 
 def test_a_whole_model_in_one_file(shared, tmp_path):

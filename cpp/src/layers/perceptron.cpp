@@ -121,7 +121,7 @@ class Perceptron : public Operation {
   /// From the bias on, term by term in the order of the inputs.
   void apply(const Sublayer& sublayer, const double* x, double* y) const noexcept {
     const std::size_t n = sublayer.n_out;
-    const auto joined = [this](Join join, double term) {
+    const auto joined = [](Join join, double term) {
       return join == Join::square_sum ? term * term : join == Join::absolute_sum ? std::abs(term) : term;
     };
     for (std::size_t o = 0; o < n; ++o) {
