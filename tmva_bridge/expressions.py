@@ -129,6 +129,8 @@ class _Expressions(Parser):
         r"|(?P<sign>\*\*|<=|>=|==|!=|&&|\|\||[-+*/^()<>!,?:\[\]]))"
     )
 
+    numbered = False
+
     def __init__(self, text: str, parameters: int, variables: int) -> None:
         self.names: set[str] = set()
         self.spread: set[str] = set()
@@ -146,14 +148,6 @@ class _Expressions(Parser):
         self.take(":")
         no = self.level(0)
         return lambda x, p: np.where(np.not_equal(node(x, p), 0), yes(x, p), no(x, p))
-
-    def brackets(self) -> Node:
-        self.nested()
-        self.take("(")
-        node = self.level(0)
-        self.take(")")
-        self.depth -= 1
-        return node
 
     def named(self, token: str) -> Node:
         if token.endswith("$"):

@@ -83,6 +83,8 @@ class Parser:
 
     pattern = _TOKEN
 
+    numbered = True  # (i) is a parameter
+
     def __init__(self, text: str, parameters: int, variables: int) -> None:
         self.text, self.parameters, self.variables = text, parameters, variables
         self.depth = self.place = 0
@@ -190,14 +192,14 @@ class Parser:
         return self.named(token)
 
     def brackets(self) -> Node:
-        """(i) is a parameter, anything else in brackets an expression."""
-        inside, close = self.peek(1), self.peek(2)
-        if inside is not None and inside.isdigit() and close == ")" and int(inside) < self.parameters:
+        """A parameter (i), or an expression."""
+        inside = self.peek(1)
+        if self.numbered and inside is not None and inside.isdigit() and self.peek(2) == ")":
             index = int(inside)
+            if index >= self.parameters:
+                self.wrong(f"no parameter ({inside})", f"(0) to ({self.parameters - 1})")
             self.place += 3
             return lambda x, p: p[index]
-        if inside is not None and inside.isdigit() and close == ")":
-            self.wrong(f"no parameter ({inside})", f"(0) to ({self.parameters - 1})")
         self.nested()
         self.take("(")
         node = self.level(0)
